@@ -1,0 +1,90 @@
+"""Where questions arrive at a lender: one open `Lender` per folder, and no exception text leaves.
+
+Invariants:
+- The folder comes from the lender's own node configuration, never from a message.
+- A failure answers with the kind of error only; its text goes to the lender's own log file.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flwr.app import Context, RecordDict
+
+from shared.errors import InternalError, LianfangError, OperatorError, PeerError
+from shared.wire.messages import Refused, pack_reply, parse_ask
+
+if TYPE_CHECKING:
+    from client.lender import Lender
+
+FOLDER_KEY = "lender-directory"
+FOLDERS_VARIABLE = "LIANFANG_LENDERS"
+"""Names the folder of lender folders where a node knows its partition number only (simulation)."""
+
+_open: dict[Path, Lender] = {}
+_guard = threading.Lock()
+_log = logging.getLogger("lianfang.client")
+
+
+def answer(content: RecordDict, context: Context) -> RecordDict:
+    """The reply to a message, whatever happens."""
+    member = "unknown"
+    try:
+        folder = lender_folder(context)
+        member = folder.name
+        return pack_reply(_lender(folder).reply(parse_ask(content)))
+    except LianfangError as error:
+        _log.error("%s: question refused: %s", member, error)
+        return pack_reply(Refused(member, _code(error)))
+    except Exception as error:  # noqa: BLE001 - its text may quote rows: only its name is logged
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(place.filename).name}:{place.lineno}"
+        _log.error("%s: %s at %s", member, type(error).__name__, where)
+        return pack_reply(Refused(member, "unexpected"))
+
+
+def lender_folder(context: Context) -> Path:
+    """The folder of the lender this node serves; OperatorError when the node is not told."""
+    named = context.node_config.get(FOLDER_KEY)
+    if isinstance(named, str) and named:
+        return Path(named)
+    parent, number = os.environ.get(FOLDERS_VARIABLE), context.node_config.get("partition-id")
+    if not parent or number is None:
+        raise OperatorError(
+            "this node does not know its lender's folder",
+            remedy=f'start it with --node-config "{FOLDER_KEY}=\'/path/to/folder\'"',
+        )
+    return sorted(path for path in Path(parent).iterdir() if path.is_dir())[int(number)]
+
+
+def close_all() -> None:
+    """Forget every open lender (their tables leave memory)."""
+    with _guard:
+        _open.clear()
+
+
+def _lender(folder: Path) -> Lender:
+    from client.lender import Lender  # torch and pandas load when the first question comes
+    from client.settings import read_settings
+
+    with _guard:
+        lender = _open.get(folder)
+    if lender is None:
+        lender = Lender(read_settings(folder))
+        with _guard:
+            _open[folder] = lender
+    return lender
+
+
+def _code(error: LianfangError) -> str:
+    kinds: dict[type[LianfangError], str] = {
+        OperatorError: "operator",
+        PeerError: "peer",
+        InternalError: "internal",
+    }
+    return kinds.get(type(error), "unexpected")

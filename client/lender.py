@@ -1,0 +1,84 @@
+"""A lender at work: its own copy of the run, its own rows, and the answer to each question.
+
+Invariants:
+- A question is answered only when agreement, digest of all released totals and stage are what this
+  lender's own copy says; otherwise nothing is computed.
+- Rows are read once, checked against the schema before the first answer, and never leave.
+- What the lender is told (released totals) is enough to catch up after any absence.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from client.personal import PersonalModel, fit_personal
+from client.result import write_result
+from client.settings import ClientSettings
+from client.table import read_table
+from shared.errors import PeerError
+from shared.training.evaluation import evaluation_answer
+from shared.training.roles import roles_of
+from shared.training.rows import LenderRows
+from shared.training.run import Run
+from shared.wire.messages import Ask, Behind, Reply, Sum
+
+
+class Lender:
+    """Lives as long as its process; everything in it can be rebuilt from the lender's folder and
+    the released totals. Raises OperatorError when the table does not fit the schema.
+    """
+
+    def __init__(self, settings: ClientSettings) -> None:
+        self._settings = settings
+        table = read_table(settings.table, settings.agreement.schema).table
+        self._rows = LenderRows(table, roles_of(table, settings.agreement), settings.secret)
+        self._run = Run(settings.agreement)
+        self._personal: PersonalModel | None = None
+
+    def reply(self, ask: Ask) -> Reply:
+        """Catch up with the released totals, then answer; or say how far behind this copy is."""
+        member = self._settings.member
+        if ask.run != self._settings.agreement.digest():
+            raise PeerError("the question belongs to an agreement this lender does not hold")
+        held = self._run.absorbed
+        if held < ask.first or held > ask.first + len(ask.released):
+            if held > ask.first:
+                self._start_over()
+            return Behind(member, self._run.absorbed)
+        for total in ask.released[held - ask.first :]:
+            self._run.absorb(total)
+        if self._run.digest != ask.digest:
+            self._start_over()
+            raise PeerError("the released totals are not those this lender has seen")
+        question = self._run.question()
+        if question.stage != ask.stage:
+            raise PeerError(f"stage {ask.stage[:40]!r} is asked where {question.stage!r} is due")
+        return Sum(member, ask.stage, question.check(self._answer()))
+
+    def _answer(self) -> NDArray[np.int64]:
+        if self._run.evaluation is not None:
+            write_result(self._settings, self._run, self._rows, self._personal_model())
+            return np.empty(0, dtype=np.int64)
+        if self._run.trained:
+            return self._evaluate()
+        return self._run.answer(self._rows)
+
+    def _evaluate(self) -> NDArray[np.int64]:
+        shared, roles = self._run.logit(self._rows), self._rows.roles
+        model = self._personal_model()
+        codes = model.shared.transform.codes(self._rows.table.take(roles.test))
+        personal = model.layer.logit(shared[roles.test], codes)
+        bad = self._rows.bad[roles.test]
+        return evaluation_answer(shared[roles.test], personal, bad, shared[roles.training])
+
+    def _personal_model(self) -> PersonalModel:
+        if self._personal is None:
+            model = self._run.model()
+            layer = fit_personal(self._rows, model.transform, self._run.logit(self._rows))
+            self._personal = PersonalModel(model, layer)
+        return self._personal
+
+    def _start_over(self) -> None:
+        self._run, self._personal = Run(self._settings.agreement), None
+        self._rows = LenderRows(self._rows.table, self._rows.roles, self._settings.secret)

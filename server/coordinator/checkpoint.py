@@ -1,0 +1,111 @@
+"""Released totals on disk, one file a stage: all that is needed to resume or audit a run.
+
+Invariants:
+- A stage is handed out only after its file is durable (written aside, fsync, renamed, folder
+  fsync), so a killed coordinator resumes with exactly what lenders may have seen.
+- Files are numbered without gaps and each holds the run's digest after it; a missing, cut or
+  edited file is found on loading and named, never served.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from shared.errors import OperatorError
+from shared.training.run import Run
+
+SUFFIX = ".stage"
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """What happened in a stage: who answered, who did not and why, bytes both ways, seconds.
+
+    `bytes_up` is what all lenders sent together, `bytes_down` what they were sent.
+    """
+
+    stage: str
+    members: tuple[str, ...]
+    missing: tuple[str, ...]
+    messages: int
+    bytes_up: int
+    bytes_down: int
+    seconds: float
+
+
+class Checkpoints:
+    """The numbered stage files in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def paths(self) -> list[Path]:
+        """Stage files in order."""
+        return sorted(self._folder.glob(f"*{SUFFIX}"))
+
+    def clear(self) -> None:
+        """Forget everything: a new run starts in this folder."""
+        for path in self._folder.glob(f"*{SUFFIX}"):
+            path.unlink()
+
+    def write(self, number: int, total: NDArray[np.int64], record: StageRecord, digest: str) -> None:
+        """Make stage `number` durable; `digest` is the run's after it."""
+        about = {"record": json.dumps(asdict(record)), "digest": digest}
+        content = save({"total": np.ascontiguousarray(total)}, metadata=about)
+        path = self._folder / f"{number:05d}{SUFFIX}"
+        partial = path.with_suffix(".partial")
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+        handle = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def replay(self, run: Run) -> tuple[list[NDArray[np.int64]], list[StageRecord]]:
+        """Fold all stages into `run`; returns totals and records. OperatorError names a bad file."""
+        totals: list[NDArray[np.int64]] = []
+        records: list[StageRecord] = []
+        for number, path in enumerate(self.paths()):
+            if path.name != f"{number:05d}{SUFFIX}":
+                raise _damaged(path, f"stage {number} is missing before it")
+            total, record, digest = _read(path)
+            if run.finished or run.question().stage != record.stage:
+                raise _damaged(path, f"it holds stage {record.stage!r}, which is not due")
+            run.absorb(total)
+            if run.digest != digest:
+                raise _damaged(path, "its digest does not fit the run")
+            totals.append(total)
+            records.append(record)
+        return totals, records
+
+
+def _read(path: Path) -> tuple[NDArray[np.int64], StageRecord, str]:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            about = file.metadata()
+            total = file.get_tensor("total")
+        fields = json.loads(about["record"])
+        members, missing = tuple(fields.pop("members")), tuple(fields.pop("missing"))
+        return total, StageRecord(members=members, missing=missing, **fields), about["digest"]
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+        raise _damaged(path, type(error).__name__) from error
+
+
+def _damaged(path: Path, why: str) -> OperatorError:
+    return OperatorError(
+        f"checkpoint {path} cannot be used: {why}",
+        remedy="restore the folder from a copy, or delete it and start the run again",
+    )

@@ -1,0 +1,101 @@
+"""A run from the first question to the last: our own loop, so that every stage has a quorum, a
+deadline and a checkpoint.
+
+    question ─► Exchange.collect ─► checkpoint (durable) ─► absorb ─► next question
+
+Invariants:
+- The loop decides nothing: what comes next is the pure `Run`'s business.
+- A run that was resumed gives the model of an undisturbed one, provided the same lenders answer.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from flwr.serverapp import Grid
+
+from server.coordinator.checkpoint import Checkpoints, StageRecord
+from server.coordinator.exchange import Exchange, Policy
+from shared.errors import OperatorError
+from shared.model.saved import digest_of, to_files
+from shared.training.agreement import Agreement, agreement_from
+from shared.training.run import Run
+
+AGREEMENT = "agreement.json"
+STAGES = "stages"
+_log = logging.getLogger("lianfang.coordinator")
+
+
+def read_agreement(folder: Path) -> Agreement:
+    """The agreement kept in a run's folder; OperatorError when there is none."""
+    path = folder / AGREEMENT
+    try:
+        return agreement_from(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise OperatorError(
+            f"{folder} holds no run: {AGREEMENT} is missing", remedy="name the folder of a run"
+        ) from error
+    except json.JSONDecodeError as error:
+        raise OperatorError(f"{path}: {error}", remedy="restore it from a lender's copy") from error
+
+
+def conduct(
+    grid: Grid,
+    folder: Path,
+    policy: Policy,
+    *,
+    resume: bool = False,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Run:
+    """Carry a run in `folder` to its end and write the shared model there.
+
+    Without `resume` earlier stages in the folder are forgotten. Raises VoidStageError when too few
+    lenders answer; everything up to that stage is kept and can be resumed.
+    """
+    run = Run(read_agreement(folder))
+    checkpoints = Checkpoints(folder / STAGES)
+    if not resume:
+        checkpoints.clear()
+    released, _ = checkpoints.replay(run)
+    exchange = Exchange(grid, policy, clock=clock, sleep=sleep)
+    while not run.finished:
+        question, start = run.question(), clock()
+        got = exchange.collect(run, released)
+        run.absorb(got.total)
+        record = StageRecord(
+            question.stage,
+            got.members,
+            got.missing,
+            got.messages,
+            got.bytes_up,
+            got.bytes_down,
+            round(clock() - start, 4),
+        )
+        checkpoints.write(len(released), got.total, record, run.digest)
+        released.append(got.total)
+        _tell(run, record)
+    _write_model(run, folder / "model")
+    return run
+
+
+def _tell(run: Run, record: StageRecord) -> None:
+    about = {"stage": record.stage, "done": run.absorbed, "steps": run.steps}
+    _log.info("stage %s: %d lenders", record.stage, len(record.members), extra=about)
+    for line in record.missing:
+        _log.warning("stage %s went on without %s", record.stage, line)
+
+
+def _write_model(run: Run, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    model = run.model()
+    for name, content in to_files(model).items():
+        partial = folder / f".{name}.partial"
+        partial.write_bytes(content)
+        os.replace(partial, folder / name)
+    _log.info("the shared model is %s", digest_of(model)[:16])

@@ -1,0 +1,153 @@
+"""A Flower Grid in this process: the real ServerApp and ClientApp, no Ray, no network.
+
+Invariants:
+- Every message and reply goes through Flower's own protobuf form, so that what works here is what
+  travels elsewhere; sizes are the real ones.
+- A handler's exception becomes an error reply, as in Flower.
+- Faults are asked for by stage and lender, and happen exactly as asked (see `faults.py`).
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from flwr.app import ConfigRecord, Context, Error, Message, RecordDict
+from flwr.clientapp import ClientApp
+from flwr.common.constant import SUPERLINK_NODE_ID
+from flwr.common.serde import recorddict_from_proto, recorddict_to_proto
+from flwr.serverapp import Grid, ServerApp
+from flwr.supercore.run import Run
+from flwr.supercore.task_identity import TaskIdentity
+
+from server.simulation.faults import Faults
+
+_FIRST_NODE = 1000
+_RUN_ID = 1
+
+
+class InProcessGrid(Grid):
+    """`folders`: one lender's folder per node. Lenders work on `workers` threads."""
+
+    def __init__(
+        self,
+        client_app: ClientApp,
+        folders: Iterable[Path],
+        *,
+        workers: int = 2,
+        faults: Faults | None = None,
+    ) -> None:
+        TaskIdentity.task_id, TaskIdentity.run_id = _RUN_ID, _RUN_ID
+        TaskIdentity.node_id = SUPERLINK_NODE_ID
+        self._app = client_app
+        self._contexts = {
+            _FIRST_NODE + i: Context(
+                run_id=_RUN_ID,
+                node_id=_FIRST_NODE + i,
+                node_config={"lender-directory": str(folder)},
+                state=RecordDict(),
+                run_config={},
+            )
+            for i, folder in enumerate(folders)
+        }
+        self._faults = faults or Faults()
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="lender")
+        self._numbers = (f"m{i}" for i in itertools.count())
+        self._replies: dict[str, Future[Message]] = {}
+        self._run: Run | None = None
+
+    def close(self) -> None:
+        """Wait for lenders at work and let their threads go."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def set_run(self, run: Run) -> None:
+        """Keep Flower's description of the run."""
+        self._run = run
+
+    @property
+    def run(self) -> Run:
+        """Flower's description of the run; RuntimeError when it was never set."""
+        if self._run is None:
+            raise RuntimeError("no run was set")
+        return self._run
+
+    def create_message(
+        self,
+        content: RecordDict,
+        message_type: str,
+        dst_node_id: int,
+        group_id: str,
+        ttl: float | None = None,
+    ) -> Message:
+        """A message to a node."""
+        return Message(content, dst_node_id, message_type, ttl=ttl, group_id=group_id)
+
+    def get_node_ids(self) -> list[int]:
+        """Nodes that are connected now."""
+        return [n for n in self._contexts if not self._faults.away(self._folder(n))]
+
+    def push_messages(self, messages: Iterable[Message]) -> list[str]:
+        """Hand messages to the lenders' threads; returns their numbers."""
+        numbers = []
+        for message in messages:
+            number = next(self._numbers)
+            message.metadata.__dict__["_message_id"] = number
+            self._faults.before(_stage(message), self._folder(message.metadata.dst_node_id))
+            self._replies[number] = self._pool.submit(self._deliver, message)
+            numbers.append(number)
+        return numbers
+
+    def pull_messages(self, message_ids: Iterable[str]) -> list[Message]:
+        """Replies that have come in to any of these numbers."""
+        done = [n for n in message_ids if n in self._replies and self._replies[n].done()]
+        return [self._replies.pop(number).result() for number in done]
+
+    def send_and_receive(
+        self, messages: Iterable[Message], *, timeout: float | None = None
+    ) -> list[Message]:
+        """Push, wait for all replies, pull."""
+        numbers = self.push_messages(messages)
+        for number in numbers:
+            self._replies[number].exception(timeout)
+        return self.pull_messages(numbers)
+
+    def _folder(self, node: int) -> str:
+        return Path(str(self._contexts[node].node_config["lender-directory"])).name
+
+    def _deliver(self, message: Message) -> Message:
+        arrived = copy.copy(message)
+        arrived.__dict__["_content"] = _travelled(message.content)
+        node = message.metadata.dst_node_id
+        try:
+            self._faults.during(_stage(message), self._folder(node))
+            reply = self._app(arrived, self._contexts[node])
+            reply.__dict__["_content"] = _travelled(reply.content)
+        except Exception as error:  # noqa: BLE001 - Flower answers any exception with an Error
+            reply = Message(Error(code=0, reason=type(error).__name__), reply_to=message)
+        return self._faults.after(_stage(message), self._folder(node), message, reply)
+
+
+def run_in_process(
+    server_app: ServerApp, grid: InProcessGrid, run_config: Mapping[str, str | bool]
+) -> None:
+    """Run a ServerApp over the grid to its end."""
+    context = Context(
+        run_id=_RUN_ID,
+        node_id=SUPERLINK_NODE_ID,
+        node_config={},
+        state=RecordDict(),
+        run_config=dict(run_config),
+    )
+    server_app(grid, context)
+
+
+def _travelled(content: RecordDict) -> RecordDict:
+    return recorddict_from_proto(recorddict_to_proto(content))
+
+
+def _stage(message: Message) -> str:
+    record = message.content.get("ask")
+    return str(record.get("stage")) if isinstance(record, ConfigRecord) else ""

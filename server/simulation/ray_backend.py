@@ -1,0 +1,42 @@
+"""The same ServerApp and ClientApp under Flower's own simulation engine (Ray).
+
+Ray's workers find their lender's folder by partition number, and the run's folder, through two
+environment variables: Flower's simulation passes no configuration of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+
+from flwr.clientapp import ClientApp
+from flwr.serverapp import ServerApp
+
+from shared.errors import OperatorError
+
+
+def run_with_ray(
+    server_app: ServerApp, client_app: ClientApp, folder: Path, lenders: Path, count: int
+) -> None:
+    """Run to the end on this machine's cores; OperatorError when Ray is not installed."""
+    os.environ.update(FLWR_TELEMETRY_ENABLED="0", RAY_USAGE_STATS_ENABLED="0")
+    try:
+        import ray  # noqa: F401
+        from flwr.simulation import run_simulation
+    except ImportError as error:
+        raise OperatorError(
+            "the ray backend needs Flower's simulation engine",
+            remedy="pip install 'lianfang[ray]', or use --backend inprocess",
+        ) from error
+    os.environ.update(
+        LIANFANG_RUN=str(folder.resolve()), LIANFANG_LENDERS=str(lenders.resolve())
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # run_simulation is deprecated in favour of `flwr run`
+        run_simulation(
+            server_app=server_app,
+            client_app=client_app,
+            num_supernodes=count,
+            backend_config={"client_resources": {"num_cpus": 1, "num_gpus": 0.0}},
+        )

@@ -1,0 +1,41 @@
+"""Several seeds side by side: mean and standard deviation of every figure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+Report = dict[str, Any]
+
+
+def swept(reports: list[Report]) -> Report:
+    """The first seed's report with a `sweep` section over all of them (their seeds in order)."""
+    pooled = [report["pooled"] for report in reports]
+    names = [name for name, value in pooled[0].items() if isinstance(value, float)]
+    figures = {name: [one[name] for one in pooled] for name in names}
+    section = {
+        "seeds": [report["seed"] for report in reports],
+        "mean": {"pooled": {name: float(np.mean(values)) for name, values in figures.items()}},
+        "sd": {"pooled": {name: _deviation(values) for name, values in figures.items()}},
+        "lenders": [
+            _lender([report["lenders"][i] for report in reports])
+            for i in range(len(reports[0]["lenders"]))
+        ],
+    }
+    return reports[0] | {"sweep": section}
+
+
+def _lender(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    out: dict[str, Any] = {"code": rows[0]["code"]}
+    for name in ("auc_local", "auc_shared", "auc_personal", "auc_pooled", "gain"):
+        known = [row[name] for row in rows if row[name] is not None]
+        out[name] = float(np.mean(known)) if known else None
+        if name == "gain":
+            out["gain_sd"] = _deviation(known)
+    return out
+
+
+def _deviation(values: list[float]) -> float | None:
+    """Sample standard deviation; None with fewer than two values."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else None

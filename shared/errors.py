@@ -1,0 +1,29 @@
+"""The one family of errors, split by whose fault it is.
+
+A message says what was expected, what came, and what to do. It never holds a raw identifier or a
+row's values: whoever raises masks them first.
+"""
+
+
+class LianfangError(Exception):
+    """Root of every error this project raises on purpose.
+
+    `what` is one sentence about what went wrong; `remedy` is what the reader can do about it.
+    """
+
+    def __init__(self, what: str, *, remedy: str = "") -> None:
+        super().__init__(f"{what}\n  remedy: {remedy}" if remedy else what)
+        self.what = what
+        self.remedy = remedy
+
+
+class OperatorError(LianfangError):
+    """The reader's own input, file or configuration is wrong and can be mended by the reader."""
+
+
+class PeerError(LianfangError):
+    """A message from the other side is not what the protocol allows; nothing was changed."""
+
+
+class InternalError(LianfangError):
+    """Our own fault: an invariant of the code does not hold."""
