@@ -40,8 +40,8 @@ from server.simulation.comparison import Comparison, compare
 from server.simulation.faults import Faults, parse_fault
 from server.simulation.founding import LENDERS, found, lender_folders
 from server.simulation.grid import InProcessGrid, run_in_process
-from server.simulation.outcome import Outcome, read_outcome
 from server.simulation.out_of_time import out_of_time_section
+from server.simulation.outcome import Outcome, read_outcome
 from server.simulation.ray_backend import run_with_ray
 from server.simulation.study import Study, read_study
 from server.simulation.sweep import swept
@@ -86,7 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_VOID if isinstance(error, VoidStageError) else EXIT_OPERATOR
     _summary(report, out)
     if arguments.json:
-        print(json.dumps(report, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
+        line = json.dumps(report, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        sys.stdout.write(line + "\n")
     return 0
 
 
@@ -155,7 +156,7 @@ def _trained(
         else:
             grid = InProcessGrid(client.app.app, homes, workers=os.cpu_count() or 1, faults=faults)
             try:
-                settings = {"run-directory": str(folder), "resume": resume}
+                settings: dict[str, str | bool] = {"run-directory": str(folder), "resume": resume}
                 run_in_process(server.app.app, grid, settings)
             finally:
                 grid.close()

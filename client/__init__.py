@@ -1,0 +1,1 @@
+"""A member institution: reads its own table, answers questions, keeps what is its own."""

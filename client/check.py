@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from shared.schema import Column, Finding, Table
 
-# Usual reading of the information value: over 0.5 is suspect (DOMAIN: measures).
+# The usual scorecard reading: a characteristic over 0.5 is to be checked for over-predicting.
 SUSPECT_IV = 0.5
 SUSPECT_AUC = 0.95
 # With fewer rows of a class both measures are mostly noise.

@@ -57,7 +57,7 @@ def lender_folder(context: Context) -> Path:
     if not parent or number is None:
         raise OperatorError(
             "this node does not know its lender's folder",
-            remedy=f'start it with --node-config "{FOLDER_KEY}=\'/path/to/folder\'"',
+            remedy=f"start it with --node-config \"{FOLDER_KEY}='/path/to/folder'\"",
         )
     return sorted(path for path in Path(parent).iterdir() if path.is_dir())[int(number)]
 

@@ -1,22 +1,21 @@
 """What a lender keeps of a run, in its own folder. Nothing here is ever sent.
 
-    own/result.json            rows, measures on its own test rows, drift, weight of its local model
-    own/test_scores.parquet    row key, label, shared and personal logit of its test rows
-    own/model/                 the shared model (JSON and safetensors)
-    own/model/personal.*       its personal layer
+own/result.json            rows, measures on its own test rows, drift, weight of its local model
+own/test_scores.parquet    row key, label, shared and personal logit of its test rows
+own/model/                 the shared model (JSON and safetensors)
+own/model/personal.*       its personal layer
 """
 
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from client.drift import column_drift, drift
+from client.files import write_whole
 from client.personal import PersonalModel
 from client.saved_personal import personal_files
 from client.settings import ClientSettings
@@ -58,14 +57,6 @@ def write_result(
     write_whole(settings.own / "result.json", text.encode())
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old one or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
-    os.replace(partial, path)
-
-
 def _measures(
     run: Run, rows: LenderRows, shared: NDArray[np.float64], personal: NDArray[np.float64]
 ) -> dict[str, object]:
@@ -87,9 +78,7 @@ def _measures(
     return out
 
 
-def _drifts(
-    run: Run, rows: LenderRows, shared: NDArray[np.float64]
-) -> dict[str, float | None]:
+def _drifts(run: Run, rows: LenderRows, shared: NDArray[np.float64]) -> dict[str, float | None]:
     transform, bins, evaluation = run.preparation.transform, run.preparation.bins, run.evaluation
     if transform is None or bins is None or evaluation is None:
         raise InternalError("a result is asked for before the run is evaluated")

@@ -44,13 +44,10 @@ def personal_from(files: Mapping[str, bytes]) -> PersonalLayer:
     try:
         document: dict[str, Any] = json.loads(files[DOCUMENT])
         tensors = load(files[TENSORS])
-        trees: dict[str, BoostedTrees] = {
-            name: trees_from(
-                *shape,
-                {k.removeprefix(f"{name}."): t for k, t in tensors.items() if k.startswith(name)},
-            )
-            for name, shape in document["trees"].items()
-        }
+        trees: dict[str, BoostedTrees] = {}
+        for name, (count, depth, filled) in document["trees"].items():
+            held = {k.removeprefix(f"{name}."): t for k, t in tensors.items() if k.startswith(name)}
+            trees[name] = trees_from(count, depth, filled, held)
         return PersonalLayer(
             float(document["intercept"]),
             float(document["local_weight"]),

@@ -49,7 +49,9 @@ def read_settings(folder: Path) -> ClientSettings:
             f"{folder}: no file {name}", remedy=f"put {FILE} and the files it names in this folder"
         ) from error
     except KeyError as error:
-        raise OperatorError(f"{path}: no entry {error}", remedy="see docs/institution.md") from error
+        raise OperatorError(
+            f"{path}: no entry {error}", remedy="see docs/institution.md"
+        ) from error
     except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
         raise OperatorError(f"{path}: {error}", remedy="mend the file's syntax") from error
     own = folder / "own"

@@ -1,0 +1,1 @@
+"""Declared agreements and settings, as TOML files."""

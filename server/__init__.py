@@ -1,0 +1,1 @@
+"""The coordinator, and the researcher's simulation of a whole consortium."""

@@ -1,0 +1,1 @@
+"""What two institutions must hold identically for a protocol to be right. Does no I/O."""

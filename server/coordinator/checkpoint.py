@@ -57,7 +57,9 @@ class Checkpoints:
         for path in self._folder.glob(f"*{SUFFIX}"):
             path.unlink()
 
-    def write(self, number: int, total: NDArray[np.int64], record: StageRecord, digest: str) -> None:
+    def write(
+        self, number: int, total: NDArray[np.int64], record: StageRecord, digest: str
+    ) -> None:
         """Make stage `number` durable; `digest` is the run's after it."""
         about = {"record": json.dumps(asdict(record)), "digest": digest}
         content = save({"total": np.ascontiguousarray(total)}, metadata=about)
@@ -75,7 +77,7 @@ class Checkpoints:
             os.close(handle)
 
     def replay(self, run: Run) -> tuple[list[NDArray[np.int64]], list[StageRecord]]:
-        """Fold all stages into `run`; returns totals and records. OperatorError names a bad file."""
+        """Fold all stages into `run`: their totals and records. OperatorError names a bad file."""
         totals: list[NDArray[np.int64]] = []
         records: list[StageRecord] = []
         for number, path in enumerate(self.paths()):

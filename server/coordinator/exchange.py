@@ -86,7 +86,7 @@ class _Stage:
 
 
 class Exchange:
-    """Asks one run's questions over a grid. `holds` is how many totals each node is known to have."""
+    """Asks one run's questions over a grid; remembers how many totals each node holds."""
 
     def __init__(
         self,
@@ -153,9 +153,7 @@ class Exchange:
         stage.messages += 1
         stage.bytes_down += content_bytes(content)
 
-    def _take_replies(
-        self, stage: _Stage, run: Run, released: Sequence[NDArray[np.int64]]
-    ) -> None:
+    def _take_replies(self, stage: _Stage, run: Run, released: Sequence[NDArray[np.int64]]) -> None:
         for message in self._grid.pull_messages(list(stage.waiting)):
             node = stage.waiting.pop(message.metadata.reply_to_message_id, None)
             if node is None:

@@ -167,8 +167,8 @@ def swap_section(report: Report) -> Section | None:
     table = Table("Swap-sets by lender", (*head, "Bad rate alone", "Bad rate joint"), rows)
     sentence = _swap_sentence([swap for _, swap in swaps])
     picture = Picture(
-        caption="Bad rate of applicants swapped out → swapped in. “Alone” and “joint” in the table: "
-        "bad rate of all whom the lender would approve.",
+        caption="Bad rate of applicants swapped out → swapped in. “Alone” and “joint” in the "
+        "table: bad rate of all whom the lender would approve.",
         svg=lender_charts.swap_sets(swaps, f"Bad rates of swap-sets by lender. {sentence}"),
         table=table,
     )

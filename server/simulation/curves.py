@@ -117,7 +117,7 @@ def _calibration(evaluation: Evaluation, prevalence: float | None) -> list[dict[
 
 
 def woe_charts(run: Run) -> list[dict[str, Any]]:
-    """Weight of evidence per column, strongest first, from released counts with the minimum cell."""
+    """Weight of evidence per column, strongest first, with the minimum cell."""
     transform, bins = run.preparation.transform, run.preparation.bins
     if transform is None or bins is None:
         raise InternalError("WOE is asked for before the preparation is over")

@@ -29,9 +29,7 @@ def run_with_ray(
             "the ray backend needs Flower's simulation engine",
             remedy="pip install 'lianfang[ray]', or use --backend inprocess",
         ) from error
-    os.environ.update(
-        LIANFANG_RUN=str(folder.resolve()), LIANFANG_LENDERS=str(lenders.resolve())
-    )
+    os.environ.update(LIANFANG_RUN=str(folder.resolve()), LIANFANG_LENDERS=str(lenders.resolve()))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # run_simulation is deprecated in favour of `flwr run`
         run_simulation(

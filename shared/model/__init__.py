@@ -1,0 +1,1 @@
+"""The models as torch modules: frozen transform, trees, network, reasons, saved form."""

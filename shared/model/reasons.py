@@ -85,7 +85,7 @@ def _worth(leaf: Tensor, cover: Tensor, depth: int) -> Tensor:
     weight = cover + 1e-9  # an empty leaf still has a mean
     sums = torch.stack([leaf * weight, weight], dim=1)[:, :, None, :]
     for level in range(depth):
-        halves = sums.unflatten(3, (2**level, 2, 2 ** (depth - level - 1)))
+        halves = sums.reshape(*sums.shape[:3], 2**level, 2, 2 ** (depth - level - 1))
         merged = halves.sum(dim=4, keepdim=True).expand_as(halves).flatten(3)
         sums = torch.stack([merged, sums], dim=3).flatten(2, 3)  # unknown first, then known
     return sums[:, 0] / sums[:, 1]

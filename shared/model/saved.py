@@ -147,9 +147,10 @@ _BIT = 2 ** torch.arange(8, dtype=torch.uint8)
 
 
 def _packed(flags: torch.Tensor) -> torch.Tensor:
-    bits = flags.to(torch.uint8).unflatten(-1, (-1, 8)) * _BIT
+    bits = flags.to(torch.uint8).reshape(*flags.shape[:-1], -1, 8) * _BIT
     return bits.sum(dim=-1, dtype=torch.uint8)
 
 
 def _unpacked(packed: torch.Tensor) -> torch.Tensor:
-    return (packed[..., None] & _BIT).ne(0).flatten(-2)
+    bits: torch.Tensor = (packed[..., None] & _BIT).ne(0).flatten(-2)
+    return bits

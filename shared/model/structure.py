@@ -85,9 +85,11 @@ def draw(
     uses_subset = is_category[feature] & (generator.random(shape) < settings.subset_share)
     lean = generator.uniform(0.2, 0.8, shape)
     subset = np.zeros((*shape, CODES), dtype=bool)
-    subset[uses_subset] = generator.random((int(uses_subset.sum()), CODES)) < lean[uses_subset, None]
-    threshold = np.where(uses_subset, 0, threshold).astype(np.uint8)
-    return Structure(feature, threshold, uses_subset, subset)
+    subset[uses_subset] = (
+        generator.random((int(uses_subset.sum()), CODES)) < lean[uses_subset, None]
+    )
+    above = np.where(uses_subset, 0, threshold).astype(np.uint8)
+    return Structure(feature, above, uses_subset, subset)
 
 
 def _draw_features(
@@ -102,7 +104,7 @@ def _draw_features(
         weight = share * steering.column / steering.column.sum() + (1 - share) * weight
     bound = np.cumsum(weight)
     place = np.searchsorted(bound, generator.random(shape) * bound[-1], side="right")
-    return np.minimum(place, columns - 1).astype(np.int64)
+    return np.asarray(np.minimum(place, columns - 1), dtype=np.int64)
 
 
 def _draw_thresholds(

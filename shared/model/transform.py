@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +33,14 @@ class NumberBins:
     name: str
     edges: tuple[float, ...]
 
+    def __post_init__(self) -> None:
+        rising = all(low < high for low, high in pairwise(self.edges))
+        if not rising or not all(map(isfinite, self.edges)):
+            raise OperatorError(
+                f"column {self.name}: bin edges must be finite and ascending",
+                remedy="take a fresh copy of the model",
+            )
+
     @property
     def size(self) -> int:
         """Number of codes, missing included."""
@@ -46,7 +56,7 @@ class NumberBins:
         if not self.edges:
             return ["any value", "missing"]
         edges = [f"{edge:g}" for edge in self.edges]
-        inner = [f"{low} – {high}" for low, high in zip(edges, edges[1:], strict=False)]
+        inner = [f"{low} – {high}" for low, high in pairwise(edges)]
         return [f"≤ {edges[0]}", *inner, f"> {edges[-1]}", "missing"]
 
 
@@ -92,7 +102,9 @@ class Transform:
     def __post_init__(self) -> None:
         for column in self.columns:
             if column.size > MAX_BINS:
-                raise InternalError(f"column {column.name} has {column.size} codes, over {MAX_BINS}")
+                raise InternalError(
+                    f"column {column.name} has {column.size} codes, over {MAX_BINS}"
+                )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -131,7 +143,9 @@ def transform_from(document: Mapping[str, object]) -> Transform:
     """Inverse of `Transform.to_dict`; raises OperatorError when the document is not one."""
     columns = document.get("columns")
     if not isinstance(columns, list):
-        raise OperatorError("a transform needs a list of columns", remedy="use the saved model file")
+        raise OperatorError(
+            "a transform needs a list of columns", remedy="use the saved model file"
+        )
     return Transform(tuple(_column_from(column) for column in columns))
 
 

@@ -92,7 +92,7 @@ class Schema:
     @classmethod
     def from_dict(cls, document: Mapping[str, object]) -> Schema:
         """Inverse of `to_dict`; raises OperatorError naming the key that is wrong."""
-        from shared.schema.document import parse_schema
+        from shared.schema.document import parse_schema  # it builds a Schema, so it imports us
 
         return parse_schema(document)
 

@@ -1,0 +1,1 @@
+"""A run as a pure fold over released totals: questions, answers, rounds."""

@@ -88,7 +88,9 @@ def agreement_from(document: Mapping[str, object]) -> Agreement:
     fields = dict(document)
     schema = fields.pop("schema", None)
     if not isinstance(schema, Mapping):
-        raise OperatorError("an agreement needs a schema", remedy="use the founder's file unchanged")
+        raise OperatorError(
+            "an agreement needs a schema", remedy="use the founder's file unchanged"
+        )
     try:
         return Agreement(schema=Schema.from_dict(schema), **fields)  # type: ignore[arg-type]
     except TypeError as error:

@@ -39,7 +39,12 @@ class BoostedFamily:
         self._transform = transform
         self._boosting = Boosting(transform, settings, census.base, seed)
         self._bits = fraction_bits(census.rows)
-        self.learning: list[LearningPoint] = []
+        self._learning: list[LearningPoint] = []
+
+    @property
+    def learning(self) -> list[LearningPoint]:
+        """The learning curve so far."""
+        return self._learning
 
     @property
     def finished(self) -> bool:
@@ -75,7 +80,7 @@ class BoostedFamily:
         """Newton step; keep the learning curve."""
         if self._measures():
             histogram = total[self._boosting.length :].reshape(2, LOGIT_BINS)
-            self.learning.append(LearningPoint(self._boosting.round, histogram))
+            self._learning.append(LearningPoint(self._boosting.round, histogram))
         self._boosting.absorb(total[: self._boosting.length], self._bits)
 
     def logit(self, rows: LenderRows) -> NDArray[np.float64]:

@@ -85,7 +85,7 @@ class Boosting:
     @property
     def length(self) -> int:
         """Whole numbers in one answer: G and H per leaf."""
-        return 2 * self.settings.per_round * 2**self.settings.depth
+        return 2 * self.settings.per_round << self.settings.depth
 
     def rows(self, codes: Codes) -> BoostingRows:
         """Start a lender's rows at the prior; codes uint8 (F, n)."""

@@ -33,7 +33,10 @@ class LearningPoint:
 class Family(Protocol):
     """A model in training."""
 
-    learning: list[LearningPoint]
+    @property
+    def learning(self) -> list[LearningPoint]:
+        """The learning curve so far."""
+        ...
 
     @property
     def finished(self) -> bool:

@@ -11,7 +11,7 @@ from shared.model.transform import Transform
 from shared.schema import Table
 from shared.statistics.scores import LOGIT_BINS, logit_histogram
 from shared.training.family import LearningPoint
-from shared.model.network_training import NetworkSettings, NetworkTraining
+from shared.training.network_training import NetworkSettings, NetworkTraining
 from shared.training.preparation import Census
 from shared.training.question import Question
 from shared.training.rows import LenderRows
@@ -40,7 +40,12 @@ class NetworkFamily:
         settings = network_settings(census.rows, rounds, many_levels=many)
         self._transform = transform
         self._training = NetworkTraining(transform, settings, census.rows, census.bad, seed)
-        self.learning: list[LearningPoint] = []
+        self._learning: list[LearningPoint] = []
+
+    @property
+    def learning(self) -> list[LearningPoint]:
+        """The learning curve so far."""
+        return self._learning
 
     @property
     def finished(self) -> bool:
@@ -75,7 +80,7 @@ class NetworkFamily:
     def absorb(self, total: NDArray[np.int64]) -> None:
         """Average weights and moments; keep the learning curve."""
         histogram = total[self._training.length :].reshape(2, LOGIT_BINS)
-        self.learning.append(LearningPoint(self._training.round, histogram))
+        self._learning.append(LearningPoint(self._training.round, histogram))
         self._training.absorb(total[: self._training.length])
 
     def logit(self, rows: LenderRows) -> NDArray[np.float64]:
@@ -97,7 +102,9 @@ class NetworkFamily:
 
     def _features(self, table: Table) -> torch.Tensor:
         blocks = [
-            self._training.features.matrix(table.take(np.arange(i, min(i + BLOCK_ROWS, table.rows))))
+            self._training.features.matrix(
+                table.take(np.arange(i, min(i + BLOCK_ROWS, table.rows)))
+            )
             for i in range(0, table.rows, BLOCK_ROWS)
         ]
         width = self._training.features.width

@@ -53,4 +53,3 @@ def fraction_bits(rows: int, *, most: int = 16) -> int:
     if bits < 4:
         raise PeerError(f"{rows} rows are more than one 32-bit sum can carry")
     return bits
-

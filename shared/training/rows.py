@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from shared.errors import InternalError
-from shared.training.boosting import BoostingRows
 from shared.schema import Table
+from shared.training.boosting import BoostingRows
 from shared.training.roles import Roles
 
 

@@ -117,7 +117,11 @@ class Run:
         transform, census = self.preparation.transform, self.preparation.census
         if transform is None or census is None:
             raise InternalError("the preparation is over without a transform")
-        families = {"boosted": BoostedFamily, "network": NetworkFamily, "blend": BlendFamily}
-        kind = families[self.agreement.family]
-        family: Family = kind(transform, census, self.agreement.seed, self.agreement.rounds)
-        return family
+        terms = self.agreement
+        match terms.family:
+            case "boosted":
+                return BoostedFamily(transform, census, terms.seed, terms.rounds)
+            case "network":
+                return NetworkFamily(transform, census, terms.seed, terms.rounds)
+            case "blend":
+                return BlendFamily(transform, census, terms.seed, terms.rounds)

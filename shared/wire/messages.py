@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import pairwise
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
@@ -29,7 +30,7 @@ _CODES = frozenset({"operator", "peer", "internal", "unexpected"})
 
 @dataclass(frozen=True, eq=False)
 class Ask:
-    """`released` are the totals number first, first+1, …; `digest` is the run's after all of them."""
+    """`released`: totals number first, first+1, …; `digest`: the run's after all of them."""
 
     run: str
     stage: str
@@ -91,7 +92,7 @@ def parse_ask(content: RecordDict) -> Ask:
     if sum(int(n) for n in lengths) != len(flat):
         raise PeerError("the question's totals do not have the lengths it states")
     ends = np.cumsum([0, *lengths])
-    totals = tuple(flat[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True))
+    totals = tuple(flat[a:b] for a, b in pairwise(ends))
     return Ask(
         _text(config, "run"),
         _text(config, "stage"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.errors import OperatorError
 from shared.schema import Column, LabelContract, Schema, check_frame
-from shared.schema.cells import read_numbers
+from shared.schema.cells import read_levels, read_numbers
 from shared.schema.finding import masked
 
 SCHEMA = Schema(
@@ -338,3 +338,22 @@ def test_the_checked_frame_is_not_changed():
     before = frame.copy(deep=True)
     check(frame)
     pd.testing.assert_frame_equal(frame, before)
+
+
+def test_missing_codes_of_a_category_are_missing_in_any_case():
+    """`unknown` and `Unknown` are both the declared code; a third answer to yes/no is unseen."""
+    purpose = Column("purpose", "category", levels=("car",), missing=("unknown",))
+    cells = pd.Series(["unknown", "Unknown", "car", "boat"])
+    assert read_levels(cells, purpose).values.tolist() == [-1, -1, 0, 1]
+    owner = pd.Series(["yes", "perhaps", "", "No"])
+    assert read_levels(owner, SCHEMA.column("owner")).values.tolist() == [1, 2, -1, 0]
+
+
+def test_a_report_of_many_problems_is_cut_at_twenty():
+    """A file of another kind altogether does not fill the screen."""
+    columns = tuple(Column(f"feature {i} {chr(97 + i)}", "number") for i in range(25))
+    schema = Schema(1, columns, LabelContract("y", ("1",), ("0",)), "id")
+    with pytest.raises(OperatorError, match="27 problems") as error:
+        check_frame(pd.DataFrame({"other": ["1"]}), schema, source="loans.csv")
+    assert "and 7 more problems" in str(error.value)
+    assert str(error.value).count("column '") == 20

@@ -174,3 +174,17 @@ def test_the_demo_consortium_parses():
     assert len(schema.columns) == 15
     assert schema.time in schema.names
     assert "Term" not in schema.names
+
+
+@pytest.mark.parametrize("columns", [None, [], "income", ["income"], {"name": "income"}])
+def test_columns_that_are_no_list_of_tables_are_refused(columns):
+    """`[[columns]]` with double brackets is asked for."""
+    document = {**tomllib.loads(TOML), "columns": columns}
+    with pytest.raises(OperatorError, match=r"\[\[columns\]\]"):
+        parse_schema(document)
+
+
+def test_a_feature_that_is_not_there_is_a_key_error():
+    """Asking for an undeclared column is a fault of the program."""
+    with pytest.raises(KeyError, match="nobody"):
+        parse_schema(tomllib.loads(TOML)).column("nobody")

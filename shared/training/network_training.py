@@ -7,8 +7,9 @@
 Invariants:
 - The shared state after round r follows from the total of round r alone, so a lender that was away
   catches up with one total (`skip_to`). Only the final average of weights needs every total.
-- A fold uses nothing but elementwise IEEE double arithmetic: two copies that absorbed the same
-  totals are equal, bit for bit, on any machine.
+- A fold uses nothing but elementwise IEEE double arithmetic: two copies that started from the same
+  initial weights (torch's generator, so one torch version) and absorbed the same totals are equal,
+  bit for bit. A lender's own epoch need not repeat on another machine, only on its own.
 - `answer` leaves the copy as it was, and is a pure function of (state, rows, lender_seed).
 - Every value of an answer lies within ± `bound`, and so does a total, give or take one per lender,
   however many lenders there are: values are clipped first and weighted by row shares afterwards.

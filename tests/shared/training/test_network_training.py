@@ -15,9 +15,9 @@ from torch import Tensor
 
 from shared.errors import InternalError, OperatorError, PeerError
 from shared.model import network_training
-from shared.model.network_training import BOUND, NetworkSettings, NetworkTraining
 from shared.model.transform import NumberBins, Transform
 from shared.schema import Column, LabelContract, Schema, Table
+from shared.training.network_training import BOUND, NetworkSettings, NetworkTraining
 
 SMALL = NetworkSettings(rounds=6, batch=32, width=16, members=4, pieces=8)
 SCHEMA = Schema(
@@ -344,3 +344,24 @@ def test_the_rate_rises_for_the_warm_up_and_falls_after() -> None:
     assert max(rates) == rates[1]
     assert rates[1:] == sorted(rates[1:], reverse=True)
     assert rates[-1] < 0.01 * settings.learning_rate
+
+
+def test_training_that_diverges_is_refused_before_it_is_sent() -> None:
+    """A weight that is not a number never becomes an integer in a sum."""
+    training, (values, bad) = start(lenders()), lenders()[1]
+    broken = features(training, values)
+    broken[5, 0] = torch.nan
+    with pytest.raises(InternalError, match="diverged"):
+        training.answer(broken, bad, 1)
+
+
+def test_without_dropout_only_the_shuffle_is_random() -> None:
+    """With dropout off and one batch, the seed no longer matters beyond rounding."""
+    calm = dataclasses.replace(SMALL, dropout=0.0, batch=10_000)
+    training, (values, bad) = start(lenders(), calm), lenders()[1]
+    matrix, size = features(training, values), len(training.state.weights)
+    first, other = (training.answer(matrix, bad, seed)[:size] for seed in (1, 2))
+    assert np.abs(first - other).mean() < 1e-3 * np.abs(first).mean()
+    noisy = start(lenders(), dataclasses.replace(calm, dropout=0.5))
+    first, other = (noisy.answer(matrix, bad, seed)[:size] for seed in (1, 2))
+    assert np.abs(first - other).mean() > 1e-3 * np.abs(first).mean()
