@@ -269,13 +269,14 @@ def _summary(report: Report, out: Path) -> None:
     console.print("[bold yellow]demo profile: plain sums, the coordinator could see single sums")
     names = ("auc_shared", "auc_personal", "auc_lightgbm", "auc_fedavg_mlp")
     shown = [f"{name[4:]} {pooled[name]:.4f}" for name in names if pooled.get(name) is not None]
-    console.print(f"pooled AUC: {' · '.join(shown)}", highlight=False)
+    console.print(f"pooled AUC: {' · '.join(shown)}", highlight=False, soft_wrap=True)
     if gains:
         better = sum(gain > 0 for gain in gains)
         console.print(
             f"{better} of {len(gains)} lenders rank their own applicants better than alone; "
             f"mean gain {sum(gains) / len(gains):+.4f} AUC",
             highlight=False,
+            soft_wrap=True,
         )
     console.print(f"report: {out / 'report.html'}", highlight=False, soft_wrap=True)
 

@@ -22,12 +22,14 @@ from flwr.serverapp import Grid
 from server.coordinator.checkpoint import Checkpoints, StageRecord
 from server.coordinator.exchange import Exchange, Policy
 from shared.errors import OperatorError
-from shared.model.saved import digest_of, to_files
+from shared.model.saved import digest_of, from_files, to_files
+from shared.model.shared_model import SharedModel
 from shared.training.agreement import Agreement, agreement_from
 from shared.training.run import Run
 
 AGREEMENT = "agreement.json"
 STAGES = "stages"
+MODEL = "model"
 _log = logging.getLogger("lianfang.coordinator")
 
 
@@ -42,6 +44,16 @@ def read_agreement(folder: Path) -> Agreement:
         ) from error
     except json.JSONDecodeError as error:
         raise OperatorError(f"{path}: {error}", remedy="restore it from a lender's copy") from error
+
+
+def read_model(folder: Path) -> SharedModel:
+    """The shared model of a finished run; OperatorError when it is missing or does not fit."""
+    try:
+        return from_files({path.name: path.read_bytes() for path in (folder / MODEL).iterdir()})
+    except OSError as error:
+        raise OperatorError(
+            f"{folder} holds no model", remedy="let the run finish: simulate.py --resume"
+        ) from error
 
 
 def conduct(
@@ -80,7 +92,7 @@ def conduct(
         checkpoints.write(len(released), got.total, record, run.digest)
         released.append(got.total)
         _tell(run, record)
-    _write_model(run, folder / "model")
+    _write_model(run, folder / MODEL)
     return run
 
 

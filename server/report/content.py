@@ -40,7 +40,10 @@ class SwapSet:
 
 @dataclass(frozen=True)
 class Lender:
-    """One lender's figures on its own test rows; `gain` is joint minus local AUC."""
+    """One lender's figures on its own test rows; `gain` is joint minus local AUC.
+
+    `auc_local_tuned` is a local model tuned as hard as the researcher could.
+    """
 
     code: str
     rows: int | None
@@ -52,6 +55,8 @@ class Lender:
     gain_low: float | None
     gain_high: float | None
     swap_set: SwapSet | None
+    auc_local_tuned: float | None = None
+    gain_over_tuned: float | None = None
 
     @property
     def auc_joint(self) -> float | None:
@@ -171,6 +176,7 @@ class SweepLender:
     auc_personal: float | None
     gain: float | None
     gain_sd: float | None
+    gain_over_tuned: float | None = None
 
 
 @dataclass(frozen=True)

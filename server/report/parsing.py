@@ -98,6 +98,8 @@ def _lender(node: Fields) -> Lender:
         gain_low=node.number("gain_low"),
         gain_high=node.number("gain_high"),
         swap_set=_swap_set(node.child("swap_set")) if node.has("swap_set") else None,
+        auc_local_tuned=node.number("auc_local_tuned"),
+        gain_over_tuned=node.number("gain_over_tuned"),
     )
     if lender.gain is None and lender.auc_joint is not None and auc.local is not None:
         return replace(lender, gain=lender.auc_joint - auc.local)
@@ -233,4 +235,5 @@ def _sweep_lender(node: Fields) -> SweepLender:
         auc_personal=node.number("auc_personal"),
         gain=node.number("gain"),
         gain_sd=node.number("gain_sd"),
+        gain_over_tuned=node.number("gain_over_tuned"),
     )

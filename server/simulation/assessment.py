@@ -72,6 +72,7 @@ def _lender(
     bad = table.bad[outcome.test][mine]
     scores = {
         "local": comparison.local,
+        "local_tuned": comparison.tuned_local,
         "shared": outcome.shared,
         "personal": outcome.personal,
         "pooled": comparison.pooled,
@@ -87,6 +88,7 @@ def _lender(
         out[f"auc_{name}"] = None if score is None else auc(bad, score[mine])
         out[f"ks_{name}"] = None if score is None else ks(bad, score[mine])
     out |= dict.fromkeys(("gain", "gain_low", "gain_high", "swap_set"))
+    out["gain_over_tuned"] = _difference(out["auc_personal"], out["auc_local_tuned"])
     if comparison.local is not None:
         local, personal = comparison.local[mine], outcome.personal[mine]
         interval = gain_interval(bad, local, personal, seed=study.seed)
@@ -95,6 +97,10 @@ def _lender(
         if len(bad):
             out["swap_set"] = _swap(bad, local, personal)
     return out
+
+
+def _difference(value: float | None, other: float | None) -> float | None:
+    return None if value is None or other is None else value - other
 
 
 def _swap(bad: NDArray[np.int8], local: Floats, personal: Floats) -> dict[str, Any]:
@@ -112,6 +118,7 @@ def _pooled(book: Book, outcome: Outcome, comparison: Comparison) -> dict[str, A
         "auc_shared": outcome.shared,
         "auc_personal": outcome.personal,
         "auc_local": comparison.local,
+        "auc_local_tuned": comparison.tuned_local,
         "auc_lightgbm": comparison.pooled,
         "auc_lightgbm_knows_lender": comparison.knows_lender,
         "auc_fedavg_mlp": comparison.fedavg,

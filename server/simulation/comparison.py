@@ -11,7 +11,11 @@ from server.simulation.book import Book
 from server.simulation.fedavg_mlp import fedavg_mlp
 from server.simulation.lightgbm_parameters import tuned_lightgbm
 from server.simulation.outcome import Outcome, split, training_rows
-from server.simulation.references import local_lightgbm, pooled_lightgbm
+from server.simulation.references import (
+    local_lightgbm,
+    pooled_lightgbm,
+    tuned_local_lightgbm,
+)
 from server.simulation.study import Study
 
 Floats = NDArray[np.float64]
@@ -22,6 +26,7 @@ class Comparison:
     """Logits of the outcome's test rows, in its order; None where a reference was not asked for."""
 
     local: Floats | None = None
+    tuned_local: Floats | None = None
     pooled: Floats | None = None
     knows_lender: Floats | None = None
     fedavg: Floats | None = None
@@ -34,16 +39,17 @@ def compare(book: Book, outcome: Outcome, study: Study, *, threads: int = 2) -> 
     codes = np.unique(book.lender.astype(str), return_inverse=True)[1].astype(np.int64)
     mine, theirs = codes[training_rows(outcome)], codes[outcome.test]
     parameters, seed = tuned_lightgbm(asked.lightgbm).parameters, study.seed
-    pooled = knows = local = fedavg = None
+    pooled = knows = local = tuned = fedavg = None
     if asked.pooled:
         pooled = pooled_lightgbm(train, test, parameters, seed, threads=threads)
         lenders = (mine, theirs)
         knows = pooled_lightgbm(train, test, parameters, seed, lenders=lenders, threads=threads)
     if asked.local:
-        local = np.empty(len(outcome.test))
+        local, tuned = np.empty(len(outcome.test)), np.empty(len(outcome.test))
         for lender in np.unique(theirs):
             own, own_test = train.take(mine == lender), test.take(theirs == lender)
-            local[theirs == lender] = local_lightgbm(own, own_test, seed, threads=threads)
+            local[theirs == lender] = local_lightgbm(own, own_test, seed)
+            tuned[theirs == lender] = tuned_local_lightgbm(own, own_test, seed)
     if asked.fedavg_mlp:
         present = [int(lender) for lender in np.unique(mine)]
         parts = fedavg_mlp(
@@ -54,4 +60,4 @@ def compare(book: Book, outcome: Outcome, study: Study, *, threads: int = 2) -> 
         fedavg = np.zeros(len(outcome.test))
         for lender, logits in zip(present, parts, strict=True):
             fedavg[theirs == lender] = logits
-    return Comparison(local, pooled, knows, fedavg)
+    return Comparison(local, tuned, pooled, knows, fedavg)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 Report = dict[str, Any]
+AUCS = ("auc_local", "auc_local_tuned", "auc_shared", "auc_personal", "auc_pooled")
 
 
 def swept(reports: list[Report]) -> Report:
@@ -28,7 +29,7 @@ def swept(reports: list[Report]) -> Report:
 
 def _lender(rows: list[dict[str, Any]]) -> dict[str, Any]:
     out: dict[str, Any] = {"code": rows[0]["code"]}
-    for name in ("auc_local", "auc_shared", "auc_personal", "auc_pooled", "gain"):
+    for name in (*AUCS, "gain", "gain_over_tuned"):
         known = [row[name] for row in rows if row[name] is not None]
         out[name] = float(np.mean(known)) if known else None
         if name == "gain":

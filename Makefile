@@ -1,0 +1,55 @@
+# Two commands after git clone, nothing else by hand: make demo, make test.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATASETS ?= ../shared/data
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench bench-model bench-scale results clean
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+demo: $(VENV)/.simulate  ## train over twelve real lenders and draw the report
+	$(BIN)/python simulate.py
+	@echo "open out/demo/report.html in a browser"
+
+test: $(VENV)/.dev  ## run all tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: $(VENV)/.dev  ## lint, types, architecture contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy shared client server simulate.py
+	$(BIN)/lint-imports --no-logo
+
+bench: bench-model bench-scale  ## all measurements (long; needs the data sets in $(DATASETS))
+
+bench-model: $(VENV)/.dev  ## shared model against pooled LightGBM on every data set
+	LIANFANG_DATASETS=$(DATASETS) $(BIN)/python tests/bench/model.py --out bench-out/model.json
+
+bench-scale: $(VENV)/.dev  ## memory and time up to two million rows
+	$(BIN)/python tests/bench/scale.py
+
+results: $(VENV)/.dev  ## write docs/results.md from fresh measurements
+	$(BIN)/python simulate.py --seeds 0 1 2 --out out/results
+	$(MAKE) bench
+	$(BIN)/python tests/bench/results.py
+
+# pip alone knows the small CPU build of torch, so it is asked for by itself first.
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed: make PYTHON=python3.11 …"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0
+
+$(VENV)/.simulate: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[simulate]'
+	touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@ $(VENV)/.simulate
+
+clean:  ## remove what was made here (not the virtual environment)
+	rm -rf out bench-out .mypy_cache .ruff_cache .pytest_cache .hypothesis

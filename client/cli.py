@@ -1,0 +1,137 @@
+"""`lianfang-client`: what a member institution runs.
+
+    lianfang-client check loans.csv --schema consortium.toml
+    lianfang-client score own/model applicants.csv --out scored.csv --reasons 4
+    lianfang-client result own/result.json
+
+Exit status: 0 done, 2 the input or a setting is wrong (the message says which and what to do).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tomllib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from shared.errors import LianfangError, OperatorError
+
+console = Console(stderr=True)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse, call, print; returns the exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        commands = {"check": _check, "score": _score, "result": _result}
+        return commands[arguments.command](arguments)
+    except LianfangError as error:
+        console.print("error:", style="bold red", end=" ")
+        console.print(str(error), highlight=False, markup=False, soft_wrap=True)
+        return 2
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from client.table import read_table
+    from shared.schema import parse_schema
+
+    try:
+        document = tomllib.loads(arguments.schema.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise OperatorError(f"{arguments.schema}: {error}", remedy="check the schema") from error
+    checked = read_table(arguments.table, parse_schema(document))
+    table = checked.table
+    bad = 0 if table.bad is None else int(table.bad.sum())
+    if arguments.json:
+        warnings = [str(warning) for warning in checked.warnings]
+        _out({"rows": table.rows, "bad": bad, "warnings": warnings})
+        return 0
+    for warning in checked.warnings:
+        console.print(f"warning: {warning}", highlight=False, markup=False, soft_wrap=True)
+    _line(f"{arguments.table.name}: {table.rows:,} rows, {bad:,} bad; fits the schema")
+    return 0
+
+
+def _score(arguments: argparse.Namespace) -> int:
+    from client.scoring import open_model, score_book
+
+    scorer = open_model(arguments.model, shared_only=arguments.shared_only)
+    columns = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("scoring", total=None)
+
+        def begin(rows: int) -> Callable[[int], None]:
+            progress.update(task, total=rows)
+            return lambda done: progress.update(task, advance=done)
+
+        rows = score_book(
+            scorer, arguments.book, arguments.out, reasons=arguments.reasons, progress=begin
+        )
+    if arguments.json:
+        _out({"rows": rows, "out": str(arguments.out), "personal": scorer.layer is not None})
+    else:
+        which = "personal" if scorer.layer is not None else "shared"
+        _line(f"{rows:,} applicants scored with the {which} model: {arguments.out}")
+    return 0
+
+
+def _result(arguments: argparse.Namespace) -> int:
+    try:
+        result = json.loads(arguments.file.read_text(encoding="utf-8"))
+        lines = [f"{key:<24}{result[key]}" for key in sorted(result) if key != "psi"]
+        drifts = sorted(result["psi"].items(), key=lambda item: -(item[1] or 0.0))
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise OperatorError(
+            f"{arguments.file}: is not a result file ({type(error).__name__})",
+            remedy="name own/result.json of a finished run",
+        ) from error
+    if arguments.json:
+        _out(result)
+        return 0
+    for line in lines:
+        _line(line)
+    for name, value in drifts:
+        _line(f"drift of {name:<15}{'-' if value is None else format(value, '.3f')}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    summary, _, examples = (__doc__ or "").partition("\n\n")
+    parser = argparse.ArgumentParser(
+        prog="lianfang-client",
+        description=summary,
+        epilog=f"examples:\n{examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    check = commands.add_parser("check", help="check a table against the consortium's schema")
+    check.add_argument("table", type=Path, help="CSV or Parquet file with labels")
+    check.add_argument("--schema", type=Path, required=True, help="the consortium's TOML file")
+    score = commands.add_parser("score", help="score applicants with a trained model")
+    score.add_argument("model", type=Path, help="model folder, e.g. own/model")
+    score.add_argument("book", type=Path, help="CSV or Parquet file; no labels needed")
+    score.add_argument("--out", type=Path, required=True, help=".csv or .parquet to write")
+    score.add_argument("--reasons", type=int, default=0, metavar="N", help="add N reasons (≤ 4)")
+    score.add_argument("--shared-only", action="store_true", help="leave the personal layer aside")
+    result = commands.add_parser("result", help="show what this lender keeps of a run")
+    result.add_argument("file", type=Path, help="own/result.json")
+    for command in (check, score, result):
+        command.add_argument("--json", action="store_true", help="one JSON line for scripts")
+    return parser
+
+
+def _out(document: object) -> None:
+    _line(json.dumps(document, ensure_ascii=False))
+
+
+def _line(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""`lianfang-server`: what the coordinator runs on a run's folder.
+
+    lianfang-server status out/demo/run          stage by stage: who answered, bytes, seconds
+    lianfang-server verify out/demo/run          fold all released totals again, compare the model
+
+Exit status: 0 done, 1 the run is not finished or does not verify, 2 the folder cannot be read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from shared.errors import LianfangError
+
+console = Console(stderr=True)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse, call, print; returns the exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return {"status": _status, "verify": _verify}[arguments.command](arguments)
+    except LianfangError as error:
+        console.print("error:", style="bold red", end=" ")
+        console.print(str(error), highlight=False, markup=False, soft_wrap=True)
+        return 2
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from server.coordinator.checkpoint import Checkpoints
+    from server.coordinator.rounds import STAGES, read_agreement
+    from shared.training.run import Run
+
+    run = Run(read_agreement(arguments.run))
+    _, records = Checkpoints(arguments.run / STAGES).replay(run)
+    if arguments.json:
+        stages = [asdict(record) for record in records]
+        _line(json.dumps({"finished": run.finished, "digest": run.digest, "stages": stages}))
+        return 0 if run.finished else 1
+    table = Table("stage", "lenders", "missing", "kB up", "kB down", "seconds")
+    for record in records:
+        sizes = (f"{record.bytes_up / 1e3:,.0f}", f"{record.bytes_down / 1e3:,.0f}")
+        missing = "; ".join(record.missing)
+        table.add_row(
+            record.stage, str(len(record.members)), missing, *sizes, f"{record.seconds:.2f}"
+        )
+    Console().print(table)
+    state = "finished" if run.finished else f"next: {run.question().stage}"
+    _line(f"{len(records)} stages; {state}; digest {run.digest[:16]}")
+    return 0 if run.finished else 1
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from server.coordinator.checkpoint import Checkpoints
+    from server.coordinator.rounds import STAGES, read_agreement, read_model
+    from shared.model.saved import digest_of
+    from shared.training.run import Run
+
+    run = Run(read_agreement(arguments.run))
+    Checkpoints(arguments.run / STAGES).replay(run)
+    if not run.finished:
+        _line(f"not finished: the next stage is {run.question().stage}")
+        return 1
+    folded, saved = digest_of(run.model()), digest_of(read_model(arguments.run))
+    same = folded == saved
+    if arguments.json:
+        _line(json.dumps({"verified": same, "folded": folded, "saved": saved}))
+    else:
+        _line(f"{'verified' if same else 'NOT the same model'}: folded {folded}, saved {saved}")
+    return 0 if same else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    summary, _, examples = (__doc__ or "").partition("\n\n")
+    parser = argparse.ArgumentParser(
+        prog="lianfang-server",
+        description=summary,
+        epilog=f"examples:\n{examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    status = commands.add_parser("status", help="what happened in a run, stage by stage")
+    verify = commands.add_parser("verify", help="fold the released totals again")
+    for command in (status, verify):
+        command.add_argument("run", type=Path, help="a run's folder, e.g. out/demo/run")
+        command.add_argument("--json", action="store_true", help="one JSON line for scripts")
+    return parser
+
+
+def _line(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
