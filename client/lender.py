@@ -31,6 +31,7 @@ class Lender:
 
     def __init__(self, settings: ClientSettings) -> None:
         self._settings = settings
+        self._terms = settings.agreement.digest()  # hashing the schema for each question is slow
         table = read_table(settings.table, settings.agreement.schema).table
         self._rows = LenderRows(table, roles_of(table, settings.agreement), settings.secret)
         self._run = Run(settings.agreement)
@@ -39,7 +40,7 @@ class Lender:
     def reply(self, ask: Ask) -> Reply:
         """Catch up with the released totals, then answer; or say how far behind this copy is."""
         member = self._settings.member
-        if ask.run != self._settings.agreement.digest():
+        if ask.run != self._terms:
             raise PeerError("the question belongs to an agreement this lender does not hold")
         held = self._run.absorbed
         if held < ask.first or held > ask.first + len(ask.released):

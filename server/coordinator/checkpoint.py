@@ -3,12 +3,13 @@
 Invariants:
 - A stage is handed out only after its file is durable (written aside, fsync, renamed, folder
   fsync), so a killed coordinator resumes with exactly what lenders may have seen.
-- Files are numbered without gaps and each holds the run's digest after it; a missing, cut or
-  edited file is found on loading and named, never served.
+- Files are numbered without gaps; each holds the run's digest after it and a seal over that and its
+  own record. A missing, cut or edited file is found on loading and named, never served.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass
@@ -22,7 +23,7 @@ from safetensors.numpy import save
 from shared.errors import OperatorError
 from shared.training.run import Run
 
-SUFFIX = ".stage"
+SUFFIX, PARTIAL = ".stage", ".partial"
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,10 @@ class Checkpoints:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise unwritable(folder, error) from error
 
     def paths(self) -> list[Path]:
         """Stage files in order."""
@@ -54,27 +58,24 @@ class Checkpoints:
 
     def clear(self) -> None:
         """Forget everything: a new run starts in this folder."""
-        for path in self._folder.glob(f"*{SUFFIX}"):
+        for path in [*self._folder.glob(f"*{SUFFIX}"), *self._folder.glob(f"*{PARTIAL}")]:
             path.unlink()
 
     def write(
         self, number: int, total: NDArray[np.int64], record: StageRecord, digest: str
     ) -> None:
-        """Make stage `number` durable; `digest` is the run's after it."""
-        about = {"record": json.dumps(asdict(record)), "digest": digest}
+        """Make stage `number` durable; `digest` is the run's after it.
+
+        OperatorError when the disk does not take it: then it must not be handed out.
+        """
+        text = json.dumps(asdict(record))
+        about = {"record": text, "digest": digest, "seal": _seal(text, digest)}
         content = save({"total": np.ascontiguousarray(total)}, metadata=about)
         path = self._folder / f"{number:05d}{SUFFIX}"
-        partial = path.with_suffix(".partial")
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-        handle = os.open(self._folder, os.O_RDONLY)
         try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+            write_durably(path, content)
+        except OSError as error:
+            raise unwritable(self._folder, error) from error
 
     def replay(self, run: Run) -> tuple[list[NDArray[np.int64]], list[StageRecord]]:
         """Fold all stages into `run`: their totals and records. OperatorError names a bad file."""
@@ -94,11 +95,40 @@ class Checkpoints:
         return totals, records
 
 
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a file whole and durable, or leave what was there; raises OSError."""
+    partial = path.with_name(path.name + PARTIAL)
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+    handle = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def unwritable(folder: Path, error: OSError) -> OperatorError:
+    """What to tell an operator whose disk does not take a run's file."""
+    return OperatorError(
+        f"{folder} cannot be written to: {error.strerror or type(error).__name__}",
+        remedy="free space or mend the disk's permissions, then run the same command with --resume",
+    )
+
+
+def _seal(record: str, digest: str) -> str:
+    return hashlib.sha256(f"{record}|{digest}".encode()).hexdigest()
+
+
 def _read(path: Path) -> tuple[NDArray[np.int64], StageRecord, str]:
     try:
         with safe_open(path, framework="numpy") as file:
             about = file.metadata()
             total = file.get_tensor("total")
+        if about["seal"] != _seal(about["record"], about["digest"]):
+            raise ValueError("the record was edited")
         fields = json.loads(about["record"])
         members, missing = tuple(fields.pop("members")), tuple(fields.pop("missing"))
         return total, StageRecord(members=members, missing=missing, **fields), about["digest"]

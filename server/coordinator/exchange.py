@@ -2,10 +2,11 @@
 
 Invariants:
 - The only thing taken from a reply is an integer vector of the asked length; at most one per
-  member. It is added at once and not kept.
+  member, and a node keeps to one member's code. It is added at once and not kept.
 - A stage ends when everybody has answered, or when the quorum has and `patience` has passed, or at
   the `deadline`; without the quorum it is void and raises, naming stage, lenders and remedy.
-- A lender that was away is sent what it missed; one that fails does not hold up the others.
+- A lender that was away is sent what it missed; one that fails does not hold up the others. Every
+  lender known to the run that is not in a total is named with the reason, also if not connected.
 
 This is the plain sum: the coordinator's process sees single lenders' vectors. The secure sum
 replaces this file behind the same two names, `collect` and `Collected`.
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -73,6 +74,7 @@ class Collected:
 
 @dataclass(eq=False)
 class _Stage:
+    number: int
     question: Question
     total: NDArray[np.int64]
     members: set[str] = field(default_factory=set)
@@ -86,13 +88,18 @@ class _Stage:
 
 
 class Exchange:
-    """Asks one run's questions over a grid; remembers how many totals each node holds."""
+    """Asks one run's questions over a grid; remembers how many totals each node holds.
+
+    `known`: codes of the lenders that took part before a resumed run was interrupted, so that the
+    quorum is not forgotten with the process.
+    """
 
     def __init__(
         self,
         grid: Grid,
         policy: Policy,
         *,
+        known: Iterable[str] = (),
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -101,12 +108,18 @@ class Exchange:
         self._clock = clock
         self._sleep = sleep
         self._holds: dict[int, int] = {}
-        self._names: dict[int, str] = {}
+        self._names: dict[int, str] = {}  # as a node last called itself: for messages only
+        self._codes: dict[int, str] = {}  # nodes that hold this run, and their lender's code
+        self._before = frozenset(known)
+
+    @property
+    def _known(self) -> frozenset[str]:
+        return self._before | frozenset(self._codes.values())
 
     def collect(self, run: Run, released: Sequence[NDArray[np.int64]]) -> Collected:
         """The sum of all lenders' answers to the run's question at hand."""
         question = run.question()
-        stage = _Stage(question, np.zeros(question.length, dtype=np.int64))
+        stage = _Stage(len(released), question, np.zeros(question.length, dtype=np.int64))
         start = roll_call = self._clock()
         pause = FIRST_POLL_SECONDS
         self._ask_everybody(stage, run, released)
@@ -122,7 +135,7 @@ class Exchange:
     def _over(self, stage: _Stage, waited: float) -> bool:
         if waited > self._policy.deadline:
             return True
-        enough = len(stage.members) >= self._policy.needed(len(self._names))
+        enough = len(stage.members) >= self._policy.needed(len(self._known))
         if enough:
             return not stage.waiting or waited > self._policy.patience
         # Nobody left to wait for: only a lender that comes back can save the stage.
@@ -148,10 +161,10 @@ class Exchange:
         )
         content = pack_ask(ask)
         message = self._grid.create_message(content, QUERY, node, str(len(released)))
-        (number,) = self._grid.push_messages([message])
-        stage.waiting[number] = node
-        stage.messages += 1
-        stage.bytes_down += content_bytes(content)
+        for number in filter(None, self._grid.push_messages([message])):
+            stage.waiting[number] = node
+            stage.messages += 1
+            stage.bytes_down += content_bytes(content)
 
     def _take_replies(self, stage: _Stage, run: Run, released: Sequence[NDArray[np.int64]]) -> None:
         for message in self._grid.pull_messages(list(stage.waiting)):
@@ -165,8 +178,10 @@ class Exchange:
                 continue
             if behind is None:
                 continue
-            self._holds[node] = behind
             stage.repeats[node] = stage.repeats.get(node, 0) + 1
+            # The next try goes to a fresh start: a node may be served by several processes (Ray),
+            # each with its own copy of the run, and the resent part reach one that holds less.
+            self._holds[node] = behind if stage.repeats[node] == 1 else 0
             if stage.repeats[node] > _MOST_REPEATS:
                 self._miss(stage, node, "keeps falling behind")
             else:
@@ -175,16 +190,20 @@ class Exchange:
     def _take(self, stage: _Stage, node: int, message: Message) -> int | None:
         """Add an answer to the total; returns how many totals a lender that is behind holds."""
         stage.messages += 1
-        if message.has_error():
+        if not message.has_content():
             raise PeerError("unavailable")  # its reason is Flower's text about the node: left out
         stage.bytes_up += content_bytes(message.content)
         reply = parse_reply(message.content)
+        if not reply.member.isprintable():
+            raise PeerError("its code is not a printable text")
         self._names[node] = reply.member
+        if isinstance(reply, Refused):
+            raise PeerError(f"refused ({reply.code} error; see the lender's own log)")
+        if self._codes.setdefault(node, reply.member) != reply.member:
+            raise PeerError("answers under another code than before")
         match reply:
             case Behind():
                 return reply.have
-            case Refused():
-                raise PeerError(f"refused ({reply.code} error; see the lender's own log)")
             case Sum():
                 if reply.stage != stage.question.stage:
                     raise PeerError("answered another stage")
@@ -193,7 +212,7 @@ class Exchange:
                 stage.total += stage.question.check(reply.vector)
                 stage.members.add(reply.member)
                 stage.settled.add(node)
-                self._holds[node] = int(message.metadata.group_id or 0)
+                self._holds[node] = stage.number
         return None
 
     def _miss(self, stage: _Stage, node: int, why: str) -> None:
@@ -205,24 +224,39 @@ class Exchange:
         for node in stage.waiting.values():
             stage.missing[node] = "no answer in time"
             self._holds.pop(node, None)
-        missing = tuple(
-            sorted(f"{self._names.get(n, 'a lender')}: {why}" for n, why in stage.missing.items())
-        )
-        needed = self._policy.needed(len(self._names))
+        missing = self._missing(stage)
+        needed = self._policy.needed(len(self._known))
         if len(stage.members) < needed:
-            raise VoidStageError(
-                f"stage {stage.question.stage}: {len(stage.members)} lenders answered, "
-                f"{needed} are needed" + "".join(f"\n  {line}" for line in missing),
-                remedy="bring the missing lenders back, then run the same command with --resume",
+            raise _void(
+                stage, f"{len(stage.members)} lenders answered, {needed} are needed", missing
             )
+        try:
+            total = stage.question.check(stage.total)
+        except PeerError as error:
+            raise _void(
+                stage, "the answers add up to more than a sum can carry", missing
+            ) from error
         return Collected(
-            stage.question.check(stage.total),
+            total,
             tuple(sorted(stage.members)),
             missing,
             stage.messages,
             stage.bytes_up,
             stage.bytes_down,
         )
+
+    def _missing(self, stage: _Stage) -> tuple[str, ...]:
+        reasons = [(self._names.get(n, "a lender"), why) for n, why in stage.missing.items()]
+        heard = stage.members | {name for name, _ in reasons}
+        reasons += [(name, "not connected") for name in self._known - heard]
+        return tuple(sorted(f"{name}: {why}" for name, why in reasons))
+
+
+def _void(stage: _Stage, why: str, missing: tuple[str, ...]) -> VoidStageError:
+    return VoidStageError(
+        f"stage {stage.question.stage}: {why}" + "".join(f"\n  {line}" for line in missing),
+        remedy="bring the missing lenders back, then run the same command with --resume",
+    )
 
 
 def content_bytes(content: RecordDict) -> int:

@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from flwr.serverapp import Grid
 
-from server.coordinator.checkpoint import Checkpoints, StageRecord
+from server.coordinator.checkpoint import Checkpoints, StageRecord, unwritable, write_durably
 from server.coordinator.exchange import Exchange, Policy
 from shared.errors import OperatorError
 from shared.model.saved import digest_of, from_files, to_files
@@ -74,8 +73,9 @@ def conduct(
     checkpoints = Checkpoints(folder / STAGES)
     if not resume:
         checkpoints.clear()
-    released, _ = checkpoints.replay(run)
-    exchange = Exchange(grid, policy, clock=clock, sleep=sleep)
+    released, records = checkpoints.replay(run)
+    known = {member for record in records for member in record.members}
+    exchange = Exchange(grid, policy, known=known, clock=clock, sleep=sleep)
     while not run.finished:
         question, start = run.question(), clock()
         got = exchange.collect(run, released)
@@ -104,10 +104,11 @@ def _tell(run: Run, record: StageRecord) -> None:
 
 
 def _write_model(run: Run, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     model = run.model()
-    for name, content in to_files(model).items():
-        partial = folder / f".{name}.partial"
-        partial.write_bytes(content)
-        os.replace(partial, folder / name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in to_files(model).items():
+            write_durably(folder / name, content)
+    except OSError as error:
+        raise unwritable(folder, error) from error
     _log.info("the shared model is %s", digest_of(model)[:16])

@@ -2,15 +2,17 @@
 
 Invariants:
 - Every message and reply goes through Flower's own protobuf form, so that what works here is what
-  travels elsewhere; sizes are the real ones.
-- A handler's exception becomes an error reply, as in Flower.
+  travels elsewhere; sizes are the real ones, and no object is shared between the two sides.
+- A lender works on one message at a time, in the order they were sent, as a Flower node does; a
+  slow one holds up nobody else.
+- A handler's exception becomes an error reply with the exception's name only.
 - Faults are asked for by stage and lender, and happen exactly as asked (see `faults.py`).
 """
 
 from __future__ import annotations
 
-import copy
 import itertools
+import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +20,7 @@ from pathlib import Path
 from flwr.app import ConfigRecord, Context, Error, Message, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.common.constant import SUPERLINK_NODE_ID
-from flwr.common.serde import recorddict_from_proto, recorddict_to_proto
+from flwr.common.serde import message_from_proto, message_to_proto
 from flwr.serverapp import Grid, ServerApp
 from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
@@ -30,7 +32,7 @@ _RUN_ID = 1
 
 
 class InProcessGrid(Grid):
-    """`folders`: one lender's folder per node. Lenders work on `workers` threads."""
+    """`folders`: one lender's folder per node. `workers` of them compute at a time."""
 
     def __init__(
         self,
@@ -54,14 +56,21 @@ class InProcessGrid(Grid):
             for i, folder in enumerate(folders)
         }
         self._faults = faults or Faults()
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="lender")
+        self._cores = threading.Semaphore(workers)
+        self._threads = {
+            node: ThreadPoolExecutor(1, thread_name_prefix=f"lender-{node}")
+            for node in self._contexts
+        }
         self._numbers = (f"m{i}" for i in itertools.count())
         self._replies: dict[str, Future[Message]] = {}
         self._run: Run | None = None
 
     def close(self) -> None:
         """Wait for lenders at work and let their threads go."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        for thread in self._threads.values():
+            thread.shutdown(wait=False, cancel_futures=True)
+        for thread in self._threads.values():
+            thread.shutdown(wait=True)
 
     def set_run(self, run: Run) -> None:
         """Keep Flower's description of the run."""
@@ -93,10 +102,10 @@ class InProcessGrid(Grid):
         """Hand messages to the lenders' threads; returns their numbers."""
         numbers = []
         for message in messages:
-            number = next(self._numbers)
+            number, node = next(self._numbers), message.metadata.dst_node_id
             message.metadata.__dict__["_message_id"] = number
-            self._faults.before(_stage(message), self._folder(message.metadata.dst_node_id))
-            self._replies[number] = self._pool.submit(self._deliver, message)
+            self._faults.before(_stage(message))
+            self._replies[number] = self._threads[node].submit(self._deliver, _travelled(message))
             numbers.append(number)
         return numbers
 
@@ -118,16 +127,19 @@ class InProcessGrid(Grid):
         return Path(str(self._contexts[node].node_config["lender-directory"])).name
 
     def _deliver(self, message: Message) -> Message:
-        arrived = copy.copy(message)
-        arrived.__dict__["_content"] = _travelled(message.content)
-        node = message.metadata.dst_node_id
+        node, stage = message.metadata.dst_node_id, _stage(message)
+        member = self._folder(node)
+        if self._faults.cut_off(stage, member):
+            return Message(Error(code=0, reason="fault"), reply_to=message)
         try:
-            self._faults.during(_stage(message), self._folder(node))
-            reply = self._app(arrived, self._contexts[node])
-            reply.__dict__["_content"] = _travelled(reply.content)
+            self._faults.during(stage, member)
+            with self._cores:
+                reply = _travelled(self._app(message, self._contexts[node]))
         except Exception as error:  # noqa: BLE001 - Flower answers any exception with an Error
             reply = Message(Error(code=0, reason=type(error).__name__), reply_to=message)
-        return self._faults.after(_stage(message), self._folder(node), message, reply)
+        if self._faults.lost(stage, member):
+            return Message(Error(code=0, reason="fault"), reply_to=message)
+        return reply
 
 
 def run_in_process(
@@ -144,8 +156,8 @@ def run_in_process(
     server_app(grid, context)
 
 
-def _travelled(content: RecordDict) -> RecordDict:
-    return recorddict_from_proto(recorddict_to_proto(content))
+def _travelled(message: Message) -> Message:
+    return message_from_proto(message_to_proto(message))
 
 
 def _stage(message: Message) -> str:

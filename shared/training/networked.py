@@ -80,8 +80,9 @@ class NetworkFamily:
     def absorb(self, total: NDArray[np.int64]) -> None:
         """Average weights and moments; keep the learning curve."""
         histogram = total[self._training.length :].reshape(2, LOGIT_BINS)
-        self._learning.append(LearningPoint(self._training.round, histogram))
-        self._training.absorb(total[: self._training.length])
+        point = LearningPoint(self._training.round, histogram)
+        self._training.absorb(total[: self._training.length])  # first: it may refuse the total
+        self._learning.append(point)
 
     def logit(self, rows: LenderRows) -> NDArray[np.float64]:
         """Logit of all rows with the averaged weights so far."""

@@ -111,8 +111,10 @@ class Preparation:
         return self._layout().flatten(counts)
 
     def absorb(self, total: NDArray[np.int64]) -> None:
-        """Take the released total of the stage at hand."""
+        """Take the released total of the stage at hand; PeerError if it cannot be counts."""
         values = self._layout().unflatten(total)
+        if (total < 0).any():
+            raise PeerError(f"stage {self.STAGES[self._stage]}: a count is negative")
         match self.STAGES[self._stage]:
             case "census":
                 self._absorb_census(values)

@@ -97,8 +97,6 @@ def _personal(wanted: bool) -> Iterator[None]:
             yield
 
 
-def _no_layer(
-    rows: LenderRows, transform: Transform, shared: np.ndarray
-) -> PersonalLayer:
+def _no_layer(rows: LenderRows, transform: Transform, shared: np.ndarray) -> PersonalLayer:
     del rows, transform, shared
     return PersonalLayer(intercept=0.0)

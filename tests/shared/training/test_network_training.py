@@ -14,9 +14,9 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from shared.errors import InternalError, OperatorError, PeerError
-from shared.model import network_training
 from shared.model.transform import NumberBins, Transform
 from shared.schema import Column, LabelContract, Schema, Table
+from shared.training import network_training
 from shared.training.network_training import BOUND, NetworkSettings, NetworkTraining
 
 SMALL = NetworkSettings(rounds=6, batch=32, width=16, members=4, pieces=8)
