@@ -4,6 +4,9 @@
     python simulate.py --config my.toml --seeds 0 1 2    your own table, three splits
     python simulate.py --resume --out out/demo           go on where Ctrl-C stopped it
 
+exit status: 0 done · 2 input, settings or disk must be mended · 3 too few lenders answered ·
+130 stopped with Ctrl-C. After 3 and 130, and 2 when the disk was full, --resume goes on.
+
 Everything but the last line of --json goes to standard error.
 """
 
@@ -38,18 +41,19 @@ from server.simulation.assessment import Report, report_of
 from server.simulation.book import Book, book_of
 from server.simulation.comparison import Comparison, compare
 from server.simulation.faults import Faults, parse_fault
-from server.simulation.founding import LENDERS, found, lender_folders
+from server.simulation.founding import LENDERS, found, founded
 from server.simulation.grid import InProcessGrid, run_in_process
 from server.simulation.out_of_time import out_of_time_section
 from server.simulation.outcome import Outcome, read_outcome
 from server.simulation.ray_backend import run_with_ray
-from server.simulation.study import Study, read_study
+from server.simulation.study import SEEDS, Study, read_study
 from server.simulation.sweep import swept
 from shared.errors import LianfangError, OperatorError
 from shared.training.agreement import Agreement
 
 HERE = Path(__file__).parent
 ASKED = "simulation.json"
+RESULTS = ("report.json", "report.html")
 EXIT_OPERATOR, EXIT_VOID, EXIT_INTERRUPTED = 2, 3, 130
 console = Console(stderr=True)
 
@@ -74,16 +78,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     out = Path(arguments.out)
     try:
-        asked = _asked(arguments, out)
         faults = Faults(tuple(parse_fault(text) for text in arguments.fault))
+        asked = _asked(arguments, out)
+        if faults.planned and asked.backend != "inprocess":
+            raise OperatorError("faults need the inprocess backend", remedy="leave --backend out")
         report = simulate(asked, out, resume=arguments.resume, faults=faults)
     except KeyboardInterrupt:
         console.print(f"\nStopped. Go on with: python simulate.py --resume --out {out}")
         return EXIT_INTERRUPTED
-    except LianfangError as error:
+    except (LianfangError, OSError) as error:
+        told = error if isinstance(error, LianfangError) else _unwritable(error, out)
         console.print("error:", style="bold red", end=" ")
-        console.print(str(error), highlight=False, markup=False, soft_wrap=True)
+        console.print(str(told), highlight=False, markup=False, soft_wrap=True)
         return EXIT_VOID if isinstance(error, VoidStageError) else EXIT_OPERATOR
+    for fault in faults.idle:
+        what = f"warning: the fault '{fault}' never happened: no such lender or stage"
+        console.print(what, highlight=False, markup=False)
     _summary(report, out)
     if arguments.json:
         line = json.dumps(report, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -97,9 +107,11 @@ def simulate(asked: Asked, out: Path, *, resume: bool, faults: Faults) -> Report
     study = _study(asked)
     with _step("reading the table"):
         raw = read_raw(study.data.path)
+    seeds = asked.seeds or (study.seed,)
+    folders = [out] if len(seeds) == 1 else [out / f"seed-{seed}" for seed in seeds]
     reports = [
-        _one_seed(replace(study, seed=seed), raw, asked, _folder(asked, out, seed), resume, faults)
-        for seed in asked.seeds
+        _one_seed(replace(study, seed=seed), raw, asked, folder, resume, faults)
+        for seed, folder in zip(seeds, folders, strict=True)
     ]
     report = reports[0] if len(reports) == 1 else swept(reports)
     start = time.monotonic()
@@ -120,17 +132,32 @@ def _one_seed(
     with _timed(seconds, "prepare"), _step("checking and splitting the table"):
         book = book_of(raw.frame, study, lenders=asked.lenders)
         agreement = _agreement(study, book)
+        later = _later(study, agreement, book) if asked.out_of_time else None
     with _timed(seconds, "train"):
         outcome = _trained(folder / "run", agreement, book, asked, resume, faults)
     with _timed(seconds, "evaluate"), _step("training the references"):
         comparison = compare(book, outcome, study)
         report = report_of(study, book, outcome, comparison, seconds)
-    if study.out_of_time is not None and asked.out_of_time:
+    if later is not None:
         with _timed(seconds, "evaluate"):
-            report["out_of_time"] = _out_of_time(
-                folder / "out-of-time", agreement.out_of_time(study.out_of_time), book, asked, study
-            )
+            later_folder = folder / "out-of-time"
+            report["out_of_time"] = _out_of_time(later_folder, later, book, asked, study)
     return report
+
+
+def _later(study: Study, agreement: Agreement, book: Book) -> Agreement | None:
+    """The terms of the second, timed run; OperatorError when it has nothing to test or train on."""
+    if study.out_of_time is None:
+        return None
+    later = agreement.out_of_time(study.out_of_time)
+    assert book.table.time is not None  # an agreement with a cutoff has seen to it
+    after = book.table.time > study.out_of_time
+    if after.all() or not after.any():
+        raise OperatorError(
+            f"out_of_time {study.out_of_time:g}: {int(after.sum())} of {len(after)} rows are later",
+            remedy="choose a time that some rows lie after and some before, or --no-out-of-time",
+        )
+    return later
 
 
 def _out_of_time(
@@ -147,12 +174,12 @@ def _trained(
     folder: Path, agreement: Agreement, book: Book, asked: Asked, resume: bool, faults: Faults
 ) -> Outcome:
     resume = resume and (folder / "agreement.json").exists()
-    homes = lender_folders(folder) if resume else found(folder, agreement, book)
+    homes = (founded if resume else found)(folder, agreement, book)
     close_all()
     with _rounds_shown(f"training over {len(homes)} lenders"):
         if asked.backend == "ray":
-            os.environ["LIANFANG_RESUME"] = "1" if resume else "0"
-            run_with_ray(server.app.app, client.app.app, folder, folder / LENDERS, len(homes))
+            apps, lenders = (server.app.app, client.app.app), folder / LENDERS
+            run_with_ray(*apps, folder, lenders, len(homes), resume=resume)
         else:
             grid = InProcessGrid(client.app.app, homes, workers=os.cpu_count() or 1, faults=faults)
             try:
@@ -164,6 +191,11 @@ def _trained(
 
 
 def _agreement(study: Study, book: Book) -> Agreement:
+    if len(book.codes) < study.minimum_lenders:
+        raise OperatorError(
+            f"the table has {len(book.codes)} lenders, {study.minimum_lenders} are needed",
+            remedy="take more lenders: --lenders, or the lender column",
+        )
     return Agreement(
         name=study.title,
         schema=book.table.schema,
@@ -189,10 +221,6 @@ def _study(asked: Asked) -> Study:
     return replace(study, **changes)
 
 
-def _folder(asked: Asked, out: Path, seed: int) -> Path:
-    return out if len(asked.seeds) == 1 else out / f"seed-{seed}"
-
-
 def _asked(arguments: argparse.Namespace, out: Path) -> Asked:
     path = out / ASKED
     if arguments.resume:
@@ -200,8 +228,13 @@ def _asked(arguments: argparse.Namespace, out: Path) -> Asked:
             raise OperatorError(
                 f"{out} holds no simulation to resume", remedy="name its folder with --out"
             )
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        return Asked(**(kept | {"seeds": tuple(kept["seeds"])}))
+        try:
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            return Asked(**(kept | {"seeds": tuple(kept["seeds"])}))
+        except (ValueError, TypeError, KeyError) as error:
+            raise OperatorError(
+                f"{path} cannot be used: {type(error).__name__}", remedy="start again"
+            ) from error
     asked = Asked(
         config=str(Path(arguments.config).resolve()),
         backend=arguments.backend,
@@ -212,9 +245,22 @@ def _asked(arguments: argparse.Namespace, out: Path) -> Asked:
         references=not arguments.no_references,
         out_of_time=not arguments.no_out_of_time,
     )
+    if not path.exists() and any((out / name).exists() for name in RESULTS):
+        raise OperatorError(
+            f"{out} holds a report that is not an earlier simulation's; nothing was overwritten",
+            remedy="choose another folder with --out, or move the report away",
+        )
     out.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(asked.__dict__, indent=1), encoding="utf-8")
     return asked
+
+
+def _unwritable(error: OSError, out: Path) -> OperatorError:
+    return OperatorError(
+        f"{error.filename or out}: {error.strerror or type(error).__name__}",
+        remedy="free space, mend the permissions or choose another --out; a run that had begun "
+        "goes on with --resume",
+    )
 
 
 @contextmanager
@@ -304,8 +350,8 @@ def _parser() -> argparse.ArgumentParser:
         help="how many lenders: that many made, or the N largest of the lender column",
     )  # fmt: skip
     parser.add_argument(
-        "--seeds", "--seed", type=int, nargs="+", default=[0], metavar="S",
-        help="seeds of split and training; several give mean ± sd (default: 0)",
+        "--seeds", "--seed", type=_seed, nargs="+", default=[], metavar="S",
+        help="seeds of split and training; several give mean ± sd (default: the study's, else 0)",
     )  # fmt: skip
     parser.add_argument("--out", default="out/demo", metavar="DIR", help="folder of the result")
     parser.add_argument("--json", action="store_true", help="print report.json as the last line")
@@ -325,6 +371,13 @@ def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return number
+
+
+def _seed(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < SEEDS:
+        raise argparse.ArgumentTypeError(f"{text} is not within 0 … {SEEDS - 1}")
     return number
 
 

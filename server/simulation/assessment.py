@@ -130,12 +130,17 @@ def _pooled(book: Book, outcome: Outcome, comparison: Comparison) -> dict[str, A
     assert evaluation is not None  # a finished run is evaluated
     measured, separation = ranking.auc(*evaluation.shared), ranking.ks(*evaluation.shared)
     out["federated"] = {
-        "auc": measured.value,
-        "half_width": measured.half_width,
-        "ks": separation.value,
-        "ks_bound": separation.bound,
+        "auc": _known(measured.value),
+        "half_width": _known(measured.half_width),
+        "ks": _known(separation.value),
+        "ks_bound": _known(separation.bound),
     }
     return out
+
+
+def _known(value: float) -> float | None:
+    """JSON has no NaN: a measure that test rows of one class do not give is None."""
+    return None if np.isnan(value) else value
 
 
 def _data(study: Study, book: Book, outcome: Outcome) -> dict[str, Any]:
@@ -191,6 +196,18 @@ def _warnings(book: Book, outcome: Outcome, lenders: list[dict[str, Any]]) -> li
             )
     for code in sorted(set(book.codes) - set(outcome.results)):
         found.append(f"{code}: took no part to the end; it has no personal model")
+    return found + _absences(outcome)
+
+
+def _absences(outcome: Outcome) -> list[str]:
+    """Who was missing at which stages, one line for each lender and reason."""
+    stages: dict[str, list[str]] = {}
     for record in outcome.records:
-        found += [f"stage {record.stage} went on without {line}" for line in record.missing]
-    return found
+        for line in record.missing:
+            stages.setdefault(line, []).append(record.stage)
+    return [
+        f"stage {at[0]} went on without {line}"
+        if len(at) == 1
+        else f"{len(at)} stages, {at[0]} the first, went on without {line}"
+        for line, at in stages.items()
+    ]

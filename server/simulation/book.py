@@ -2,12 +2,19 @@
 
 Only a simulation has this. It is split into lenders' folders for the run, and used again afterwards
 for everything that pools rows.
+
+Invariants:
+- A frame's headers are the schema's own names, whatever the file called them.
+- Which row is whose follows the row key, never a row's place after checking.
+- A lender is a code; its name is not kept.
 """
 
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import pandas as pd
@@ -17,8 +24,8 @@ from server.simulation.partition import partition
 from server.simulation.study import DataSource, Study
 from shared.errors import OperatorError
 from shared.schema import Schema, Table, check_frame, infer_schema, parse_schema
-
-ROW_KEY = "row"
+from shared.schema.cells import read_texts
+from shared.schema.headers import folded, match_headers
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,34 +52,37 @@ def book_of(frame: pd.DataFrame, study: Study, *, lenders: int | None = None) ->
     Raises OperatorError with everything that is wrong with the rows.
     """
     source = study.data
-    frame, schema = _with_schema(frame, source)
-    keyed = frame.assign(**{ROW_KEY: np.arange(len(frame))}) if not schema.row_key else frame
-    if not schema.row_key:
-        schema = Schema.from_dict(_with_row_key(schema))
+    keyed, schema = _keyed(frame, _schema(frame, source))
     checked = check_frame(keyed, schema, source=source.path.name)
-    position = _positions(keyed, checked.table, schema)
-    lender = _lenders(keyed, checked.table, position, study, lenders)
-    if source.lender is not None and lenders is not None:
-        largest = pd.Series(lender).value_counts().index[:lenders]
-        kept = np.flatnonzero(np.isin(lender.astype(str), list(largest)))
-        table = checked.table.take(kept)
-        return Book(keyed, table, position[kept], lender[kept], _texts(checked.warnings))
-    return Book(keyed, checked.table, position, lender, _texts(checked.warnings))
+    table, keyed = checked.table, _canonical(keyed, schema)
+    keys = pd.Index(read_texts(keyed[schema.row_key]))
+    position = keys.get_indexer(pd.Index(table.row_key)).astype(np.int64)
+    if source.lender is None:
+        lender = _dealt(table, study, lenders)
+    else:
+        lender = _coded(_named(frame, source, source.lender).iloc[position])
+        if lenders is not None:
+            kept = np.flatnonzero(np.isin(lender.astype(str), _largest(lender, lenders)))
+            table, position, lender = table.take(kept), position[kept], lender[kept]
+    return Book(keyed, table, position, lender, tuple(str(w) for w in checked.warnings))
 
 
-def _texts(warnings: tuple[object, ...]) -> tuple[str, ...]:
-    return tuple(str(warning) for warning in warnings)
-
-
-def _with_schema(frame: pd.DataFrame, source: DataSource) -> tuple[pd.DataFrame, Schema]:
+def _schema(frame: pd.DataFrame, source: DataSource) -> Schema:
     if source.schema is not None:
         try:
             document = tomllib.loads(source.schema.read_text(encoding="utf-8"))
-        except (OSError, tomllib.TOMLDecodeError) as error:
+        except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise OperatorError(f"{source.schema}: {error}", remedy="check the schema") from error
-        return frame, parse_schema(document)
+        return parse_schema(document)
+    headers = Counter(folded(str(header)) for header in frame.columns)
+    double = [str(header) for header in frame.columns if headers[folded(str(header))] > 1]
+    if double:
+        raise OperatorError(
+            f"{source.path.name}: columns with the same name: {', '.join(map(repr, double))}",
+            remedy="rename or remove all but one of them",
+        )
     assert source.label is not None  # read_study has seen to it
-    schema = infer_schema(
+    return infer_schema(
         frame,
         label=source.label,
         source=source.path.name,
@@ -82,51 +92,40 @@ def _with_schema(frame: pd.DataFrame, source: DataSource) -> tuple[pd.DataFrame,
         lender=source.lender,
         categories=source.categories,
     )
-    return frame, schema
 
 
-def _with_row_key(schema: Schema) -> dict[str, object]:
+def _keyed(frame: pd.DataFrame, schema: Schema) -> tuple[pd.DataFrame, Schema]:
+    """Both with a row key: a table that has none is told apart by its rows' places."""
+    if schema.row_key:
+        return frame, schema
+    taken = {folded(str(header)) for header in frame.columns}
+    key = next(name for i in count() if folded(name := f"row{i or ''}") not in taken)
     document = schema.to_dict()
     table = document["table"]
     assert isinstance(table, dict)
-    return document | {"table": table | {"row_key": ROW_KEY}}
+    with_key = Schema.from_dict(document | {"table": table | {"row_key": key}})
+    return frame.assign(**{key: np.arange(len(frame))}), with_key
 
 
-def _positions(frame: pd.DataFrame, table: Table, schema: Schema) -> NDArray[np.int64]:
-    """Where each row of the table is in the frame: not the same when labels were indeterminate."""
-    if table.rows == len(frame):
-        return np.arange(table.rows, dtype=np.int64)
-    texts = frame[schema.label.column].astype(str).str.strip()
-    return np.flatnonzero(~texts.isin(schema.label.indeterminate)).astype(np.int64)
+def _canonical(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
+    """The frame of a table that passed, under the schema's names."""
+    headers = [str(header) for header in frame.columns]
+    aliases = {column.name: column.aliases for column in schema.columns}
+    for name, place in match_headers(headers, schema.required, aliases).position.items():
+        headers[place] = name
+    return frame.set_axis(headers, axis=1)
 
 
-def _lenders(
-    frame: pd.DataFrame,
-    table: Table,
-    position: NDArray[np.int64],
-    study: Study,
-    lenders: int | None,
-) -> NDArray[np.object_]:
-    source = study.data
-    if source.lender is not None:
-        if source.lender not in frame:
-            raise OperatorError(
-                f"{source.path.name}: there is no lender column {source.lender!r}",
-                remedy="name a column of the file, or use [data.partition]",
-            )
-        named = frame[source.lender].iloc[position]
-        if named.isna().any():
-            raise OperatorError(
-                f"{source.path.name}: {int(named.isna().sum())} rows name no lender",
-                remedy="fill the lender column, or leave those rows out",
-            )
-        return _coded(named)
-    asked = source.partition
+def _dealt(table: Table, study: Study, lenders: int | None) -> NDArray[np.object_]:
+    asked = study.data.partition
     assert asked is not None  # read_study has seen to it
     column = None
     if asked.column is not None:
         if asked.column not in table.values:
-            raise OperatorError(f"[data.partition] column {asked.column!r} is no feature")
+            raise OperatorError(
+                f"[data.partition] column {asked.column!r} is no feature",
+                remedy=f"name one of {', '.join(table.schema.names[:40])}",
+            )
         column = table.values[asked.column].astype(np.float64)
     owner = partition(
         asked.kind,
@@ -142,14 +141,35 @@ def _lenders(
     return np.array([f"L{i + 1:0{width}d}" for i in range(owner.max() + 1)], dtype=object)[owner]
 
 
+def _named(frame: pd.DataFrame, source: DataSource, column: str) -> pd.Series:
+    """The lender's name in each row of the file, white space around it removed."""
+    if [str(header) for header in frame.columns].count(column) != 1:
+        raise OperatorError(
+            f"{source.path.name}: there is not exactly one lender column {column!r}",
+            remedy="name a column of the file, or use [data.partition]",
+        )
+    named = frame[column].astype("str").str.strip()
+    absent = frame[column].isna() | (named == "")
+    if absent.any():
+        raise OperatorError(
+            f"{source.path.name}: {int(absent.sum())} rows name no lender",
+            remedy="fill the lender column, or leave those rows out",
+        )
+    return named
+
+
+def _largest(lender: NDArray[np.object_], most: int) -> list[str]:
+    codes, rows = np.unique(lender.astype(str), return_counts=True)
+    return [str(code) for code in codes[np.argsort(-rows, kind="stable")][:most]]
+
+
 def _coded(named: pd.Series) -> NDArray[np.object_]:
     """Codes L01, L02 … by size, unless the column already holds such codes: no lender's name
     reaches a report, a log or a folder.
     """
-    texts = named.astype(str)
-    if texts.str.fullmatch(r"L\d{2,}").all():
-        return texts.to_numpy(dtype=object)
-    order = texts.value_counts().sort_index().sort_values(ascending=False, kind="stable").index
+    if named.str.fullmatch(r"L\d{2,}").all():
+        return named.to_numpy(dtype=object)
+    order = named.value_counts().sort_index().sort_values(ascending=False, kind="stable").index
     width = max(2, len(str(len(order))))
     codes = {name: f"L{i + 1:0{width}d}" for i, name in enumerate(order)}
-    return texts.map(codes).to_numpy(dtype=object)
+    return named.map(codes).to_numpy(dtype=object)

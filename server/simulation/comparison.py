@@ -32,7 +32,7 @@ class Comparison:
     fedavg: Floats | None = None
 
 
-def compare(book: Book, outcome: Outcome, study: Study, *, threads: int = 2) -> Comparison:
+def compare(book: Book, outcome: Outcome, study: Study) -> Comparison:
     """Train every reference the study asks for on the run's own split."""
     asked = study.references
     train, test = split(book, outcome)
@@ -41,9 +41,10 @@ def compare(book: Book, outcome: Outcome, study: Study, *, threads: int = 2) -> 
     parameters, seed = tuned_lightgbm(asked.lightgbm).parameters, study.seed
     pooled = knows = local = tuned = fedavg = None
     if asked.pooled:
-        pooled = pooled_lightgbm(train, test, parameters, seed, threads=threads)
+        # One thread each: a second one helps little here, and costs much on a busy machine.
+        pooled = pooled_lightgbm(train, test, parameters, seed, threads=1)
         lenders = (mine, theirs)
-        knows = pooled_lightgbm(train, test, parameters, seed, lenders=lenders, threads=threads)
+        knows = pooled_lightgbm(train, test, parameters, seed, lenders=lenders, threads=1)
     if asked.local:
         local, tuned = np.empty(len(outcome.test)), np.empty(len(outcome.test))
         for lender in np.unique(theirs):

@@ -1,9 +1,14 @@
 """Lenders' and coordinator's folders for a run, as `client` and `server` expect them.
 
+RUN/simulated.txt                      says that simulate.py made this folder and may remove it
 RUN/agreement.json                     the coordinator's copy
 RUN/lenders/L01/client.toml            member, table, agreement, secret
 RUN/lenders/L01/agreement.json         the lender's own copy
 RUN/lenders/L01/table.parquet          its rows, as the researcher's file has them
+
+Invariants:
+- Nothing is ever removed but a folder that holds simulated.txt; it is written before all else.
+- The lender column is not written: a lender is its code.
 """
 
 from __future__ import annotations
@@ -11,30 +16,67 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import stat
 from pathlib import Path
 
-from server.coordinator.rounds import AGREEMENT
+from server.coordinator.rounds import AGREEMENT, read_agreement
 from server.simulation.book import Book
+from shared.errors import OperatorError
 from shared.training.agreement import Agreement
 
 LENDERS = "lenders"
+MARK = "simulated.txt"
 
 
 def found(folder: Path, agreement: Agreement, book: Book) -> list[Path]:
-    """Write all folders of a new run (an earlier one there is removed); returns the lenders'."""
-    if (folder / AGREEMENT).exists():
-        shutil.rmtree(folder)
+    """Write all folders of a new run (an earlier one there is removed); returns the lenders'.
+
+    Raises OperatorError, and removes nothing, when something else is in that place.
+    """
+    _clear(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / MARK).write_text("Made by simulate.py, which removes this folder to start again.\n")
     terms = json.dumps(agreement.to_dict(), indent=1, ensure_ascii=False)
     for code in book.codes:
         home = folder / LENDERS / code
         home.mkdir(parents=True)
         (home / "agreement.json").write_text(terms, encoding="utf-8")
         (home / "client.toml").write_text(_settings(code, agreement.seed), encoding="utf-8")
-        rows = book.frame.iloc[book.position[book.lender == code]]
-        rows[list(agreement.schema.required)].to_parquet(home / "table.parquet", index=False)
+        (home / "table.parquet").write_bytes(_rows_of(code, agreement, book))
     (folder / AGREEMENT).write_text(terms, encoding="utf-8")  # last: a run is there, or it is not
     return lender_folders(folder)
+
+
+def founded(folder: Path, agreement: Agreement, book: Book) -> list[Path]:
+    """The lenders' folders of an interrupted run; OperatorError when it is not this book's."""
+    homes = lender_folders(folder)
+    same = read_agreement(folder).digest() == agreement.digest()
+    same = same and [home.name for home in homes] == book.codes
+    if not same or any(
+        (home / "table.parquet").read_bytes() != _rows_of(home.name, agreement, book)
+        for home in homes
+    ):
+        raise OperatorError(
+            f"the run in {folder} began with another table or other settings than there are now",
+            remedy="put them back, or start again without --resume",
+        )
+    return homes
+
+
+def _clear(folder: Path) -> None:
+    if (folder / MARK).is_file() and stat.S_ISDIR(folder.lstat().st_mode):
+        shutil.rmtree(folder)
+    elif folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise OperatorError(
+            f"{folder} holds something that is not an earlier simulation; nothing was removed",
+            remedy="choose another folder with --out, or move that one away",
+        )
+
+
+def _rows_of(code: str, agreement: Agreement, book: Book) -> bytes:
+    rows = book.frame.iloc[book.position[book.lender == code]]
+    content: bytes = rows[list(agreement.schema.required)].to_parquet(index=False)
+    return content
 
 
 def lender_folders(folder: Path) -> list[Path]:

@@ -64,6 +64,8 @@ def read_outcome(folder: Path, book: Book) -> Outcome:
             scores.append(pd.read_parquet(home / "own" / "test_scores.parquet"))
     scored = pd.concat(scores, ignore_index=True)
     place = pd.Index(book.table.row_key.astype(str)).get_indexer(scored["row_key"].to_numpy())
+    if (place < 0).any():
+        raise InternalError(f"the run in {folder} tested rows that the book does not hold")
     order = np.argsort(place)
     return Outcome(
         run,

@@ -17,7 +17,13 @@ from shared.errors import OperatorError
 
 
 def run_with_ray(
-    server_app: ServerApp, client_app: ClientApp, folder: Path, lenders: Path, count: int
+    server_app: ServerApp,
+    client_app: ClientApp,
+    folder: Path,
+    lenders: Path,
+    count: int,
+    *,
+    resume: bool,
 ) -> None:
     """Run to the end on this machine's cores; OperatorError when Ray is not installed."""
     os.environ.update(FLWR_TELEMETRY_ENABLED="0", RAY_USAGE_STATS_ENABLED="0")
@@ -29,12 +35,21 @@ def run_with_ray(
             "the ray backend needs Flower's simulation engine",
             remedy="pip install 'lianfang[ray]', or use --backend inprocess",
         ) from error
-    os.environ.update(LIANFANG_RUN=str(folder.resolve()), LIANFANG_LENDERS=str(lenders.resolve()))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # run_simulation is deprecated in favour of `flwr run`
-        run_simulation(
-            server_app=server_app,
-            client_app=client_app,
-            num_supernodes=count,
-            backend_config={"client_resources": {"num_cpus": 1, "num_gpus": 0.0}},
-        )
+    told = {
+        "LIANFANG_RUN": str(folder.resolve()),
+        "LIANFANG_LENDERS": str(lenders.resolve()),
+        "LIANFANG_RESUME": "1" if resume else "0",
+    }
+    os.environ.update(told)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # run_simulation is deprecated: `flwr run` is to be
+            run_simulation(
+                server_app=server_app,
+                client_app=client_app,
+                num_supernodes=count,
+                backend_config={"client_resources": {"num_cpus": 1, "num_gpus": 0.0}},
+            )
+    finally:
+        for name in told:
+            del os.environ[name]

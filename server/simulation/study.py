@@ -16,8 +16,9 @@ lightgbm = "demo"                 a section of lightgbm.toml; fedavg_mlp = true
 
 from __future__ import annotations
 
+import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,26 +27,56 @@ from server.simulation.partition import Kind
 from shared.errors import OperatorError
 from shared.training.agreement import Family
 
-_KEYS = {
+_Wanted = tuple[str, Callable[[object], bool]]
+_TEXT: _Wanted = ("a text", lambda value: isinstance(value, str))
+_TEXTS: _Wanted = (
+    "a list of texts",
+    lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
+)
+_FLAG: _Wanted = ("true or false", lambda value: isinstance(value, bool))
+_WHOLE: _Wanted = ("a whole number", lambda value: type(value) is int)
+_VALUE: _Wanted = ("a text or a whole number", lambda value: type(value) in (str, int))
+_NUMBER: _Wanted = ("a number", lambda value: _is_number(value))
+_NUMBERS: _Wanted = (
+    "a list of numbers",
+    lambda value: isinstance(value, list) and all(_is_number(item) for item in value),
+)
+_SECTION: _Wanted = ("a section", lambda value: isinstance(value, dict))
+_KEYS: dict[str, dict[str, _Wanted]] = {
     "data": {
-        "path",
-        "schema",
-        "label",
-        "bad",
-        "row_key",
-        "time",
-        "categories",
-        "lender",
-        "partition",
-        "prevalence",
+        "path": _TEXT,
+        "schema": _TEXT,
+        "label": _TEXT,
+        "bad": _VALUE,
+        "row_key": _TEXT,
+        "time": _TEXT,
+        "categories": _TEXTS,
+        "lender": _TEXT,
+        "partition": _SECTION,
+        "prevalence": _NUMBER,
     },
-    "partition": {"kind", "lenders", "alpha", "column", "sizes"},
+    "data.partition": {
+        "kind": _TEXT,
+        "lenders": _WHOLE,
+        "alpha": _NUMBER,
+        "column": _TEXT,
+        "sizes": _NUMBERS,
+    },
     "run": {
-        *("title", "family", "seed", "rounds", "test_share", "validation_share"),
-        *("out_of_time", "minimum_lenders"),
+        "title": _TEXT,
+        "family": _TEXT,
+        "seed": _WHOLE,
+        "rounds": _WHOLE,
+        "test_share": _NUMBER,
+        "validation_share": _NUMBER,
+        "out_of_time": _NUMBER,
+        "minimum_lenders": _WHOLE,
     },
-    "references": {"lightgbm", "fedavg_mlp", "pooled", "local"},
+    "references": {"lightgbm": _TEXT, "fedavg_mlp": _FLAG, "pooled": _FLAG, "local": _FLAG},
 }
+_DOCUMENTED = "docs/simulation.md"
+SEEDS = 2**32
+"""A seed is a whole number from 0 to below this."""
 
 
 @dataclass(frozen=True)
@@ -109,20 +140,25 @@ def read_study(path: Path) -> Study:
         raise OperatorError(f"{path}: cannot be read", remedy="check the path") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise OperatorError(f"{path}: {error}", remedy="mend the file's syntax") from error
-    _known(path, "the file", document, {"data", "run", "references"})
+    for name in document:
+        if name not in ("data", "run", "references"):
+            raise OperatorError(
+                f"{path}: the file has an unknown key {name!r}",
+                remedy="known sections: [data], [data.partition], [run], [references]",
+            )
     data = _section(path, document, "data")
     run = _section(path, document, "run")
     references = _section(path, document, "references")
-    try:
-        study = Study(
-            data=_source(path, data),
-            title=str(run.pop("title", path.stem)),
-            references=References(**references),
-            **run,
+    if not 0 <= run.get("seed", 0) < SEEDS:
+        raise OperatorError(
+            f"{path}: [run] seed is not within 0 … 2**32-1", remedy="choose another"
         )
-    except TypeError as error:
-        raise OperatorError(f"{path}: {error}", remedy="see docs/simulation.md") from error
-    return study
+    return Study(
+        data=_source(path, data),
+        title=run.pop("title", path.stem),
+        references=References(**references),
+        **run,
+    )
 
 
 def _source(path: Path, data: dict[str, Any]) -> DataSource:
@@ -133,34 +169,48 @@ def _source(path: Path, data: dict[str, Any]) -> DataSource:
             f"{path}: [data] needs either schema (a declared one) or label (to infer one)",
             remedy='add schema = "consortium.toml" or label = "name of the label column"',
         )
-    partition = data.pop("partition", None)
-    if (partition is not None) == ("lender" in data):
+    if ("partition" in data) == ("lender" in data):
         raise OperatorError(
             f"{path}: say who the lenders are: either lender = a column, or [data.partition]",
             remedy="remove one of them, or add one",
         )
-    if partition is not None:
-        _known(path, "[data.partition]", partition, _KEYS["partition"])
-        sizes = partition.pop("sizes", None)
-        data["partition"] = Partition(**partition, sizes=tuple(sizes) if sizes else None)
+    if not 0 < data.get("prevalence", 0.5) < 1:
+        raise OperatorError(
+            f"{path}: [data] prevalence is not between 0 and 1", remedy="write 0.1756 for 17.56 %"
+        )
+    if "partition" in data:
+        asked = _section(path, data, "partition", "data.partition")
+        sizes = asked.pop("sizes", None)
+        data["partition"] = Partition(**asked, sizes=tuple(sizes) if sizes else None)
+    if "bad" in data:
+        data["bad"] = str(data["bad"])
     data["categories"] = tuple(data.pop("categories", ()))
     if "schema" in data:
         data["schema"] = path.parent / data["schema"]
-    return DataSource(path=path.parent / str(data.pop("path")), **data)
+    return DataSource(path=path.parent / data.pop("path"), **data)
 
 
-def _section(path: Path, document: Mapping[str, Any], name: str) -> dict[str, Any]:
-    section = document.get(name, {})
+def _section(
+    path: Path, document: Mapping[str, Any], name: str, title: str | None = None
+) -> dict[str, Any]:
+    """A section whose keys are all known and of the right type; empty when it is not there."""
+    section, title = document.get(name, {}), title or name
     if not isinstance(section, dict):
-        raise OperatorError(f"{path}: {name} is not a section", remedy=f"write [{name}]")
-    _known(path, f"[{name}]", section, _KEYS[name])
+        raise OperatorError(f"{path}: {title} is not a section", remedy=f"write [{title}]")
+    for key, value in section.items():
+        wanted = _KEYS[title].get(key)
+        if wanted is None:
+            raise OperatorError(
+                f"{path}: [{title}] has an unknown key {key!r}",
+                remedy=f"known keys: {', '.join(sorted(_KEYS[title]))}",
+            )
+        if not wanted[1](value):
+            raise OperatorError(
+                f"{path}: [{title}] {key} is {value!r}",
+                remedy=f"write {wanted[0]}, see {_DOCUMENTED}",
+            )
     return dict(section)
 
 
-def _known(path: Path, where: str, section: Mapping[str, Any], keys: set[str]) -> None:
-    for key in section:
-        if key not in keys:
-            raise OperatorError(
-                f"{path}: {where} has an unknown key {key!r}",
-                remedy=f"known keys: {', '.join(sorted(keys))}",
-            )
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]

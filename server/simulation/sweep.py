@@ -11,7 +11,9 @@ AUCS = ("auc_local", "auc_local_tuned", "auc_shared", "auc_personal", "auc_poole
 
 
 def swept(reports: list[Report]) -> Report:
-    """The first seed's report with a `sweep` section over all of them (their seeds in order)."""
+    """The first seed's report with a `sweep` section over all of them (seeds in order),
+    and the seconds of all of them together.
+    """
     pooled = [report["pooled"] for report in reports]
     names = [name for name, value in pooled[0].items() if isinstance(value, float)]
     figures = {name: [one[name] for one in pooled] for name in names}
@@ -24,7 +26,9 @@ def swept(reports: list[Report]) -> Report:
             for i in range(len(reports[0]["lenders"]))
         ],
     }
-    return reports[0] | {"sweep": section}
+    spent = [report["seconds"] for report in reports]
+    seconds = {name: round(sum(one[name] for one in spent), 2) for name in spent[0]}
+    return reports[0] | {"sweep": section, "seconds": seconds}
 
 
 def _lender(rows: list[dict[str, Any]]) -> dict[str, Any]:

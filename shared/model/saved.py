@@ -14,21 +14,29 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from shared.errors import OperatorError
+from shared.errors import InternalError, OperatorError
+from shared.model.features import PiecewiseLinear
 from shared.model.network import Network
 from shared.model.shared_model import Part, SharedModel
-from shared.model.transform import transform_from
+from shared.model.transform import CategoryBins, transform_from
 from shared.model.trees import MAX_DEPTH, BoostedTrees
 from shared.schema import Schema
 
 FORMAT = 1
 DOCUMENT, TENSORS = "model.json", "model.safetensors"
+UNFIT = (
+    *(LookupError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError),
+    InternalError,
+)
+"""What is raised where a document or tensor is not what its reader takes it for."""
+
 _REMEDY = "take a fresh copy of the model's two files"
 
 
@@ -63,26 +71,54 @@ def digest_of(model: SharedModel) -> str:
 def from_files(files: Mapping[str, bytes]) -> SharedModel:
     """Inverse of `to_files`; raises OperatorError saying what does not fit."""
     try:
-        document: dict[str, Any] = json.loads(files[DOCUMENT])
+        document = json.loads(files[DOCUMENT])
         tensors = load(files[TENSORS])
     except KeyError as error:
         raise OperatorError(f"the model has no file {error}", remedy=_REMEDY) from error
-    except (ValueError, SafetensorError) as error:
+    except (ValueError, RecursionError, SafetensorError) as error:
         raise OperatorError(f"the model's files cannot be read: {error}", remedy=_REMEDY) from error
-    if document.get("format") != FORMAT:
-        raise OperatorError(f"the model has format {document.get('format')}, not {FORMAT}")
     try:
-        schema = Schema.from_dict(document["schema"])
-        if schema.digest() != document["schema_digest"]:
-            raise OperatorError("the model's schema was changed after saving", remedy=_REMEDY)
-        parts = tuple(
-            _part_from(entry, _with_prefix(tensors, f"{i}."))
-            for i, entry in enumerate(document["parts"])
-        )
-        transform = transform_from(document["transform"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        return _model_from(document, tensors)
+    except UNFIT as error:
         raise OperatorError(f"the model's files do not fit: {error}", remedy=_REMEDY) from error
-    return SharedModel(schema, transform, parts, document.get("about", {}))
+
+
+def _model_from(document: dict[str, Any], tensors: Mapping[str, torch.Tensor]) -> SharedModel:
+    if document["format"] != FORMAT:
+        raise ValueError(f"format {document['format']} is not {FORMAT}")
+    schema = Schema.from_dict(document["schema"])
+    if schema.digest() != document["schema_digest"]:
+        raise ValueError("the schema was changed after saving")
+    entries: list[Mapping[str, Any]] = document["parts"]
+    parts = tuple(
+        _part_from(entry, _with_prefix(tensors, f"{i}.")) for i, entry in enumerate(entries)
+    )
+    if {name.split(".")[0] for name in tensors} != {str(i) for i in range(len(parts))}:
+        raise ValueError("tensors and parts are not the same number")
+    model = SharedModel(schema, transform_from(document["transform"]), parts, document["about"])
+    _check(model)
+    return model
+
+
+def _check(model: SharedModel) -> None:
+    """What was loaded fits together, so that every row of the schema can be scored."""
+    for column, bins in zip(model.schema.columns, model.transform.columns, strict=True):
+        levels = bins.levels if isinstance(bins, CategoryBins) else ()
+        if bins.name != column.name or levels != column.levels:
+            raise ValueError(f"column {column.name}: the transform is of another schema")
+    if not model.parts or not isinstance(model.about, dict):
+        raise ValueError("it has no parts, or nothing about its making")
+    for part in model.parts:
+        if not isfinite(part.weight):
+            raise ValueError("the weight of a part is not finite")
+        if isinstance(part.module, BoostedTrees):
+            asked = set(part.module.feature.flatten().tolist())
+            fits = asked <= set(range(len(model.transform.columns)))
+        else:
+            width = PiecewiseLinear(model.transform, part.pieces).width
+            fits = part.module.adapter.shape[1] == width
+        if not fits:
+            raise ValueError(f"a {part.kind} part is of other columns than the transform")
 
 
 def tensors_of(module: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -109,10 +145,7 @@ def _part_from(entry: Mapping[str, Any], tensors: dict[str, torch.Tensor]) -> Pa
     if entry["kind"] == "boosted":
         module = trees_from(shape["trees"], shape["depth"], shape["filled"], tensors)
     elif entry["kind"] == "network":
-        if shape["features"] * shape["width"] > 2**26:
-            raise ValueError("more weights than any model has")
-        module = Network(shape["features"], 0, width=shape["width"], members=shape["members"])
-        _load(module, tensors)
+        module = _network_from(shape["features"], shape["width"], shape["members"], tensors)
     else:
         raise ValueError(f"unknown kind of part {entry['kind']!r}")
     return Part(module, float(entry["weight"]), int(entry["pieces"]))
@@ -122,12 +155,29 @@ def trees_from(
     trees: int, depth: int, filled: int, tensors: Mapping[str, torch.Tensor]
 ) -> BoostedTrees:
     """Trees of the stated shape from tensors as `tensors_of` gives them; ValueError if not so."""
-    if not (0 <= filled <= trees <= 2**20 and 1 <= depth <= MAX_DEPTH):
-        raise ValueError("more trees than any model has")
+    _of_shape(tensors, {"leaf": (trees, 2**depth)} if 1 <= depth <= MAX_DEPTH else {})
+    if not 0 <= filled <= trees:
+        raise ValueError("more trees are in use than there are")
     module = BoostedTrees(trees, depth, 0.0)
     module.filled = filled
     _load(module, {**tensors, "subset": _unpacked(tensors["subset"])})
     return module
+
+
+def _network_from(
+    features: int, width: int, members: int, tensors: Mapping[str, torch.Tensor]
+) -> Network:
+    shapes = {"adapter": (members, features), "first": (features, width)}
+    _of_shape(tensors, shapes | {"second": (width, width), "head": (members, width)})
+    module = Network(features, 0, width=width, members=members)
+    _load(module, tensors)
+    return module
+
+
+def _of_shape(tensors: Mapping[str, torch.Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Nothing is allocated on the document's word: the tensors at hand must have the size."""
+    if not shapes or any(tensors[name].shape != shape for name, shape in shapes.items()):
+        raise ValueError("the tensors are of another size than the document says")
 
 
 def _load(module: torch.nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
@@ -152,5 +202,7 @@ def _packed(flags: torch.Tensor) -> torch.Tensor:
 
 
 def _unpacked(packed: torch.Tensor) -> torch.Tensor:
+    if packed.dtype != torch.uint8 or not packed.dim():
+        raise ValueError("tensor subset is not packed bits")
     bits: torch.Tensor = (packed[..., None] & _BIT).ne(0).flatten(-2)
     return bits

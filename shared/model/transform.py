@@ -73,6 +73,14 @@ class CategoryBins:
     levels: tuple[str, ...]
     order: tuple[int, ...]
 
+    def __post_init__(self) -> None:
+        known = set(self.order) <= set(range(len(self.levels)))
+        if not known or len(set(self.order)) != len(self.order):
+            raise OperatorError(
+                f"column {self.name}: the order must name levels, each once",
+                remedy="take a fresh copy of the model",
+            )
+
     @property
     def size(self) -> int:
         """Number of codes, rare/unseen and missing included."""

@@ -28,6 +28,7 @@ from shared.model.structure import CODES, Structure
 
 MAX_DEPTH = 8
 _BLOCK_ROWS = 1 << 14  # rows at once: their codes stay in the processor's cache
+_BLOCK_LOOKUPS = 1 << 18  # rows × questions at once: few rows share one call among many trees
 
 Codes = NDArray[np.uint8]
 
@@ -83,24 +84,30 @@ class BoostedTrees(nn.Module):
 
     def leaf_index(self, codes: Codes, first: int, last: int) -> Codes:
         """Leaf of every row in trees first … last-1, uint8 (last-first, n); codes uint8 (F, n)."""
-        out = np.empty((last - first, codes.shape[1]), dtype=np.uint8)
-        feature = self.feature[first:last].numpy()
-        threshold = self.threshold[first:last].numpy()
-        uses_subset = self.uses_subset[first:last].numpy()
-        subset = self.subset[first:last].numpy().view(np.uint8)
-        for start in range(0, codes.shape[1], _BLOCK_ROWS):
-            block = slice(start, start + _BLOCK_ROWS)
+        rows = codes.shape[1]
+        out = np.empty((last - first, rows), dtype=np.uint8)
+        for start in range(0, rows, _BLOCK_ROWS):
+            block = slice(start, min(start + _BLOCK_ROWS, rows))
             seen = np.ascontiguousarray(codes[:, block])
-            for tree, node in enumerate(out[:, block]):
-                node[:] = 0
-                for level, column in enumerate(feature[tree]):
-                    if uses_subset[tree, level]:
-                        right = subset[tree, level].take(seen[column])
-                    else:
-                        right = (seen[column] > threshold[tree, level]).view(np.uint8)
-                    np.left_shift(node, 1, out=node)
-                    np.bitwise_or(node, right, out=node)
+            together = max(1, _BLOCK_LOOKUPS // (self.depth * seen.shape[1]))
+            for tree in range(first, last, together):
+                stop = min(last, tree + together)
+                out[tree - first : stop - first, block] = self._nodes(seen, tree, stop)
         return out
+
+    def _nodes(self, seen: Codes, first: int, last: int) -> Codes:
+        """Leaf of every row of a block, a few trees at once, (last-first, rows in the block)."""
+        asked = seen[self.feature[first:last].reshape(-1).numpy()]
+        right = (asked > self.threshold[first:last].reshape(-1, 1).numpy()).view(np.uint8)
+        subset = self.subset[first:last].reshape(-1, CODES).numpy().view(np.uint8)
+        for question in self.uses_subset[first:last].reshape(-1).numpy().nonzero()[0]:
+            right[question] = subset[question].take(asked[question])
+        bits = right.reshape(last - first, self.depth, -1)
+        node = bits[:, 0].copy()
+        for level in range(1, self.depth):
+            np.left_shift(node, 1, out=node)
+            np.bitwise_or(node, bits[:, level], out=node)
+        return node
 
     def add_leaves(self, logit: NDArray[np.float64], index: Codes, first: int) -> None:
         """Add the leaves of trees first, first+1, … to `logit` (n,), in place, tree by tree."""

@@ -89,7 +89,7 @@ def _column(name: str, cells: pd.Series, *, as_category: bool) -> Column | None:
         return None
     if not as_category:
         reading = read_numbers(cells, Column(name, "number"))
-        if not reading.wrong:
+        if reading.wrong.keys() <= {"infinite"}:  # a number; checking then says where
             useful = bool((reading.values == reading.values).any()) and not _names_rows(name, cells)
             return Column(name, "number") if useful else None
     counts = _counts(cells)

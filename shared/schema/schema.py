@@ -13,6 +13,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 
 from shared.errors import OperatorError
 from shared.schema.column import Column
@@ -66,6 +67,10 @@ class Schema:
 
     def digest(self) -> str:
         """SHA-256, hex, of the canonical JSON form."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:  # asked for with every block of rows that is scored
         text = json.dumps(
             self.to_dict(),
             sort_keys=True,

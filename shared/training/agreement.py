@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Literal, get_args
 
 from shared.errors import OperatorError
@@ -79,6 +80,10 @@ class Agreement:
 
     def digest(self) -> str:
         """SHA-256, hex, of the canonical JSON form."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:  # asked for at every message
         text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -23,3 +23,8 @@ def machine_line() -> str:
 def today() -> str:
     """Date of measurement, ISO 8601, UTC."""
     return datetime.now(tz=UTC).date().isoformat()
+
+
+def load_now() -> float:
+    """Processes that want a core, a mean over the last five minutes: how busy the machine is."""
+    return round(os.getloadavg()[1], 1)

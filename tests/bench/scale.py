@@ -24,7 +24,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.bench.machine import machine_line, today
+from tests.bench.machine import load_now, machine_line, today
 
 HERE = Path(__file__).resolve()
 REPOSITORY = HERE.parents[2]
@@ -51,14 +51,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(json.dumps(measured(options.point, options.lenders)) + "\n")
         return 0
     options.out.mkdir(parents=True, exist_ok=True)
+    load = load_now()
     points: list[dict[str, Any]] = []
     for rows in sorted(options.rows):
         points.append(_fresh_process(rows, options.lenders))
         print(_line(points[-1]), file=sys.stderr, flush=True)
-        text = json.dumps(_document(points), indent=1, allow_nan=False)
+        text = json.dumps(_document(points, load), indent=1, allow_nan=False)
         (options.out / "scale.json").write_text(text + "\n", encoding="utf-8")
     draw(points, options.out / "scale.png")
-    sys.stdout.write(json.dumps(_document(points)["goal"]) + "\n")
+    sys.stdout.write(json.dumps(goal(points)) + "\n")
     return 0
 
 
@@ -155,10 +156,11 @@ def goal(points: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _document(points: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _document(points: Sequence[dict[str, Any]], load: float) -> dict[str, Any]:
     return {
         "machine": machine_line(),
         "date": today(),
+        "load_before": load,
         "points": list(points),
         "goal": goal(points),
     }
