@@ -84,7 +84,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise OperatorError("faults need the inprocess backend", remedy="leave --backend out")
         report = simulate(asked, out, resume=arguments.resume, faults=faults)
     except KeyboardInterrupt:
-        console.print(f"\nStopped. Go on with: python simulate.py --resume --out {out}")
+        how = f"Go on with: python simulate.py --resume --out {out}"
+        console.print("\nStopped.", how if (out / ASKED).exists() else "", markup=False)
         return EXIT_INTERRUPTED
     except (LianfangError, OSError) as error:
         told = error if isinstance(error, LianfangError) else _unwritable(error, out)
@@ -107,6 +108,8 @@ def simulate(asked: Asked, out: Path, *, resume: bool, faults: Faults) -> Report
     study = _study(asked)
     with _step("reading the table"):
         raw = read_raw(study.data.path)
+    if not resume:
+        _keep(asked, out)
     seeds = asked.seeds or (study.seed,)
     folders = [out] if len(seeds) == 1 else [out / f"seed-{seed}" for seed in seeds]
     reports = [
@@ -117,9 +120,11 @@ def simulate(asked: Asked, out: Path, *, resume: bool, faults: Faults) -> Report
     start = time.monotonic()
     with _step("drawing the report"):
         out.mkdir(parents=True, exist_ok=True)
+        seconds = report["seconds"]
+        seconds["total"] = round(sum(seconds.values()), 2)  # for the page; then with its drawing
         write_report(report, out / "report.html")
-    report["seconds"]["report"] = round(time.monotonic() - start, 2)
-    report["seconds"]["total"] = round(sum(report["seconds"].values()), 2)
+    seconds["report"] = round(time.monotonic() - start, 2)
+    seconds["total"] = round(seconds["total"] + seconds["report"], 2)
     text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False, sort_keys=True)
     (out / "report.json").write_text(text, encoding="utf-8")
     return report
@@ -235,7 +240,7 @@ def _asked(arguments: argparse.Namespace, out: Path) -> Asked:
             raise OperatorError(
                 f"{path} cannot be used: {type(error).__name__}", remedy="start again"
             ) from error
-    asked = Asked(
+    return Asked(
         config=str(Path(arguments.config).resolve()),
         backend=arguments.backend,
         family=arguments.family,
@@ -245,14 +250,17 @@ def _asked(arguments: argparse.Namespace, out: Path) -> Asked:
         references=not arguments.no_references,
         out_of_time=not arguments.no_out_of_time,
     )
-    if not path.exists() and any((out / name).exists() for name in RESULTS):
+
+
+def _keep(asked: Asked, out: Path) -> None:
+    """Note in `out` what was asked; OperatorError when a report there is not a simulation's."""
+    if not (out / ASKED).exists() and any((out / name).exists() for name in RESULTS):
         raise OperatorError(
             f"{out} holds a report that is not an earlier simulation's; nothing was overwritten",
             remedy="choose another folder with --out, or move the report away",
         )
     out.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(asked.__dict__, indent=1), encoding="utf-8")
-    return asked
+    (out / ASKED).write_text(json.dumps(asked.__dict__, indent=1), encoding="utf-8")
 
 
 def _unwritable(error: OSError, out: Path) -> OperatorError:
@@ -324,7 +332,7 @@ def _summary(report: Report, out: Path) -> None:
             highlight=False,
             soft_wrap=True,
         )
-    console.print(f"report: {out / 'report.html'}", highlight=False, soft_wrap=True)
+    console.print(f"report: {out / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -78,7 +78,7 @@ def fit_personal(rows: LenderRows, transform: Transform, shared: Logits) -> Pers
     training, validation = rows.roles.training, rows.roles.validation
     both = np.sort(np.concatenate([training, validation]))
     bad = rows.bad
-    if len(both) < LEAST_ROWS or bad[training].min(initial=1) == bad[training].max(initial=0):
+    if len(both) < LEAST_ROWS or bad[training].min(initial=1) >= bad[training].max(initial=0):
         return PersonalLayer(_intercept(shared[both], bad[both]))
     codes = transform.codes(rows.table)
     trial = _trained(transform, codes, bad, shared, training, rows.secret)

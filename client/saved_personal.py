@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 from safetensors import SafetensorError
@@ -15,7 +16,7 @@ from safetensors.torch import load, save
 
 from client.personal import PersonalLayer
 from shared.errors import OperatorError
-from shared.model.saved import tensors_of, trees_from
+from shared.model.saved import UNFIT, tensors_of, trees_from
 from shared.model.trees import BoostedTrees
 
 DOCUMENT, TENSORS = "personal.json", "personal.safetensors"
@@ -48,13 +49,16 @@ def personal_from(files: Mapping[str, bytes]) -> PersonalLayer:
         for name, (count, depth, filled) in document["trees"].items():
             held = {k.removeprefix(f"{name}."): t for k, t in tensors.items() if k.startswith(name)}
             trees[name] = trees_from(count, depth, filled, held)
+        intercept, weight = float(document["intercept"]), float(document["local_weight"])
+        if not (isfinite(intercept) and 0 <= weight <= 1):
+            raise ValueError("intercept or weight is out of range")
         return PersonalLayer(
-            float(document["intercept"]),
-            float(document["local_weight"]),
+            intercept,
+            weight,
             trees.get("residual"),
             trees.get("local"),
         )
-    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+    except (*UNFIT, SafetensorError) as error:
         raise OperatorError(
             f"the personal layer's files do not fit: {error}",
             remedy="take the two files from one run; or score with the shared model alone",

@@ -109,12 +109,8 @@ class Exchange:
         self._sleep = sleep
         self._holds: dict[int, int] = {}
         self._names: dict[int, str] = {}  # as a node last called itself: for messages only
-        self._codes: dict[int, str] = {}  # nodes that hold this run, and their lender's code
-        self._before = frozenset(known)
-
-    @property
-    def _known(self) -> frozenset[str]:
-        return self._before | frozenset(self._codes.values())
+        self._codes: dict[int, str] = {}  # the code a node keeps to
+        self._known = set(known)
 
     def collect(self, run: Run, released: Sequence[NDArray[np.int64]]) -> Collected:
         """The sum of all lenders' answers to the run's question at hand."""
@@ -211,6 +207,7 @@ class Exchange:
                     raise PeerError("another node answers under the same code")
                 stage.total += stage.question.check(reply.vector)
                 stage.members.add(reply.member)
+                self._known.add(reply.member)
                 stage.settled.add(node)
                 self._holds[node] = stage.number
         return None

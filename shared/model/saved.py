@@ -32,7 +32,12 @@ from shared.schema import Schema
 FORMAT = 1
 DOCUMENT, TENSORS = "model.json", "model.safetensors"
 UNFIT = (
-    *(LookupError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError),
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+    RuntimeError,
     InternalError,
 )
 """What is raised where a document or tensor is not what its reader takes it for."""

@@ -124,8 +124,8 @@ def parse_reply(content: RecordDict) -> Reply:
         return Sum(member, _text(config, "stage"), _vector(content, "sum"))
     if kind == "behind":
         return Behind(member, _whole(config, "have"))
-    if kind == "refused" and config.get("code") in _CODES:
-        return Refused(member, _text(config, "code"))
+    if kind == "refused" and (code := _text(config, "code")) in _CODES:
+        return Refused(member, code)
     raise PeerError(f"a reply of unknown kind {kind[:20]!r}")
 
 

@@ -30,14 +30,15 @@ def test_the_logit_is_the_base_and_one_leaf_a_tree() -> None:
 
 
 @settings(max_examples=30)
-@given(st.lists(st.integers(0, 199), max_size=60), st.integers(1, 70))
-def test_a_rows_score_depends_on_no_other_row(chosen: list[int], block: int) -> None:
+@given(st.lists(st.integers(0, 199), max_size=60), st.integers(1, 70), st.integers(1, 4000))
+def test_a_rows_score_depends_on_no_other_row(chosen: list[int], block: int, lookups: int) -> None:
     """Any rows, in any order and repeated, in blocks of any size: each keeps its score's bits."""
     module, codes = planted(20, 4), some_codes(200)
     alone = module(torch.from_numpy(codes)).numpy()
     part = np.ascontiguousarray(codes[:, chosen])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trees_module, "_BLOCK_ROWS", block)
+        patch.setattr(trees_module, "_BLOCK_LOOKUPS", lookups)
         beside = module(torch.from_numpy(part)).numpy()
     assert beside.tobytes() == alone[chosen].tobytes()
 
