@@ -83,7 +83,7 @@ def _score(arguments: argparse.Namespace) -> int:
 def _result(arguments: argparse.Namespace) -> int:
     try:
         result = json.loads(arguments.file.read_text(encoding="utf-8"))
-        lines = [f"{key:<24}{result[key]}" for key in sorted(result) if key != "psi"]
+        lines = [f"{key:<31} {result[key]}" for key in sorted(result) if key != "psi"]
         drifts = sorted(result["psi"].items(), key=lambda item: -(item[1] or 0.0))
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise OperatorError(
@@ -96,7 +96,7 @@ def _result(arguments: argparse.Namespace) -> int:
     for line in lines:
         _line(line)
     for name, value in drifts:
-        _line(f"drift of {name:<15}{'-' if value is None else format(value, '.3f')}")
+        _line(f"{'drift of ' + name:<31} {'-' if value is None else format(value, '.3f')}")
     return 0
 
 

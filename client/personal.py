@@ -31,7 +31,7 @@ from shared.training.rows import LenderRows
 
 LEAST_ROWS = 50
 PRIOR_WEIGHT, PRIOR_DEVIATION = 0.4, 0.2
-WEIGHTS = np.linspace(0.0, 1.0, 21)
+WEIGHTS = np.arange(21) / 20
 RESIDUAL = BoostingSettings(trees=400, depth=6, per_round=20, learning_rate=0.2, l2=30.0)
 LOCAL = BoostingSettings(trees=800, depth=6, per_round=20, learning_rate=0.15, l2=8.0)
 
