@@ -210,6 +210,7 @@ def _agreement(study: Study, book: Book) -> Agreement:
         validation_share=study.validation_share,
         rounds=study.rounds,
         minimum_lenders=study.minimum_lenders,
+        profile=study.profile,
     )
 
 

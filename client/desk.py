@@ -2,7 +2,8 @@
 
 Invariants:
 - The folder comes from the lender's own node configuration, never from a message.
-- A failure answers with the kind of error only; its text goes to the lender's own log file.
+- A failure answers with the kind of error only; its text goes to the lender's own log (Python's
+  logger `lianfang.client`), and of unexpected errors only name and place do.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from client.personal import PersonalModel, fit_personal
 from client.result import write_result
 from client.settings import ClientSettings
 from client.table import read_table
-from shared.errors import PeerError
+from shared.errors import OperatorError, PeerError
 from shared.training.evaluation import evaluation_answer
 from shared.training.roles import roles_of
 from shared.training.rows import LenderRows
@@ -32,6 +32,11 @@ class Lender:
     def __init__(self, settings: ClientSettings) -> None:
         self._settings = settings
         self._terms = settings.agreement.digest()  # hashing the schema for each question is slow
+        if settings.agreement.profile == "production":
+            raise OperatorError(
+                "the production profile refuses plain sums, and this version has no other",
+                remedy="take part in demo consortia only, with data you may show the coordinator",
+            )
         table = read_table(settings.table, settings.agreement.schema).table
         self._rows = LenderRows(table, roles_of(table, settings.agreement), settings.secret)
         self._run = Run(settings.agreement)

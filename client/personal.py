@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from shared.model.reasons import shapley_table
 from shared.model.shared_model import SharedModel
 from shared.model.transform import Transform
 from shared.model.trees import BoostedTrees, Codes
@@ -56,6 +57,21 @@ class PersonalLayer:
         leaning = leaning + self.residual(seen).numpy()
         own = self.local(seen).numpy()
         return np.asarray((1 - self.local_weight) * leaning + self.local_weight * own)
+
+    def explain(
+        self, moved: NDArray[np.float64], base: float, codes: Codes
+    ) -> tuple[NDArray[np.float64], float]:
+        """How far each column moved the personal logit, (n, F), and where it starts; from the
+        same of the shared logit. Exact Shapley values, as the layer is a sum of trees.
+        """
+        base += self.intercept
+        if self.residual is None or self.local is None:
+            return moved, base
+        seen, w = torch.from_numpy(codes), self.local_weight
+        residual, local = shapley_table(self.residual), shapley_table(self.local)
+        leaning = moved + residual.contributions(self.residual, seen)
+        own = local.contributions(self.local, seen)
+        return (1 - w) * leaning + w * own, (1 - w) * (base + residual.base) + w * local.base
 
 
 @dataclass(frozen=True, eq=False)

@@ -65,7 +65,9 @@ class Scorer:
         return pd.DataFrame(columns)
 
     def _reasons(self, block: Table, reasons: int) -> dict[str, np.ndarray]:
-        moved, _ = self.shared.explain(block)
+        moved, base = self.shared.explain(block)
+        if self.layer is not None:
+            moved, _ = self.layer.explain(moved, base, self.shared.transform.codes(block))
         names = np.array([*self.shared.transform.names, ""], dtype=object)
         order = np.argsort(-moved, axis=1, kind="stable")[:, :reasons]
         strength = np.take_along_axis(moved, order, axis=1)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from shared.errors import OperatorError
+from shared.errors import OperatorError, PeerError
 from shared.training.run import Run
 
 SUFFIX, PARTIAL = ".stage", ".partial"
@@ -87,7 +87,10 @@ class Checkpoints:
             total, record, digest = _read(path)
             if run.finished or run.question().stage != record.stage:
                 raise _damaged(path, f"it holds stage {record.stage!r}, which is not due")
-            run.absorb(total)
+            try:
+                run.absorb(total)
+            except PeerError as error:
+                raise _damaged(path, error.what) from error
             if run.digest != digest:
                 raise _damaged(path, "its digest does not fit the run")
             totals.append(total)

@@ -69,7 +69,13 @@ def conduct(
     Without `resume` earlier stages in the folder are forgotten. Raises VoidStageError when too few
     lenders answer; everything up to that stage is kept and can be resumed.
     """
-    run = Run(read_agreement(folder))
+    agreement = read_agreement(folder)
+    if agreement.profile == "production":
+        raise OperatorError(
+            "the production profile refuses plain sums, and this version has no other",
+            remedy='use profile = "demo", with data you may show to the coordinator',
+        )
+    run = Run(agreement)
     checkpoints = Checkpoints(folder / STAGES)
     if not resume:
         checkpoints.clear()

@@ -25,7 +25,7 @@ from typing import Any
 
 from server.simulation.partition import Kind
 from shared.errors import OperatorError
-from shared.training.agreement import Family
+from shared.training.agreement import Family, Profile
 
 _Wanted = tuple[str, Callable[[object], bool]]
 _TEXT: _Wanted = ("a text", lambda value: isinstance(value, str))
@@ -72,6 +72,7 @@ _KEYS: dict[str, dict[str, _Wanted]] = {
         "out_of_time": _NUMBER,
         "minimum_lenders": _WHOLE,
     },
+    "consortium": {"name": _TEXT, "profile": _TEXT, "minimum_lenders": _WHOLE},
     "references": {"lightgbm": _TEXT, "fedavg_mlp": _FLAG, "pooled": _FLAG, "local": _FLAG},
 }
 _DOCUMENTED = "docs/simulation.md"
@@ -129,6 +130,7 @@ class Study:
     validation_share: float = 0.1
     out_of_time: float | None = None
     minimum_lenders: int = 3
+    profile: Profile = "demo"
     references: References = field(default_factory=References)
 
 
@@ -153,12 +155,22 @@ def read_study(path: Path) -> Study:
         raise OperatorError(
             f"{path}: [run] seed is not within 0 … 2**32-1", remedy="choose another"
         )
-    return Study(
-        data=_source(path, data),
-        title=run.pop("title", path.stem),
-        references=References(**references),
-        **run,
-    )
+    source = _source(path, data)
+    title = run.pop("title", path.stem)
+    terms = _consortium(source.schema) | run
+    return Study(data=source, title=title, references=References(**references), **terms)
+
+
+def _consortium(declared: Path | None) -> dict[str, Any]:
+    """What a declared schema's [consortium] says: the profile and the fewest lenders."""
+    if declared is None:
+        return {}
+    try:
+        document = tomllib.loads(declared.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise OperatorError(f"{declared}: {error}", remedy="check the schema") from error
+    consortium = _section(declared, document, "consortium")
+    return {key: value for key, value in consortium.items() if key != "name"}
 
 
 def _source(path: Path, data: dict[str, Any]) -> DataSource:

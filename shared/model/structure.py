@@ -2,7 +2,8 @@
 
 Invariants:
 - `draw` is a pure function of (seed, round, steering): coordinator and lenders draw the same
-  trees, and the coordinator cannot choose trees that single out somebody's rows.
+  trees, and the coordinator cannot simply choose trees that single out somebody's rows. (A false
+  total would still steer them; it stays in the run's record for everybody to see.)
 - Steering sees nothing but totals that were already released, so it costs no privacy.
 """
 
@@ -32,7 +33,7 @@ class Structure:
     subset: NDArray[np.bool_]
 
     def digest(self) -> str:
-        """SHA-256, hex: what coordinator and lender compare."""
+        """SHA-256, hex: part of the run's digest, which coordinator and lender compare."""
         state = hashlib.sha256()
         for part in (self.feature, self.threshold, self.uses_subset, np.packbits(self.subset)):
             state.update(np.ascontiguousarray(part).tobytes())
@@ -53,9 +54,13 @@ class Steering:
         return cls(np.full(len(sizes), _TINY), code)
 
     def learn(self, structure: Structure, gain: NDArray[np.float64], decay: float) -> None:
-        """Add the gains (B, D) of a round's questions, then fade everything by `decay`."""
+        """Add the gains (B, D) of a round's questions, then fade everything by `decay`.
+
+        A subset has no threshold to learn from: its gain counts for the column alone.
+        """
         np.add.at(self.column, structure.feature, gain)
-        np.add.at(self.code, (structure.feature, structure.threshold), gain)
+        cut = ~structure.uses_subset
+        np.add.at(self.code, (structure.feature[cut], structure.threshold[cut]), gain[cut])
         self.column *= decay
         self.code *= decay
 

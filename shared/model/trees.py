@@ -103,7 +103,7 @@ class BoostedTrees(nn.Module):
         for question in self.uses_subset[first:last].reshape(-1).numpy().nonzero()[0]:
             right[question] = subset[question].take(asked[question])
         bits = right.reshape(last - first, self.depth, -1)
-        node = bits[:, 0].copy()
+        node: Codes = bits[:, 0].copy()
         for level in range(1, self.depth):
             np.left_shift(node, 1, out=node)
             np.bitwise_or(node, bits[:, level], out=node)

@@ -45,6 +45,11 @@ class BlendFamily:
         """Questions in all."""
         return self._trees.steps + self._network.steps + 1
 
+    @property
+    def fingerprint(self) -> str:
+        """The trees'."""
+        return self._trees.fingerprint
+
     def question(self) -> Question:
         """The part's own question; at the end the mixture's losses."""
         part = self._part()

@@ -56,6 +56,11 @@ class BoostedFamily:
         """Questions in all."""
         return self._boosting.settings.rounds
 
+    @property
+    def fingerprint(self) -> str:
+        """The next trees' digest: floating-point steering must come out alike everywhere."""
+        return self._boosting.structure.digest()
+
     def question(self) -> Question:
         """Leaf sums of the next trees."""
         measured = 2 * LOGIT_BINS if self._measures() else 0

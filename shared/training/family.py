@@ -48,6 +48,11 @@ class Family(Protocol):
         """Questions in all."""
         ...
 
+    @property
+    def fingerprint(self) -> str:
+        """What two copies must have derived alike beside the totals; "" where nothing is."""
+        ...
+
     def question(self) -> Question:
         """What is asked next."""
         ...

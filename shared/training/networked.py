@@ -57,6 +57,11 @@ class NetworkFamily:
         """Questions in all."""
         return self._training.rounds
 
+    @property
+    def fingerprint(self) -> str:
+        """Nothing: the weights are the totals, divided exactly."""
+        return ""
+
     def question(self) -> Question:
         """Weights and moments after one local epoch."""
         asked = self._training.question()

@@ -24,7 +24,7 @@ RING_BITS = 31
 class Question:
     """One stage of a run. A real number x travels as round(x · 2**fraction_bits).
 
-    `purpose` says in plain words what the numbers are for; a lender's own records quote it.
+    `purpose` says in plain words what the numbers are for.
     """
 
     stage: str

@@ -42,7 +42,7 @@ class Run:
 
     @property
     def digest(self) -> str:
-        """SHA-256 chain, hex, over the agreement and every absorbed total."""
+        """SHA-256 chain, hex, over the agreement, every absorbed total and the trees drawn."""
         return self._digest.hex()
 
     @property
@@ -92,7 +92,9 @@ class Run:
             self.family.absorb(vector)
         self.absorbed += 1
         content = question.stage.encode() + b"|" + vector.astype("<i8").tobytes()
-        self._digest = hashlib.sha256(self._digest + hashlib.sha256(content).digest()).digest()
+        derived = "" if self.family is None else self.family.fingerprint
+        link = self._digest + hashlib.sha256(content).digest() + derived.encode()
+        self._digest = hashlib.sha256(link).digest()
 
     def logit(self, rows: LenderRows) -> NDArray[np.float64]:
         """Shared logit of a lender's rows, (n,), once training has begun."""

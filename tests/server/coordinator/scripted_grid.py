@@ -56,7 +56,7 @@ class Node:
 
 
 class ScriptedGrid(Grid):
-    """`nodes` by number; messages sent while `deaf` is above 0 are lost on the way (and counted)."""
+    """`nodes` by number; the first `deaf` messages are lost on the way."""
 
     def __init__(self, nodes: dict[int, Node], clock: Clock, *, deaf: int = 0) -> None:
         TaskIdentity.task_id, TaskIdentity.run_id = 1, 1

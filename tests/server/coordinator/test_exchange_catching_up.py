@@ -1,4 +1,4 @@
-"""What a lender that was away is sent, and that it joins in the same stage. Real lenders' copies."""
+"""What a lender that was away is sent, and that it joins in the same stage."""
 
 import numpy as np
 from flwr.app import Error
