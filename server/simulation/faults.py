@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from dataclasses import dataclass, field
 
 from shared.errors import OperatorError
@@ -89,13 +88,12 @@ class Faults:
         leaving = self._asked("away", stage, member) is not None
         return leaving or member in self._away
 
-    def during(self, stage: str, member: str) -> None:
-        """A lender is about to work on a message."""
+    def during(self, stage: str, member: str) -> float:
+        """A lender is about to work on a message; returns the seconds it is to be late."""
         if self._asked("error", stage, member):
             raise RuntimeError("fault asked for")
         slow = self._asked("slow", stage, member)
-        if slow is not None:
-            time.sleep(float(slow.extra))
+        return 0.0 if slow is None else float(slow.extra)
 
     def lost(self, stage: str, member: str) -> bool:
         """Whether a lender's answer does not arrive."""

@@ -57,6 +57,7 @@ class InProcessGrid(Grid):
         }
         self._faults = faults or Faults()
         self._cores = threading.Semaphore(workers)
+        self._closing = threading.Event()
         self._threads = {
             node: ThreadPoolExecutor(1, thread_name_prefix=f"lender-{node}")
             for node in self._contexts
@@ -67,6 +68,7 @@ class InProcessGrid(Grid):
 
     def close(self) -> None:
         """Wait for lenders at work and let their threads go."""
+        self._closing.set()
         for thread in self._threads.values():
             thread.shutdown(wait=False, cancel_futures=True)
         for thread in self._threads.values():
@@ -132,7 +134,7 @@ class InProcessGrid(Grid):
         if self._faults.cut_off(stage, member):
             return Message(Error(code=0, reason="fault"), reply_to=message)
         try:
-            self._faults.during(stage, member)
+            self._closing.wait(self._faults.during(stage, member))
             with self._cores:
                 reply = _travelled(self._app(message, self._contexts[node]))
         except Exception as error:  # noqa: BLE001 - Flower answers any exception with an Error

@@ -15,8 +15,8 @@ def swept(reports: list[Report]) -> Report:
     and the seconds of all of them together.
     """
     pooled = [report["pooled"] for report in reports]
-    names = [name for name, value in pooled[0].items() if isinstance(value, float)]
-    figures = {name: [one[name] for one in pooled] for name in names}
+    known = {name: [one[name] for one in pooled if one[name] is not None] for name in pooled[0]}
+    figures = {name: values for name, values in known.items() if _numbers(values)}
     section = {
         "seeds": [report["seed"] for report in reports],
         "mean": {"pooled": {name: float(np.mean(values)) for name, values in figures.items()}},
@@ -39,6 +39,10 @@ def _lender(rows: list[dict[str, Any]]) -> dict[str, Any]:
         if name == "gain":
             out["gain_sd"] = _deviation(known)
     return out
+
+
+def _numbers(values: list[Any]) -> bool:
+    return bool(values) and all(isinstance(value, float) for value in values)
 
 
 def _deviation(values: list[float]) -> float | None:
