@@ -12,12 +12,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from client.personal import PersonalModel, fit_personal
+from client.personal import PersonalModel, Trial, fit_personal, try_personal
 from client.result import write_result
 from client.settings import ClientSettings
 from client.table import read_table
-from shared.errors import OperatorError, PeerError
+from shared.errors import InternalError, OperatorError, PeerError
 from shared.training.evaluation import evaluation_answer
+from shared.training.mixture import mixture_answer
 from shared.training.roles import roles_of
 from shared.training.rows import LenderRows
 from shared.training.run import Run
@@ -40,6 +41,8 @@ class Lender:
         table = read_table(settings.table, settings.agreement.schema).table
         self._rows = LenderRows(table, roles_of(table, settings.agreement), settings.secret)
         self._run = Run(settings.agreement)
+        self._trial: Trial | None = None
+        self._tried = False
         self._personal: PersonalModel | None = None
 
     def reply(self, ask: Ask) -> Reply:
@@ -66,9 +69,18 @@ class Lender:
         if self._run.evaluation is not None:
             write_result(self._settings, self._run, self._rows, self._personal_model())
             return np.empty(0, dtype=np.int64)
-        if self._run.trained:
+        if self._run.mixture is not None:
             return self._evaluate()
+        if self._run.trained:
+            return self._mixture_losses()
         return self._run.answer(self._rows)
+
+    def _mixture_losses(self) -> NDArray[np.int64]:
+        question, trial = self._run.question(), self._personal_trial()
+        census = self._run.preparation.census
+        if trial is None or census is None:
+            return np.zeros(question.length, dtype=np.int64)
+        return mixture_answer(trial.table(), census)
 
     def _evaluate(self) -> NDArray[np.int64]:
         shared, roles = self._run.logit(self._rows), self._rows.roles
@@ -78,13 +90,24 @@ class Lender:
         bad = self._rows.bad[roles.test]
         return evaluation_answer(shared[roles.test], personal, bad, shared[roles.training])
 
+    def _personal_trial(self) -> Trial | None:
+        if not self._tried:
+            transform = self._run.model().transform
+            self._trial = try_personal(self._rows, transform, self._run.logit(self._rows))
+            self._tried = True
+        return self._trial
+
     def _personal_model(self) -> PersonalModel:
         if self._personal is None:
-            model = self._run.model()
-            layer = fit_personal(self._rows, model.transform, self._run.logit(self._rows))
+            model, mixture = self._run.model(), self._run.mixture
+            if mixture is None:
+                raise InternalError("a personal model is asked for before its mixture is known")
+            shared, trial = self._run.logit(self._rows), self._personal_trial()
+            layer = fit_personal(self._rows, model.transform, shared, mixture, trial)
             self._personal = PersonalModel(model, layer)
         return self._personal
 
     def _start_over(self) -> None:
-        self._run, self._personal = Run(self._settings.agreement), None
+        self._run = Run(self._settings.agreement)
+        self._trial, self._tried, self._personal = None, False, None
         self._rows = LenderRows(self._rows.table, self._rows.roles, self._settings.secret)

@@ -1,13 +1,14 @@
 """The personal layer: what a lender adds to the shared model for its own applicants. Never sent.
 
-    personal logit = (1 − w) · (shared + intercept + residual trees) + w · own local model
+    personal logit = (1 − w) · (shared + intercept + r · residual trees) + w · own local model
 
 The residual trees continue the shared logit on the lender's own rows; the local model is trained on
 the lender's own rows alone; both are the shared family's trees with one lender in the sum. The
-weight w is chosen on the lender's own validation rows, which the shared model has never seen.
+scale r and a common w are chosen by all lenders' summed validation losses (`mixture.py`); then each
+lender moves w where its own validation rows, which the shared model has never seen, say so.
 
 Invariants:
-- w maximises the validation rows' log likelihood plus a normal prior around `PRIOR_WEIGHT`: a few
+- w maximises the validation rows' log likelihood plus a normal prior around the common w: a few
   rows cannot move it, many rows that speak clearly can (to 0 the shared model alone, to 1 the local
   model alone), so joining cannot make a lender much worse off than its own local model.
 - A lender with one class or fewer than `LEAST_ROWS` rows gets its intercept only.
@@ -15,7 +16,7 @@ Invariants:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -27,12 +28,12 @@ from shared.model.transform import Transform
 from shared.model.trees import BoostedTrees, Codes
 from shared.schema import Table
 from shared.training.boosting import Boosting, BoostingRows, BoostingSettings
+from shared.training.mixture import MOST_LOSS, RESIDUALS, WEIGHTS, Mixture
 from shared.training.question import fraction_bits
 from shared.training.rows import LenderRows
 
 LEAST_ROWS = 50
-PRIOR_WEIGHT, PRIOR_DEVIATION = 0.4, 0.2
-WEIGHTS = np.arange(21) / 20
+PRIOR_DEVIATION = 0.2
 RESIDUAL = BoostingSettings(trees=400, depth=6, per_round=20, learning_rate=0.2, l2=30.0)
 LOCAL = BoostingSettings(trees=800, depth=6, per_round=20, learning_rate=0.15, l2=8.0)
 
@@ -41,10 +42,13 @@ Logits = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class PersonalLayer:
-    """One lender's own layer. `local_weight` is w; residual and local are None with few rows."""
+    """One lender's own layer. `local_weight` is w, `residual_scale` is r; residual and local are
+    None with few rows.
+    """
 
     intercept: float
     local_weight: float = 0.0
+    residual_scale: float = 1.0
     residual: BoostedTrees | None = None
     local: BoostedTrees | None = None
 
@@ -54,7 +58,7 @@ class PersonalLayer:
         if self.residual is None or self.local is None:
             return leaning
         seen = torch.from_numpy(codes)
-        leaning = leaning + self.residual(seen).numpy()
+        leaning = leaning + self.residual_scale * self.residual(seen).numpy()
         own = self.local(seen).numpy()
         return np.asarray((1 - self.local_weight) * leaning + self.local_weight * own)
 
@@ -69,9 +73,10 @@ class PersonalLayer:
             return moved, base
         seen, w = torch.from_numpy(codes), self.local_weight
         residual, local = shapley_table(self.residual), shapley_table(self.local)
-        leaning = moved + residual.contributions(self.residual, seen)
+        leaning = moved + self.residual_scale * residual.contributions(self.residual, seen)
         own = local.contributions(self.local, seen)
-        return (1 - w) * leaning + w * own, (1 - w) * (base + residual.base) + w * local.base
+        start = base + self.residual_scale * residual.base
+        return (1 - w) * leaning + w * own, (1 - w) * start + w * local.base
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,21 +91,71 @@ class PersonalModel:
         return self.layer.logit(self.shared.logit(table), self.shared.transform.codes(table))
 
 
-def fit_personal(rows: LenderRows, transform: Transform, shared: Logits) -> PersonalLayer:
-    """Fit on a lender's rows, given the shared logit (n,) of all of them.
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """A layer trained on the training rows, and what it says of the validation rows.
 
-    Trained twice: on the training rows to choose w on the validation rows, then on both.
+    shared (with intercept), residual and local logits, each (v,), and labels, (v,).
+    """
+
+    shared: Logits
+    residual: Logits
+    local: Logits
+    bad: NDArray[np.int8]
+
+    def losses(self, residual: float) -> NDArray[np.float64]:
+        """Summed log loss of the validation rows for each weight of `WEIGHTS`, (21,)."""
+        sign = np.where(self.bad == 1, -1.0, 1.0)
+        leaning = self.shared + residual * self.residual
+        mixed = [(1 - w) * leaning + w * self.local for w in WEIGHTS]
+        rows = [np.minimum(np.logaddexp(0.0, sign * logit), MOST_LOSS) for logit in mixed]
+        return np.array([row.sum() for row in rows])
+
+    def table(self) -> NDArray[np.float64]:
+        """Losses for every mixture, (3, 21), as `mixture_answer` takes them."""
+        return np.stack([self.losses(float(residual)) for residual in RESIDUALS])
+
+
+def try_personal(rows: LenderRows, transform: Transform, shared: Logits) -> Trial | None:
+    """Train a layer on the training rows and score the validation rows, given the shared logit
+    (n,) of all rows. None for a lender with one class or few rows.
     """
     training, validation = rows.roles.training, rows.roles.validation
-    both = np.sort(np.concatenate([training, validation]))
-    bad = rows.bad
-    if len(both) < LEAST_ROWS or bad[training].min(initial=1) >= bad[training].max(initial=0):
-        return PersonalLayer(_intercept(shared[both], bad[both]))
+    if _too_few(rows):
+        return None
     codes = transform.codes(rows.table)
-    trial = _trained(transform, codes, bad, shared, training, rows.secret)
-    weight = _weight(trial, shared[validation], codes[:, validation], bad[validation])
-    final = _trained(transform, codes, bad, shared, both, rows.secret)
-    return PersonalLayer(final.intercept, weight, final.residual, final.local)
+    layer = _trained(transform, codes, rows.bad, shared, training, rows.secret)
+    assert layer.residual is not None  # _trained always gives both
+    assert layer.local is not None
+    seen = torch.from_numpy(np.ascontiguousarray(codes[:, validation]))
+    return Trial(
+        shared[validation] + layer.intercept,
+        layer.residual(seen).numpy(),
+        layer.local(seen).numpy(),
+        rows.bad[validation],
+    )
+
+
+def fit_personal(
+    rows: LenderRows, transform: Transform, shared: Logits, mixture: Mixture, trial: Trial | None
+) -> PersonalLayer:
+    """Fit on a lender's training and validation rows, given the shared logit (n,) of all rows.
+
+    `mixture` is the consortium's; with a `trial` the lender moves its weight where its own
+    validation rows say so.
+    """
+    both = np.sort(np.concatenate([rows.roles.training, rows.roles.validation]))
+    if trial is None:
+        return PersonalLayer(_intercept(shared[both], rows.bad[both]))
+    codes = transform.codes(rows.table)
+    final = _trained(transform, codes, rows.bad, shared, both, rows.secret)
+    weight = _weight(trial, mixture)
+    return replace(final, local_weight=weight, residual_scale=mixture.residual)
+
+
+def _too_few(rows: LenderRows) -> bool:
+    labels = rows.bad[rows.roles.training]
+    return len(labels) < LEAST_ROWS or labels.min(initial=1) >= labels.max(initial=0)
 
 
 def _trained(
@@ -116,7 +171,7 @@ def _trained(
     residual = _boosted(transform, RESIDUAL, own, labels, 0.0, shared[index] + intercept, secret)
     prior = float(np.log(labels.sum() / (len(labels) - labels.sum())))
     local = _boosted(transform, LOCAL, own, labels, prior, np.full(len(labels), prior), secret)
-    return PersonalLayer(intercept, PRIOR_WEIGHT, residual, local)
+    return PersonalLayer(intercept, residual=residual, local=local)
 
 
 def _boosted(
@@ -146,16 +201,7 @@ def _intercept(shared: Logits, bad: NDArray[np.int8]) -> float:
     return shift
 
 
-def _weight(trial: PersonalLayer, shared: Logits, codes: Codes, bad: NDArray[np.int8]) -> float:
-    if trial.residual is None or trial.local is None or not len(bad):
-        return PRIOR_WEIGHT
-    seen = torch.from_numpy(np.ascontiguousarray(codes))
-    leaning = shared + trial.intercept + trial.residual(seen).numpy()
-    own = trial.local(seen).numpy()
-    sign = np.where(bad == 1, -1.0, 1.0)
-    support = [
-        -np.logaddexp(0.0, sign * ((1 - w) * leaning + w * own)).sum()
-        - 0.5 * ((w - PRIOR_WEIGHT) / PRIOR_DEVIATION) ** 2
-        for w in WEIGHTS
-    ]
-    return float(WEIGHTS[int(np.argmax(support))])
+def _weight(trial: Trial, mixture: Mixture) -> float:
+    """The weight of greatest posterior: own validation rows, normal prior around the mixture's."""
+    prior = 0.5 * ((WEIGHTS - mixture.weight) / PRIOR_DEVIATION) ** 2
+    return float(WEIGHTS[int(np.argmin(trial.losses(mixture.residual) + prior))])

@@ -52,6 +52,7 @@ def write_result(
         "model": digest_of(model.shared),
         "intercept": model.layer.intercept,
         "local_weight": model.layer.local_weight,
+        "residual_scale": model.layer.residual_scale,
     }
     text = json.dumps(result, indent=1, sort_keys=True, ensure_ascii=False)
     write_whole(settings.own / "result.json", text.encode())

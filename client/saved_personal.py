@@ -30,6 +30,7 @@ def personal_files(layer: PersonalLayer) -> dict[str, bytes]:
         "format": 1,
         "intercept": layer.intercept,
         "local_weight": layer.local_weight,
+        "residual_scale": layer.residual_scale,
         "trees": {name: [m.trees, m.depth, m.filled] for name, m in held.items()},
     }
     tensors = {
@@ -50,11 +51,13 @@ def personal_from(files: Mapping[str, bytes]) -> PersonalLayer:
             held = {k.removeprefix(f"{name}."): t for k, t in tensors.items() if k.startswith(name)}
             trees[name] = trees_from(count, depth, filled, held)
         intercept, weight = float(document["intercept"]), float(document["local_weight"])
-        if not (isfinite(intercept) and 0 <= weight <= 1):
-            raise ValueError("intercept or weight is out of range")
+        scale = float(document["residual_scale"])
+        if not (isfinite(intercept) and 0 <= weight <= 1 and 0 <= scale <= 1):
+            raise ValueError("intercept, weight or scale is out of range")
         return PersonalLayer(
             intercept,
             weight,
+            scale,
             trees.get("residual"),
             trees.get("local"),
         )

@@ -28,7 +28,7 @@ from shared.training.run import Run
 
 SIZES = (61, 60, 59, 58, 57)
 ROUNDS = 2
-STAGES = ("census", "refine", "bins", "trees/0", "trees/1", "evaluation", "close")
+STAGES = ("census", "refine", "bins", "trees/0", "trees/1", "mixture", "evaluation", "close")
 """Of a run of `ROUNDS` rounds of the boosted family."""
 
 PATIENT = Policy(minimum=3, patience=30.0, deadline=60.0)

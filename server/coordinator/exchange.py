@@ -156,7 +156,7 @@ class Exchange:
             tuple(released[first:]),
         )
         content = pack_ask(ask)
-        message = self._grid.create_message(content, QUERY, node, str(len(released)))
+        message = Message(content, node, QUERY, group_id=str(len(released)))
         for number in filter(None, self._grid.push_messages([message])):
             stage.waiting[number] = node
             stage.messages += 1

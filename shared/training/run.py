@@ -1,4 +1,4 @@
-"""A whole run as one fold: preparation, the family's rounds, evaluation.
+"""A whole run as one fold: preparation, the family's rounds, mixture, evaluation.
 
     question ─► every lender's whole numbers ─► their sum ─► absorb ─► next question …
 
@@ -22,8 +22,9 @@ from shared.training.blended import BlendFamily
 from shared.training.boosted import BoostedFamily
 from shared.training.evaluation import Evaluation, evaluation_from, evaluation_question
 from shared.training.family import Family
+from shared.training.mixture import Mixture, mixture_from, mixture_question
 from shared.training.networked import NetworkFamily
-from shared.training.preparation import Preparation
+from shared.training.preparation import Census, Preparation
 from shared.training.question import Question
 from shared.training.rows import LenderRows
 
@@ -35,6 +36,7 @@ class Run:
         self.agreement = agreement
         self.preparation = Preparation(agreement.schema)
         self.family: Family | None = None
+        self.mixture: Mixture | None = None
         self.evaluation: Evaluation | None = None
         self.absorbed = 0
         self._closed = False
@@ -52,7 +54,7 @@ class Run:
 
     @property
     def trained(self) -> bool:
-        """True when only the evaluation is left, or nothing."""
+        """True when the shared model is done and only mixture and evaluation are left."""
         return self.family is not None and self.family.finished
 
     def question(self) -> Question:
@@ -63,12 +65,14 @@ class Run:
             return self.preparation.question()
         if self.evaluation is not None:
             return Question("close", 0, 0, "nothing: hands out the last total")
-        return evaluation_question() if self.family.finished else self.family.question()
+        if not self.family.finished:
+            return self.family.question()
+        return mixture_question(self._census()) if self.mixture is None else evaluation_question()
 
     @property
     def steps(self) -> int | None:
         """Questions in the whole run; None until the census tells how many rounds it takes."""
-        return None if self.family is None else len(Preparation.STAGES) + self.family.steps + 2
+        return None if self.family is None else len(Preparation.STAGES) + self.family.steps + 3
 
     def answer(self, rows: LenderRows) -> NDArray[np.int64]:
         """A lender's whole numbers in preparation and training."""
@@ -86,8 +90,10 @@ class Run:
                 self.family = self._start()
         elif self.evaluation is not None:
             self._closed = True
-        elif self.family.finished:
+        elif self.mixture is not None:
             self.evaluation = evaluation_from(vector)
+        elif self.family.finished:
+            self.mixture = mixture_from(vector)
         else:
             self.family.absorb(vector)
         self.absorbed += 1
@@ -115,9 +121,14 @@ class Run:
         }
         return SharedModel(self.agreement.schema, transform, self.family.parts(), about)
 
+    def _census(self) -> Census:
+        if self.preparation.census is None:
+            raise InternalError("the census is asked for before it was taken")
+        return self.preparation.census
+
     def _start(self) -> Family:
-        transform, census = self.preparation.transform, self.preparation.census
-        if transform is None or census is None:
+        transform, census = self.preparation.transform, self._census()
+        if transform is None:
             raise InternalError("the preparation is over without a transform")
         terms = self.agreement
         match terms.family:

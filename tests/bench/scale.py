@@ -141,18 +141,23 @@ def draw(points: Sequence[dict[str, Any]], path: Path) -> None:
 
 
 def goal(points: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Whether the goal was met at the largest point; linearity needs a point of half its rows."""
+    """Whether the goal was met at the largest point; linearity needs a point of half its rows.
+
+    A run that lost a lender's answer did less work than was asked, so it meets nothing.
+    """
     largest = points[-1]
     half = [point for point in points if 2 * point["rows"] == largest["rows"]]
     growth = largest["seconds"] / (2 * half[0]["seconds"]) if half else None
+    complete = not any(point["missing"] for point in (largest, *half))
     return {
         "rows": largest["rows"],
         "peak_gb": largest["peak_gb"],
         "goal_gb": GOAL_GB,
-        "memory_met": largest["peak_gb"] < GOAL_GB,
+        "complete": complete,
+        "memory_met": complete and largest["peak_gb"] < GOAL_GB,
         "time_per_row_against_half": None if growth is None else round(growth, 3),
         "goal_time_per_row_against_half": LINEAR_WITHIN,
-        "time_met": None if growth is None else growth <= LINEAR_WITHIN,
+        "time_met": None if growth is None else complete and growth <= LINEAR_WITHIN,
     }
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load, save
 
 from client import personal
-from client.personal import PRIOR_WEIGHT, PersonalLayer, PersonalModel, fit_personal
+from client.personal import PersonalLayer, PersonalModel, fit_personal, try_personal
 from client.saved_personal import DOCUMENT, TENSORS, personal_files, personal_from
 from shared.errors import OperatorError
 from shared.model.shared_model import Part, SharedModel
@@ -18,6 +19,7 @@ from shared.model.transform import NumberBins, Transform
 from shared.model.trees import BoostedTrees
 from shared.schema import Column, LabelContract, Schema, Table
 from shared.training.boosting import BoostingSettings
+from shared.training.mixture import RESIDUALS, WEIGHTS, Mixture
 from shared.training.roles import Roles
 from shared.training.rows import LenderRows
 
@@ -56,21 +58,28 @@ def book(
     return LenderRows(table, Roles(*ends), secret=5), truth
 
 
-def fitted(rows: LenderRows, shared: Floats) -> PersonalLayer:
-    return fit_personal(rows, TRANSFORM, shared)
+COMMON = Mixture(0.4, 1.0)
 
 
-def test_a_few_validation_rows_cannot_move_the_weight_far() -> None:
-    """Ten rows: within 0.15 of the prior, whatever the shared model is worth."""
+def fitted(rows: LenderRows, shared: Floats, common: Mixture = COMMON) -> PersonalLayer:
+    trial = try_personal(rows, TRANSFORM, shared)
+    return fit_personal(rows, TRANSFORM, shared, common, trial)
+
+
+@pytest.mark.parametrize("weight", [0.1, 0.4, 0.8])
+def test_a_few_validation_rows_cannot_move_the_weight_far(weight: float) -> None:
+    """Ten rows: within 0.2 of the consortium's weight, whatever the shared model is worth."""
     rows, truth = book(400, 10)
     for shared in (truth, np.zeros(400), -truth):
-        assert abs(fitted(rows, shared).local_weight - PRIOR_WEIGHT) <= 0.15
+        moved = fitted(rows, shared, Mixture(weight, 1.0)).local_weight - weight
+        assert abs(moved) <= 0.2 + 1e-9
 
 
-def test_without_validation_rows_the_weight_is_the_prior() -> None:
+@pytest.mark.parametrize("weight", [0.0, 0.4, 1.0])
+def test_without_validation_rows_the_weight_is_the_consortiums(weight: float) -> None:
     """Nothing speaks for either."""
     rows, truth = book(200, 0)
-    assert fitted(rows, truth).local_weight == PRIOR_WEIGHT
+    assert fitted(rows, truth, Mixture(weight, 0.5)).local_weight == weight
 
 
 def test_many_rows_move_the_weight_to_whichever_is_better() -> None:
@@ -81,28 +90,84 @@ def test_many_rows_move_the_weight_to_whichever_is_better() -> None:
     assert fitted(few, truth).local_weight <= 0.1
 
 
-def test_the_weight_is_the_one_of_greatest_posterior() -> None:
-    """Against a direct computation from the two models trained on the training rows."""
+def trained_on(rows: LenderRows, shared: Floats, index: NDArray[np.intp]) -> PersonalLayer:
+    codes = TRANSFORM.codes(rows.table)
+    return personal._trained(TRANSFORM, codes, rows.bad, shared, index, rows.secret)
+
+
+def summed_loss(layer: PersonalLayer, rows: LenderRows, shared: Floats) -> float:
+    """Of the validation rows, from probabilities."""
+    chosen = rows.roles.validation
+    codes = np.ascontiguousarray(TRANSFORM.codes(rows.table)[:, chosen])
+    pd = 1 / (1 + np.exp(-layer.logit(shared[chosen], codes)))
+    return -float(np.where(rows.bad[chosen] == 1, np.log(pd), np.log1p(-pd)).sum())
+
+
+def test_a_trial_tells_every_mixtures_loss_on_validation_rows() -> None:
+    """All 63 losses are those of a layer trained on the training rows and mixed by hand."""
+    rows, truth = book(300, 100)
+    shared = 0.4 * truth
+    trial = try_personal(rows, TRANSFORM, shared)
+    assert trial is not None
+    layer = trained_on(rows, shared, rows.roles.training)
+    expected = [
+        [
+            summed_loss(replace(layer, local_weight=w, residual_scale=r), rows, shared)
+            for w in WEIGHTS
+        ]
+        for r in RESIDUALS
+    ]
+    np.testing.assert_allclose(trial.table(), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("mixture", [COMMON, Mixture(0.8, 0.0), Mixture(0.1, 0.5)], ids=str)
+def test_the_weight_is_the_one_of_greatest_posterior(mixture: Mixture) -> None:
+    """Validation likelihood of the trial, normal prior around the consortium's weight."""
     rows, truth = book(900, 300, strength=1.0)
     shared = 0.4 * truth
-    weight = fitted(rows, shared).local_weight
-    trial = personal._trained(
-        TRANSFORM,
-        TRANSFORM.codes(rows.table),
-        rows.bad,
-        shared,
-        rows.roles.training,
-        rows.secret,
+    trial = trained_on(rows, shared, rows.roles.training)
+    costs = [
+        summed_loss(replace(trial, local_weight=w, residual_scale=mixture.residual), rows, shared)
+        + 0.5 * ((w - mixture.weight) / 0.2) ** 2
+        for w in WEIGHTS
+    ]
+    layer = fitted(rows, shared, mixture)
+    assert layer.local_weight == pytest.approx(WEIGHTS[int(np.argmin(costs))])
+    assert layer.residual_scale == mixture.residual
+
+
+def test_the_layer_itself_is_trained_on_training_and_validation_rows() -> None:
+    """The trial only chooses the weight; its trees are thrown away."""
+    rows, truth = book(300, 100)
+    both = trained_on(rows, truth, np.arange(300))
+    layer = fitted(rows, truth)
+    assert layer.local is not None
+    assert both.local is not None
+    assert torch.equal(layer.local.leaf, both.local.leaf)
+    assert layer.intercept == both.intercept
+
+
+def test_the_residual_scale_scales_the_residual_trees_alone() -> None:
+    """Half of them is half way between none and all."""
+    rows, truth = book(200, 20)
+    codes = TRANSFORM.codes(rows.table)
+    layer = replace(fitted(rows, truth), local_weight=0.3)
+    none, half, all_of_it = (
+        replace(layer, residual_scale=scale).logit(truth, codes) for scale in (0.0, 0.5, 1.0)
     )
-    validation, support = rows.roles.validation, []
-    codes = np.ascontiguousarray(TRANSFORM.codes(rows.table)[:, validation])
-    for candidate in np.arange(21) / 20:
-        layer = PersonalLayer(trial.intercept, candidate, trial.residual, trial.local)
-        pd = 1 / (1 + np.exp(-layer.logit(shared[validation], codes)))
-        likelihood = np.where(rows.bad[validation] == 1, np.log(pd), np.log1p(-pd)).sum()
-        support.append(likelihood - 0.5 * ((candidate - 0.4) / 0.2) ** 2)
-    assert weight == pytest.approx(np.argmax(support) / 20)
-    assert 0 < weight < 1
+    np.testing.assert_allclose(half, (none + all_of_it) / 2, atol=1e-12)
+    assert np.abs(all_of_it - none).max() > 0.01
+
+
+@pytest.mark.parametrize("kind", ["whole", "intercept"])
+def test_a_personal_models_reasons_add_up_to_its_logit(kind: str) -> None:
+    """From the shared model's reasons: shared, residual and local parts in their mixture."""
+    rows, _ = book(60, 0, seed=8)
+    layer, codes = replace(layers()[kind], residual_scale=0.5), TRANSFORM.codes(rows.table)
+    moved, base = np.random.default_rng(1).normal(size=(60, 2)), -0.7
+    shared = moved.sum(axis=1) + base
+    ours, start = layer.explain(moved, base, codes)
+    np.testing.assert_allclose(ours.sum(axis=1) + start, layer.logit(shared, codes), atol=1e-5)
 
 
 def loss(logit: Floats, bad: NDArray[np.int8]) -> float:
@@ -134,18 +199,19 @@ def test_labels_of_test_rows_do_not_enter_the_layer() -> None:
 
 @pytest.mark.parametrize(
     ("rows", "validation", "labels"),
-    [(49, 9, None), (300, 30, 0), (300, 30, 1), (300, 300, None), (0, 0, None)],
+    [(59, 10, None), (300, 30, 0), (300, 30, 1), (300, 300, None), (0, 0, None)],
     ids=["few rows", "all good", "all bad", "no training rows", "no rows"],
 )
 def test_too_little_to_learn_from_gives_an_intercept_only(
     rows: int, validation: int, labels: int | None
 ) -> None:
-    """Few rows, one class, or nothing to train on: no trees, a finite shift."""
+    """Few rows, one class, or nothing to train on: no trial, no trees, a finite shift."""
     lender, truth = book(rows, validation)
     if labels is not None:
         table = lender.table
         bad = np.full(rows, labels, dtype=np.int8)
         lender = LenderRows(Table(SCHEMA, table.values, bad, table.row_key), lender.roles, 5)
+    assert try_personal(lender, TRANSFORM, truth) is None
     layer = fitted(lender, truth)
     assert (layer.residual, layer.local, layer.local_weight) == (None, None, 0.0)
     assert np.isfinite(layer.intercept)
@@ -156,8 +222,8 @@ def test_too_little_to_learn_from_gives_an_intercept_only(
 
 
 def test_fifty_rows_of_both_classes_are_enough() -> None:
-    """The other side of the threshold."""
-    rows, truth = book(50, 10)
+    """The other side of the threshold: validation rows do not count."""
+    rows, truth = book(60, 10)
     assert fitted(rows, truth).residual is not None
 
 
@@ -185,7 +251,8 @@ def test_a_few_rows_barely_move_the_intercept(monkeypatch: pytest.MonkeyPatch) -
 
 def layers() -> dict[str, PersonalLayer]:
     rows, truth = book(120, 20)
-    return {"whole": fitted(rows, truth), "intercept": PersonalLayer(-0.25)}
+    whole = fitted(rows, truth, Mixture(0.4, 0.5))
+    return {"whole": whole, "intercept": PersonalLayer(-0.25)}
 
 
 @pytest.mark.parametrize("kind", ["whole", "intercept"])
@@ -236,6 +303,8 @@ BENT: dict[str, Callable[[dict[str, bytes]], object]] = {
     "trees a list": bend_document("trees", [1]),
     "weight above one": bend_document("local_weight", 1.5),
     "weight not a number": bend_document("local_weight", float("nan")),
+    "scale above one": bend_document("residual_scale", 1.1),
+    "no scale": lambda files: files.update({DOCUMENT: files[DOCUMENT].replace(b"_scale", b"")}),
     "intercept infinite": bend_document("intercept", float("inf")),
     "intercept a text": bend_document("intercept", "low"),
     "more trees than there are": bend_document("residual", [2**20, 4, 5]),

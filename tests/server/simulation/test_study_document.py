@@ -52,6 +52,8 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path):
     pooled = false
     local = false
     """
+    consortium = '[consortium]\nname = "c"\nprofile = "production"\nminimum_lenders = 9\n'
+    (tmp_path / "s.toml").write_text(consortium, encoding="utf-8")
     assert _study(tmp_path, text) == Study(
         DataSource(
             tmp_path / "../t.parquet",
@@ -70,6 +72,7 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path):
         validation_share=0,
         out_of_time=2006,
         minimum_lenders=4,
+        profile="production",
         references=References("demo", fedavg_mlp=False, pooled=False, local=False),
     )
 

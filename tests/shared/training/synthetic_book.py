@@ -90,6 +90,8 @@ def answer(run: Run, rows: LenderRows) -> Vector:
         return np.empty(0, dtype=np.int64)
     if not run.trained:
         return run.answer(rows)
+    if run.mixture is None:
+        return np.zeros(run.question().length, dtype=np.int64)
     logit, roles = run.logit(rows), rows.roles
     test = logit[roles.test]
     return evaluation_answer(test, test, rows.bad[roles.test], logit[roles.training])

@@ -205,11 +205,13 @@ def test_copies_with_the_same_totals_ask_the_same_trees_and_others_do_not() -> N
     codes, bad = some_rows(300)
     first, copy, other = (Boosting(TRANSFORM, SMALL, 0.0, seed=s) for s in (7, 7, 8))
     assert first.structure.digest() == copy.structure.digest() != other.structure.digest()
+    opening = first.structure.digest()
     rows, everybody = first.rows(codes), np.arange(300)
     for bent in range(2):
         total = first.answer(rows, bad, everybody, BITS)
         first.absorb(total, BITS)
         copy.absorb(total + 5000 * bent * np.arange(len(total)), BITS)
+        assert first.structure.digest() != opening
     # Steering begins with the third round, so only now can the totals show.
     assert first.structure.digest() != copy.structure.digest()
 

@@ -70,7 +70,7 @@ def test_the_blend_takes_the_mixture_of_least_validation_loss() -> None:
     rows = ours.run.preparation.census.validation
     bits = 16 if rows * 16 < 2**15 else None
     assert bits is not None
-    np.testing.assert_allclose(ours.totals[-3] / 2.0**bits / rows, losses, atol=1e-4)
+    np.testing.assert_allclose(ours.totals[-4] / 2.0**bits / rows, losses, atol=1e-4)
     trees, network = ours.run.model().parts
     assert network.weight == pytest.approx(SHARES[int(np.argmin(losses))])
     assert trees.weight + network.weight == pytest.approx(1.0)
@@ -91,7 +91,7 @@ def test_the_weight_follows_the_released_losses(chosen: int, weight: float) -> N
     """Whichever mixture the sums favour is taken; among equals the one with least network."""
     ours = conducted("blend")
     run = type(ours.run)(ours.run.agreement)
-    for total in ours.totals[:-3]:
+    for total in ours.totals[:-4]:
         run.absorb(total)
     losses = np.full(len(SHARES), 900, dtype=np.int64)
     losses[chosen:] = 500

@@ -47,7 +47,7 @@ def observed(run: Run) -> tuple[object, ...]:
     """Everything a refused total must leave as it was."""
     learning = None if run.family is None else len(run.family.learning)
     question = None if run.finished else run.question()
-    state = (run.preparation.census, run.preparation.transform, run.evaluation)
+    state = (run.preparation.census, run.preparation.transform, run.mixture, run.evaluation)
     return run.digest, run.absorbed, question, run.finished, run.trained, learning, *state
 
 
@@ -78,7 +78,7 @@ def test_the_run_asks_as_many_questions_as_it_said(family: Family) -> None:
         stages.append(run.question().stage)
         run.absorb(total)
     assert stages[:3] == ["census", "refine", "bins"]
-    assert stages[-2:] == ["evaluation", "close"]
+    assert stages[-3:] == ["mixture", "evaluation", "close"]
     assert run.steps == len(totals) == len(set(stages))
     with pytest.raises(InternalError, match="over"):
         run.question()

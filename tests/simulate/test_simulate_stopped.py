@@ -1,0 +1,59 @@
+"""A simulation that is killed or stopped goes on with --resume to the same result."""
+
+import signal
+import subprocess
+import sys
+import time
+
+from researcher import NO_EXTRAS, Desk, timeless
+
+from tests.datasets import REPOSITORY
+
+OFTEN = 0.05
+
+
+def _started(desk: Desk, *arguments: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, str(REPOSITORY / "simulate.py"), "--config", str(desk.config)]
+    return subprocess.Popen(
+        [*command, "--out", str(desk.out), *NO_EXTRAS, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def _stages(desk: Desk) -> list[str]:
+    return sorted(path.name for path in (desk.out / "run" / "stages").glob("*.stage"))
+
+
+def _same_but_for_traffic(desk: Desk) -> None:
+    """The resumed run's report is the undisturbed one's, but that everybody was told more."""
+    resumed = timeless(desk.report("--resume"))
+    undisturbed = timeless(desk.report(*NO_EXTRAS, out=desk.folder / "undisturbed"))
+    assert resumed.pop("bytes_per_lender") > undisturbed.pop("bytes_per_lender")
+    resumed.pop("traffic")
+    undisturbed.pop("traffic")
+    assert resumed == undisturbed
+
+
+def test_a_killed_simulation_goes_on_from_its_last_stage(desk: Desk):
+    process = _started(desk, "--fault", "kill coordinator trees/1")
+    process.communicate(timeout=120)
+    assert process.returncode == -signal.SIGKILL
+    assert _stages(desk) == [f"{i:05d}.stage" for i in range(4)]  # census, refine, bins, trees/0
+    _same_but_for_traffic(desk)
+
+
+def test_ctrl_c_leaves_a_run_that_goes_on_and_says_how(desk: Desk):
+    process = _started(desk, "--fault", "slow L01 trees/1 600")
+    patience = time.monotonic() + 120
+    while len(_stages(desk)) < 4 and process.poll() is None and time.monotonic() < patience:
+        time.sleep(OFTEN)
+    time.sleep(0.5)  # the fifth stage is being asked
+    process.send_signal(signal.SIGINT)
+    out, told = process.communicate(timeout=30)
+    assert process.returncode == 130, told.decode()
+    assert out == b""
+    assert f"--resume --out {desk.out}" in " ".join(told.decode().split())
+    assert b"Traceback" not in told
+    assert len(_stages(desk)) == 4
+    _same_but_for_traffic(desk)
