@@ -19,7 +19,6 @@ from unittest.mock import patch
 os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
 os.environ.setdefault("FLWR_DISABLE_UPDATE_CHECK", "1")
 
-import numpy as np
 import pandas as pd
 
 import client.app
@@ -31,9 +30,7 @@ from server.simulation.founding import found
 from server.simulation.grid import InProcessGrid, run_in_process
 from server.simulation.outcome import Outcome, read_outcome
 from server.simulation.study import Study
-from shared.model.transform import Transform
 from shared.training.agreement import Agreement
-from shared.training.rows import LenderRows
 
 
 class IncompleteRunError(Exception):
@@ -92,11 +89,17 @@ def conducted(folder: Path, homes: list[Path]) -> None:
 def _personal(wanted: bool) -> Iterator[None]:
     if wanted:
         yield
-    else:
-        with patch("client.lender.fit_personal", _no_layer):
-            yield
+        return
+    with (
+        patch("client.lender.try_personal", _no_trial),
+        patch("client.lender.fit_personal", _no_layer),
+    ):
+        yield
 
 
-def _no_layer(rows: LenderRows, transform: Transform, shared: np.ndarray) -> PersonalLayer:
-    del rows, transform, shared
+def _no_trial(*_: object) -> None:
+    return None
+
+
+def _no_layer(*_: object) -> PersonalLayer:
     return PersonalLayer(intercept=0.0)

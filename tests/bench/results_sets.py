@@ -88,8 +88,8 @@ def scaling(model: Json, scale: Json) -> str:
             f"{point['rows']:,}",
             str(point["lenders"]),
             f"{point['seconds']:.0f}",
-            f"{point['seconds_by_phase'].get('trees', 0):.0f}",
-            f"{point['seconds_by_phase'].get('evaluation', 0):.0f}",
+            f"{_seconds(point, 'trees'):.0f}",
+            f"{_seconds(point, 'mixture', 'evaluation'):.0f}",
             f"{1e6 * point['seconds'] / point['rows']:.0f}",
             f"{point['peak_gb']:.2f}",
             megabytes(point["bytes_per_lender"]),
@@ -111,6 +111,10 @@ def scaling(model: Json, scale: Json) -> str:
         + table(head, rows)
         + f"\n\nScoring a million checked rows on one thread: {scored}."
     )
+
+
+def _seconds(point: Json, *stages: str) -> float:
+    return sum(float(point["seconds_by_phase"].get(stage, 0.0)) for stage in stages)
 
 
 def by_set(model: Json) -> dict[str, list[Json]]:

@@ -33,6 +33,12 @@ POINTS = (100_000, 500_000, 1_000_000, 2_000_000)
 LENDERS = 20
 SEED = 0
 GOAL_GB = 8.0
+PARTS = (
+    ("shared model", ("trees",), "s-"),
+    ("lenders' own layers and evaluation", ("mixture", "evaluation"), "^-"),
+    ("preparation", ("census", "refine", "bins"), "v-"),
+)
+"""Parts of a run as the plot shows them: name, stages, line."""
 LINEAR_WITHIN = 1.1
 """Seconds per row at the largest point, at most this many times those at half as many rows."""
 
@@ -118,9 +124,8 @@ def draw(points: Sequence[dict[str, Any]], path: Path) -> None:
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
     seconds = np.array([point["seconds"] for point in points])
     left.plot(rows, seconds, "o-", color="#1f5f8b", label="whole run")
-    for phase, style in (("trees", "s-"), ("evaluation", "^-")):
-        values = [point["seconds_by_phase"].get(phase, 0.0) for point in points]
-        name = {"trees": "shared model", "evaluation": "own layers and evaluation"}[phase]
+    for name, phases, style in PARTS:
+        values = [sum(point["seconds_by_phase"].get(p, 0.0) for p in phases) for point in points]
         left.plot(rows, values, style, alpha=0.6, label=name)
     left.plot(ends, seconds[-1] / rows[-1] * ends, "--", color="grey", label="proportional to rows")
     left.set(ylabel="seconds", title="Time")

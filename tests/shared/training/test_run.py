@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import InternalError, PeerError
+from shared.model.structure import Structure, draw
+from shared.training import boosting
 from shared.training.agreement import Agreement, Family
 from shared.training.run import Run
 from tests.shared.training.synthetic_book import (
@@ -128,6 +131,22 @@ def test_the_order_of_totals_counts() -> None:
     run.absorb(first)
     swapped.absorb(totals[3][: len(first)])
     assert run.digest != swapped.digest
+
+
+def test_a_copy_that_draws_other_trees_from_the_same_totals_is_told_apart() -> None:
+    """Steering is floating point: should a machine round it otherwise, the digest shows it."""
+    totals = conducted("boosted").totals[:4]
+
+    def bent_draw(*given: Any) -> Structure:
+        structure = draw(*given)
+        structure.threshold[-1, -1] ^= 1
+        return structure
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(boosting, "draw", bent_draw)
+        bent = replayed("boosted", totals)
+    assert bent.absorbed == replayed("boosted", totals).absorbed
+    assert bent.digest != replayed("boosted", totals).digest
 
 
 WRONG: dict[str, Callable[[Vector], np.ndarray]] = {
