@@ -13,16 +13,14 @@ Invariants:
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.model.part import Part
 from shared.model.transform import Bins, NumberBins, Transform
 from shared.schema import Table
-
-if TYPE_CHECKING:
-    from shared.model.shared_model import Part
 
 ORDERS = 32
 

@@ -24,7 +24,8 @@ from safetensors.torch import load, save
 from shared.errors import InternalError, OperatorError
 from shared.model.features import PiecewiseLinear
 from shared.model.network import Network
-from shared.model.shared_model import Part, SharedModel
+from shared.model.part import Part
+from shared.model.shared_model import SharedModel
 from shared.model.transform import CategoryBins, transform_from
 from shared.model.trees import MAX_DEPTH, BoostedTrees
 from shared.schema import Schema

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.model.shared_model import Part
+from shared.model.part import Part
 from shared.model.transform import Transform
 from shared.training.boosted import BoostedFamily
 from shared.training.family import LearningPoint

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.model.shared_model import Part
+from shared.model.part import Part
 from shared.model.transform import Transform
 from shared.statistics.scores import LOGIT_BINS, logit_histogram
 from shared.training.boosting import Boosting, BoostingRows, BoostingSettings

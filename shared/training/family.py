@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.model.shared_model import Part
+from shared.model.part import Part
 from shared.training.question import Question
 from shared.training.rows import LenderRows
 

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from shared.model.shared_model import BLOCK_ROWS, Part
+from shared.model.part import Part
+from shared.model.shared_model import BLOCK_ROWS
 from shared.model.transform import Transform
 from shared.schema import Table
 from shared.statistics.scores import LOGIT_BINS, logit_histogram

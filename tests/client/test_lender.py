@@ -234,6 +234,29 @@ def test_a_table_that_does_not_fit_is_the_operators_to_mend(tmp_path: Path) -> N
         Lender(read_settings(folder))
 
 
+def test_plain_sums_are_refused_to_a_production_consortium(tmp_path: Path) -> None:
+    """Before a row is read."""
+    terms = replace(TERMS, profile="production", minimum_lenders=5)
+    folder = make_folder(tmp_path, "L01", frame_of(part(0)), terms)
+    (folder / "loans.csv").unlink()
+    with pytest.raises(OperatorError, match="production"):
+        Lender(read_settings(folder))
+
+
+def test_a_lenders_secret_is_drawn_once_and_kept_to_its_owner(tmp_path: Path) -> None:
+    """Without one in the settings: another for every lender, the same at every start."""
+    secrets = []
+    for member in ("L01", "L02"):
+        folder = make_folder(tmp_path, member, frame_of(part(0)), TERMS)
+        settings = (folder / "client.toml").read_text().replace("secret = 7\n", "")
+        (folder / "client.toml").write_text(settings)
+        drawn, again = (read_settings(folder).secret for _ in range(2))
+        assert drawn == again
+        assert (folder / "own" / "secret").stat().st_mode & 0o777 == 0o600
+        secrets.append(drawn)
+    assert secrets[0] != secrets[1]
+
+
 def test_what_a_lender_sends_holds_no_row(consortium: Consortium) -> None:
     """No row key and no cell of text is in any packed reply, up to the end of the run."""
     keys = [str(key).encode() for key in BOOK.row_key]

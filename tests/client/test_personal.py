@@ -14,7 +14,8 @@ from client import personal
 from client.personal import PersonalLayer, PersonalModel, fit_personal, try_personal
 from client.saved_personal import DOCUMENT, TENSORS, personal_files, personal_from
 from shared.errors import OperatorError
-from shared.model.shared_model import Part, SharedModel
+from shared.model.part import Part
+from shared.model.shared_model import SharedModel
 from shared.model.transform import NumberBins, Transform
 from shared.model.trees import BoostedTrees
 from shared.schema import Column, LabelContract, Schema, Table

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from shared.model import reasons
 from shared.model.features import PiecewiseLinear
 from shared.model.network import Network
+from shared.model.part import Part
 from shared.model.reasons import shapley_table
 from shared.model.sampled_reasons import sampled_contributions
-from shared.model.shared_model import Part, SharedModel
+from shared.model.shared_model import SharedModel
 from shared.model.trees import BoostedTrees
 from shared.schema import Column, LabelContract, Schema, Table
 from tests.shared.model.planted_trees import TRANSFORM, naive_leaf, planted, some_codes

@@ -16,8 +16,9 @@ from safetensors.torch import load, save
 from shared.errors import OperatorError
 from shared.model.features import PiecewiseLinear
 from shared.model.network import Network
+from shared.model.part import Part
 from shared.model.saved import DOCUMENT, TENSORS, digest_of, from_files, to_files
-from shared.model.shared_model import Part, SharedModel
+from shared.model.shared_model import SharedModel
 from shared.schema import Column, LabelContract, Schema, Table
 from tests.shared.model.planted_trees import TRANSFORM, planted
 

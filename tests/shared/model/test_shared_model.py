@@ -8,7 +8,8 @@ from shared.errors import OperatorError
 from shared.model import shared_model
 from shared.model.features import PiecewiseLinear
 from shared.model.network import Network
-from shared.model.shared_model import Part, SharedModel, pd_of
+from shared.model.part import Part
+from shared.model.shared_model import SharedModel, pd_of
 from shared.schema import Column, LabelContract, Schema, Table
 from tests.shared.model.planted_trees import TRANSFORM, planted
 
