@@ -22,6 +22,7 @@ from shared.wire.messages import Refused, pack_reply, parse_ask
 
 if TYPE_CHECKING:
     from client.lender import Lender
+    from client.settings import ClientSettings
 
 FOLDER_KEY = "lender-directory"
 FOLDERS_VARIABLE = "LIANFANG_LENDERS"
@@ -36,9 +37,11 @@ def answer(content: RecordDict, context: Context) -> RecordDict:
     """The reply to a message, whatever happens."""
     member = "unknown"
     try:
-        folder = lender_folder(context)
-        member = folder.name
-        return pack_reply(_lender(folder).reply(parse_ask(content)))
+        from client.settings import read_settings  # torch and pandas load with the first question
+
+        settings = read_settings(lender_folder(context))
+        member = settings.member
+        return pack_reply(_lender(settings).reply(parse_ask(content)))
     except LianfangError as error:
         _log.error("%s: question refused: %s", member, error)
         return pack_reply(Refused(member, _code(error)))
@@ -69,16 +72,15 @@ def close_all() -> None:
         _open.clear()
 
 
-def _lender(folder: Path) -> Lender:
-    from client.lender import Lender  # torch and pandas load when the first question comes
-    from client.settings import read_settings
+def _lender(settings: ClientSettings) -> Lender:
+    from client.lender import Lender
 
     with _guard:
-        lender = _open.get(folder)
+        lender = _open.get(settings.folder)
     if lender is None:
-        lender = Lender(read_settings(folder))
+        lender = Lender(settings)
         with _guard:
-            _open[folder] = lender
+            _open[settings.folder] = lender
     return lender
 
 

@@ -56,10 +56,14 @@ class Lender:
                 self._start_over()
             return Behind(member, self._run.absorbed)
         for total in ask.released[held - ask.first :]:
+            if self._run.finished:
+                raise PeerError("more totals than the run has stages")
             self._run.absorb(total)
         if self._run.digest != ask.digest:
             self._start_over()
             raise PeerError("the released totals are not those this lender has seen")
+        if self._run.finished:
+            raise PeerError("the run is over; nothing is due")
         question = self._run.question()
         if question.stage != ask.stage:
             raise PeerError(f"stage {ask.stage[:40]!r} is asked where {question.stage!r} is due")

@@ -34,6 +34,7 @@ from shared.training.rows import LenderRows
 
 LEAST_ROWS = 50
 PRIOR_DEVIATION = 0.2
+_PULL = 0.25  # Hessian of one row at even odds
 RESIDUAL = BoostingSettings(trees=400, depth=6, per_round=20, learning_rate=0.2, l2=30.0)
 LOCAL = BoostingSettings(trees=800, depth=6, per_round=20, learning_rate=0.15, l2=8.0)
 
@@ -193,11 +194,11 @@ def _boosted(
 
 
 def _intercept(shared: Logits, bad: NDArray[np.int8]) -> float:
-    """Newton steps on the log loss of logit + b, with five rows' worth of pull towards zero."""
+    """Newton steps on the log loss of logit + b, with one row's worth of pull towards zero."""
     shift = 0.0
     for _ in range(20):
         pd = 1.0 / (1.0 + np.exp(-(shared + shift)))
-        shift += float((bad - pd).sum() - 0.25 * shift) / (float((pd * (1 - pd)).sum()) + 5.0)
+        shift += float((bad - pd).sum() - _PULL * shift) / (float((pd * (1 - pd)).sum()) + _PULL)
     return shift
 
 

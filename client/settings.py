@@ -29,6 +29,7 @@ FILE = "client.toml"
 class ClientSettings:
     """Where a lender's things are. `own` is the folder for what it keeps to itself."""
 
+    folder: Path
     member: str
     table: Path
     agreement: Agreement
@@ -56,7 +57,8 @@ def read_settings(folder: Path) -> ClientSettings:
         raise OperatorError(f"{path}: {error}", remedy="mend the file's syntax") from error
     own = folder / "own"
     secret = int(lender["secret"]) if "secret" in lender else _kept_secret(own)
-    return ClientSettings(str(member), folder / str(table), agreement_from(terms), secret, own)
+    held = agreement_from(terms)
+    return ClientSettings(folder, str(member), folder / str(table), held, secret, own)
 
 
 def _kept_secret(own: Path) -> int:

@@ -246,7 +246,7 @@ class Exchange:
     def _missing(self, stage: _Stage) -> tuple[str, ...]:
         reasons = [(self._names.get(n, "a lender"), why) for n, why in stage.missing.items()]
         heard = stage.members | {name for name, _ in reasons}
-        reasons += [(name, "not connected") for name in self._known - heard]
+        reasons += [(name, "not heard from") for name in self._known - heard]
         return tuple(sorted(f"{name}: {why}" for name, why in reasons))
 
 

@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from math import isfinite
 from typing import Literal, get_args
 
 from shared.errors import OperatorError
@@ -62,6 +63,11 @@ class Agreement:
             found.append(f"test_share {self.test_share} is not within 0 … 0.5")
         if not 0 <= self.validation_share <= 0.5:
             found.append(f"validation_share {self.validation_share} is not within 0 … 0.5")
+        whole = (self.seed, self.rounds or 1, self.minimum_lenders)
+        if not all(type(number) is int for number in whole):
+            found.append("seed, rounds and minimum_lenders are whole numbers")
+        if self.time_cutoff is not None and not isfinite(self.time_cutoff):
+            found.append("time_cutoff is not a finite number")
         if self.rounds is not None and self.rounds < 1:
             found.append(f"rounds {self.rounds} is not at least 1")
         if not 0 <= self.seed < 2**32:
@@ -72,7 +78,7 @@ class Agreement:
 
     def out_of_time(self, cutoff: float) -> Agreement:
         """The same run with rows later than `cutoff` as test rows."""
-        return replace(self, name=f"{self.name}-out-of-time", time_cutoff=cutoff)
+        return replace(self, name=f"{self.name}-out-of-time", time_cutoff=float(cutoff))
 
     def to_dict(self) -> dict[str, object]:
         """JSON-ready form; `agreement_from` is its inverse."""

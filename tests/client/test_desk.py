@@ -200,13 +200,13 @@ def test_in_a_simulation_a_node_takes_the_folder_of_its_number(
 
 
 def test_a_folder_that_is_no_lenders_is_the_operators_error(tmp_path: Path) -> None:
-    """Missing, empty, or with settings that cannot be read."""
+    """Missing, empty, or with settings that cannot be read; the folder's name does not leave."""
     (tmp_path / "L01").mkdir()
     (tmp_path / "L02").mkdir()
     (tmp_path / "L02" / "client.toml").write_text("[lender\n")
     for name in ("L01", "L02", "L03"):
         reply = parse_reply(answer(census(), at(tmp_path / name)))
-        assert reply == Refused(name, "operator")
+        assert reply == Refused("unknown", "operator")
 
 
 def test_a_table_is_read_once_until_the_desk_closes(

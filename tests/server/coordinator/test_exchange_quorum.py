@@ -85,7 +85,7 @@ def test_the_quorum_is_a_share_of_those_who_took_part_before():
 def test_a_resumed_run_remembers_its_quorum_and_names_who_has_not_come_back():
     earlier = [f"L{i:02d}" for i in range(1, 9)]
     exchange, _ = asking(honest(3), known=earlier)
-    with pytest.raises(VoidStageError, match=r"4 are needed\n  L04: not connected"):
+    with pytest.raises(VoidStageError, match=r"4 are needed\n  L04: not heard from"):
         exchange.collect(Run(TERMS), [])
 
 
@@ -95,7 +95,7 @@ def test_a_lender_that_is_no_longer_connected_is_named():
     exchange.collect(Run(TERMS), [])
     nodes[4].up_until = clock.now
     got = exchange.collect(Run(TERMS), [])
-    assert got.missing == ("L04: not connected",)
+    assert got.missing == ("L04: not heard from",)
     assert np.unique(got.total).tolist() == [111]
 
 

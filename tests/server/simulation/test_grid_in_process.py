@@ -212,7 +212,7 @@ def test_lenders_that_are_only_slow_give_the_undisturbed_model(
 def test_a_lender_slower_than_patience_is_left_out_of_that_stage_and_catches_up(
     consortium: Consortium, undisturbed: str
 ):
-    faults, hasty = _faults("slow L02 trees/0 2"), Policy(3, patience=1.5, deadline=60.0)
+    faults, hasty = _faults("slow L02 trees/0 3.5"), Policy(3, patience=2.5, deadline=60.0)
     run = consortium.conducted(faults=faults, policy=hasty)
     records = _records(consortium)
     assert records["trees/0"].missing == ("L02: no answer in time",)
@@ -225,7 +225,7 @@ def test_a_lender_that_was_away_is_named_while_away_and_takes_part_again(consort
     consortium.conducted(faults=_faults("away L05 bins trees/0"))
     records = _records(consortium)
     assert records["bins"].missing == ("L05: unavailable",)
-    assert records["trees/0"].missing == ("L05: not connected",)
+    assert records["trees/0"].missing == ("L05: not heard from",)
     for stage in STAGES[STAGES.index("trees/1") :]:
         assert "L05" in records[stage].members
 
