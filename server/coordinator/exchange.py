@@ -244,7 +244,8 @@ class Exchange:
         )
 
     def _missing(self, stage: _Stage) -> tuple[str, ...]:
-        reasons = [(self._names.get(n, "a lender"), why) for n, why in stage.missing.items()]
+        names = self._names | self._codes
+        reasons = [(names.get(node, "a lender"), why) for node, why in stage.missing.items()]
         heard = stage.members | {name for name, _ in reasons}
         reasons += [(name, "not heard from") for name in self._known - heard]
         return tuple(sorted(f"{name}: {why}" for name, why in reasons))

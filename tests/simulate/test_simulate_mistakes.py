@@ -255,7 +255,7 @@ def test_too_few_answers_end_with_their_own_status_and_can_be_resumed(
         faults = [word for i in (1, 2, 3) for word in ("--fault", f"drop L0{i} trees/1")]
         told = _refused(desk, "--resume", *faults, status=3)
     assert "stage trees/1: 2 lenders answered, 3 are needed" in told
-    assert "L03: unavailable" in told
+    assert "L03: not heard from" in told
     assert "--resume" in told
     resumed = desk.report("--resume")
     assert resumed["model"]["digest"] == undisturbed["model"]["digest"]

@@ -99,6 +99,15 @@ def test_a_lender_that_is_no_longer_connected_is_named():
     assert np.unique(got.total).tolist() == [111]
 
 
+def test_a_lender_that_can_no_longer_read_its_settings_is_still_called_by_its_code():
+    nodes = honest(4)
+    exchange, _ = asking(nodes)
+    exchange.collect(Run(TERMS), [])
+    nodes[4].lender = lambda ask: Refused("unknown", "operator")
+    missing = exchange.collect(Run(TERMS), []).missing
+    assert missing == ("L04: refused (operator error; see the lender's own log)",)
+
+
 def test_a_lender_that_never_took_part_does_not_raise_the_quorum():
     nodes = honest(3) | {i: Node(lambda ask: Refused("x", "operator")) for i in range(4, 20)}
     exchange, _ = asking(nodes)

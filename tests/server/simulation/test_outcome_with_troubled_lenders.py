@@ -117,6 +117,7 @@ def test_a_lender_in_trouble_refuses_says_why_to_itself_and_the_run_goes_on(
     trouble: Callable[[Path], None], consortium: Consortium, caplog: pytest.LogCaptureFixture
 ):
     code, why = TROUBLES[trouble]
+    member = "unknown" if trouble in (_damaged_terms, _misspelt_setting) else "L04"
     trouble(consortium.folder / "lenders" / "L04")
     with caplog.at_level(logging.ERROR, logger="lianfang.client"):
         consortium.conducted()
@@ -126,7 +127,7 @@ def test_a_lender_in_trouble_refuses_says_why_to_itself_and_the_run_goes_on(
     assert sorted(outcome.results) == ["L01", "L02", "L03", "L05"]
     for record in outcome.records:
         assert record.members == ("L01", "L02", "L03", "L05")
-        assert record.missing == (f"L04: refused ({code} error; see the lender's own log)",)
+        assert record.missing == (f"{member}: refused ({code} error; see the lender's own log)",)
 
 
 def test_the_report_says_who_took_no_part_and_is_whole_for_the_others(consortium: Consortium):
