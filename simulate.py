@@ -13,6 +13,7 @@ Everything but the last line of --json goes to standard error.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import logging
 import os
@@ -54,6 +55,7 @@ from shared.training.agreement import Agreement
 HERE = Path(__file__).parent
 ASKED = "simulation.json"
 RESULTS = ("report.json", "report.html")
+LOCK = ".lock"
 EXIT_OPERATOR, EXIT_VOID, EXIT_INTERRUPTED = 2, 3, 130
 console = Console(stderr=True)
 
@@ -84,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise OperatorError("faults need the inprocess backend", remedy="leave --backend out")
         report = simulate(asked, out, resume=arguments.resume, faults=faults)
     except KeyboardInterrupt:
-        how = f"Go on with: python simulate.py --resume --out {out}"
+        how = f"Go on with: {os.path.relpath(sys.executable)} simulate.py --resume --out {out}"
         console.print("\nStopped.", how if (out / ASKED).exists() else "", markup=False)
         return EXIT_INTERRUPTED
     except (LianfangError, OSError) as error:
@@ -108,18 +110,24 @@ def simulate(asked: Asked, out: Path, *, resume: bool, faults: Faults) -> Report
     study = _study(asked)
     with _step("reading the table"):
         raw = read_raw(study.data.path)
-    if not resume:
-        _keep(asked, out)
     seeds = asked.seeds or (study.seed,)
     folders = [out] if len(seeds) == 1 else [out / f"seed-{seed}" for seed in seeds]
-    reports = [
-        _one_seed(replace(study, seed=seed), raw, asked, folder, resume, faults)
-        for seed, folder in zip(seeds, folders, strict=True)
-    ]
-    report = reports[0] if len(reports) == 1 else swept(reports)
+    prepared = [_prepared(replace(study, seed=seed), raw, asked) for seed in seeds]
+    with _alone(out):
+        if not resume:  # only now: a request that cannot be met leaves an earlier run as it was
+            _keep(asked, out)
+        reports = [
+            _one_seed(ready, asked, folder, resume, faults)
+            for ready, folder in zip(prepared, folders, strict=True)
+        ]
+        report = reports[0] if len(reports) == 1 else swept(reports)
+        _write(report, out)
+    return report
+
+
+def _write(report: Report, out: Path) -> None:
     start = time.monotonic()
     with _step("drawing the report"):
-        out.mkdir(parents=True, exist_ok=True)
         seconds = report["seconds"]
         seconds["total"] = round(sum(seconds.values()), 2)  # for the page; then with its drawing
         write_report(report, out / "report.html")
@@ -127,19 +135,34 @@ def simulate(asked: Asked, out: Path, *, resume: bool, faults: Faults) -> Report
     seconds["total"] = round(seconds["total"] + seconds["report"], 2)
     text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False, sort_keys=True)
     (out / "report.json").write_text(text, encoding="utf-8")
-    return report
 
 
-def _one_seed(
-    study: Study, raw: RawTable, asked: Asked, folder: Path, resume: bool, faults: Faults
-) -> Report:
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """One seed's table, terms and seconds so far; `later` are the out-of-time run's terms."""
+
+    study: Study
+    book: Book
+    agreement: Agreement
+    later: Agreement | None
+    seconds: dict[str, float]
+
+
+def _prepared(study: Study, raw: RawTable, asked: Asked) -> Prepared:
     seconds: dict[str, float] = {}
     with _timed(seconds, "prepare"), _step("checking and splitting the table"):
         book = book_of(raw.frame, study, lenders=asked.lenders)
         agreement = _agreement(study, book)
         later = _later(study, agreement, book) if asked.out_of_time else None
+    return Prepared(study, book, agreement, later, seconds)
+
+
+def _one_seed(
+    ready: Prepared, asked: Asked, folder: Path, resume: bool, faults: Faults
+) -> Report:
+    study, book, later, seconds = ready.study, ready.book, ready.later, ready.seconds
     with _timed(seconds, "train"):
-        outcome = _trained(folder / "run", agreement, book, asked, resume, faults)
+        outcome = _trained(folder / "run", ready.agreement, book, asked, resume, faults)
     with _timed(seconds, "evaluate"), _step("training the references"):
         comparison = compare(book, outcome, study)
         report = report_of(study, book, outcome, comparison, seconds)
@@ -168,7 +191,7 @@ def _later(study: Study, agreement: Agreement, book: Book) -> Agreement | None:
 def _out_of_time(
     folder: Path, agreement: Agreement, book: Book, asked: Asked, study: Study
 ) -> dict[str, Any]:
-    later = _trained(folder, agreement, book, asked, False, Faults())
+    later = _trained(folder, agreement, book, asked, False, Faults(), "out-of-time training")
     with _step("training the out-of-time reference"):
         only_pooled = replace(study.references, local=False, fedavg_mlp=False)
         comparison: Comparison = compare(book, later, replace(study, references=only_pooled))
@@ -176,12 +199,18 @@ def _out_of_time(
 
 
 def _trained(
-    folder: Path, agreement: Agreement, book: Book, asked: Asked, resume: bool, faults: Faults
+    folder: Path,
+    agreement: Agreement,
+    book: Book,
+    asked: Asked,
+    resume: bool,
+    faults: Faults,
+    what: str = "training",
 ) -> Outcome:
     resume = resume and (folder / "agreement.json").exists()
     homes = (founded if resume else found)(folder, agreement, book)
     close_all()
-    with _rounds_shown(f"training over {len(homes)} lenders"):
+    with _rounds_shown(f"{what} over {len(homes)} lenders"):
         if asked.backend == "ray":
             apps, lenders = (server.app.app, client.app.app), folder / LENDERS
             run_with_ray(*apps, folder, lenders, len(homes), resume=resume)
@@ -230,6 +259,7 @@ def _study(asked: Asked) -> Study:
 def _asked(arguments: argparse.Namespace, out: Path) -> Asked:
     path = out / ASKED
     if arguments.resume:
+        _nothing_else(arguments)
         if not path.exists():
             raise OperatorError(
                 f"{out} holds no simulation to resume", remedy="name its folder with --out"
@@ -253,14 +283,45 @@ def _asked(arguments: argparse.Namespace, out: Path) -> Asked:
     )
 
 
+def _nothing_else(arguments: argparse.Namespace) -> None:
+    """OperatorError when --resume comes with a choice that the run was already begun with."""
+    given, usual = vars(arguments), vars(_parser().parse_args([]))
+    free = {"resume", "out", "json", "fault"}
+    changed = [name for name in given if name not in free and given[name] != usual[name]]
+    if changed:
+        raise OperatorError(
+            f"--resume goes on as the run began; it takes no --{changed[0].replace('_', '-')}",
+            remedy="leave it out, or start again without --resume",
+        )
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Hold `out` for this process alone; OperatorError when another simulation writes there."""
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OperatorError(
+                f"another simulation is writing into {out}",
+                remedy="wait for it to end, or choose another folder with --out",
+            ) from error
+        yield
+
+
 def _keep(asked: Asked, out: Path) -> None:
-    """Note in `out` what was asked; OperatorError when a report there is not a simulation's."""
+    """Note in `out` what was asked, and put an earlier report away: it belongs to an earlier run.
+
+    OperatorError when a report there is not a simulation's.
+    """
     if not (out / ASKED).exists() and any((out / name).exists() for name in RESULTS):
         raise OperatorError(
             f"{out} holds a report that is not an earlier simulation's; nothing was overwritten",
             remedy="choose another folder with --out, or move the report away",
         )
-    out.mkdir(parents=True, exist_ok=True)
+    for name in RESULTS:
+        (out / name).unlink(missing_ok=True)
     (out / ASKED).write_text(json.dumps(asked.__dict__, indent=1), encoding="utf-8")
 
 
@@ -329,11 +390,22 @@ def _summary(report: Report, out: Path) -> None:
         better = sum(gain > 0 for gain in gains)
         console.print(
             f"{better} of {len(gains)} lenders rank their own applicants better than alone; "
-            f"mean gain {sum(gains) / len(gains):+.4f} AUC",
+            f"(usual LightGBM); mean gain {sum(gains) / len(gains):+.4f} AUC"
+            f"{_against_tuned(report)}",
             highlight=False,
             soft_wrap=True,
         )
     console.print(f"report: {out / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _against_tuned(report: Report) -> str:
+    hard = [lender["gain_over_tuned"] for lender in report["lenders"]]
+    known = [gain for gain in hard if gain is not None]
+    if not known:
+        return ""
+    ahead = sum(gain > 0 for gain in known)
+    mean = sum(known) / len(known)
+    return f"; against hard-tuned ones {ahead} of {len(known)}, {mean:+.4f}"
 
 
 def _parser() -> argparse.ArgumentParser:

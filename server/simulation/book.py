@@ -91,6 +91,7 @@ def _schema(frame: pd.DataFrame, source: DataSource) -> Schema:
         time=source.time,
         lender=source.lender,
         categories=source.categories,
+        good=source.good,
     )
 
 

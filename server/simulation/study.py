@@ -36,6 +36,10 @@ _TEXTS: _Wanted = (
 _FLAG: _Wanted = ("true or false", lambda value: isinstance(value, bool))
 _WHOLE: _Wanted = ("a whole number", lambda value: type(value) is int)
 _VALUE: _Wanted = ("a text or a whole number", lambda value: type(value) in (str, int))
+_VALUES: _Wanted = (
+    "a list of texts or whole numbers",
+    lambda value: isinstance(value, list) and all(type(item) in (str, int) for item in value),
+)
 _NUMBER: _Wanted = ("a number", lambda value: _is_number(value))
 _NUMBERS: _Wanted = (
     "a list of numbers",
@@ -48,6 +52,7 @@ _KEYS: dict[str, dict[str, _Wanted]] = {
         "schema": _TEXT,
         "label": _TEXT,
         "bad": _VALUE,
+        "good": _VALUES,
         "row_key": _TEXT,
         "time": _TEXT,
         "categories": _TEXTS,
@@ -99,6 +104,7 @@ class DataSource:
     schema: Path | None = None
     label: str | None = None
     bad: str | None = None
+    good: tuple[str, ...] = ()
     row_key: str | None = None
     time: str | None = None
     categories: tuple[str, ...] = ()
@@ -184,7 +190,7 @@ def _source(path: Path, data: dict[str, Any]) -> DataSource:
     if ("partition" in data) == ("lender" in data):
         raise OperatorError(
             f"{path}: say who the lenders are: either lender = a column, or [data.partition]",
-            remedy="remove one of them, or add one",
+            remedy='write lender = "column" under [data], or a section [data.partition], not both',
         )
     if not 0 < data.get("prevalence", 0.5) < 1:
         raise OperatorError(
@@ -196,6 +202,7 @@ def _source(path: Path, data: dict[str, Any]) -> DataSource:
         data["partition"] = Partition(**asked, sizes=tuple(sizes) if sizes else None)
     if "bad" in data:
         data["bad"] = str(data["bad"])
+    data["good"] = tuple(str(value) for value in data.pop("good", ()))
     data["categories"] = tuple(data.pop("categories", ()))
     if "schema" in data:
         data["schema"] = path.parent / data["schema"]

@@ -45,6 +45,7 @@ def infer_schema(
     time: str | None = None,
     lender: str | None = None,
     categories: Sequence[str] = (),
+    good: Sequence[str] = (),
 ) -> Schema:
     """The schema of `frame`, whose label column is `label`.
 
@@ -68,7 +69,7 @@ def infer_schema(
     return Schema(
         version=1,
         columns=tuple(columns),
-        label=_label(clean(label), frame.iloc[:, headers.index(label)], bad),
+        label=_label(clean(label), frame.iloc[:, headers.index(label)], bad, good),
         row_key=clean(row_key or ""),
         time=clean(time) if time else None,
         prohibited=PROHIBITED,
@@ -119,13 +120,17 @@ def _counts(cells: pd.Series) -> Counter[str]:
     return counts
 
 
-def _label(name: str, cells: pd.Series, bad: str | None) -> LabelContract:
+def _label(name: str, cells: pd.Series, bad: str | None, good: Sequence[str]) -> LabelContract:
     values = sorted(_counts(cells))
+    if good and bad is not None:
+        return LabelContract(name, (clean(bad),), tuple(clean(value) for value in good))
     chosen = clean(bad) if bad is not None else _bad_of(name, values)
-    if chosen not in values or not 2 <= len(values) <= 20:
+    if chosen not in values or len(values) != 2:
         raise OperatorError(
-            f"label {name!r} has {len(values)} different values; {chosen!r} cannot be told apart",
-            remedy="a label needs 2 to 20 different values, one of which is the bad one",
+            f"label {name!r} has {len(values)} different values; it needs two, one of them "
+            f"{chosen!r}",
+            remedy="with more than two, say which are good as well (bad = …, good = [ … ]), or "
+            "declare a schema with indeterminate values",
         )
     return LabelContract(name, (chosen,), tuple(value for value in values if value != chosen))
 
@@ -141,5 +146,5 @@ def _bad_of(name: str, values: Sequence[str]) -> str:
                 return words[0]
     raise OperatorError(
         f"label {name!r}: which of its {len(values)} values means bad cannot be seen",
-        remedy="say which value is bad (bad=…)",
+        remedy="say which value is bad (bad = … under [data])",
     )

@@ -125,7 +125,9 @@ def promises(report: Json, model: Json, scale: Json) -> str:
         ),
         (
             "time grows no faster than rows",
-            "not run" if growth is None else f"{growth:.2f} times the seconds per row of half",
+            "not run"
+            if growth is None
+            else f"{growth:.2f} times the processor seconds per row of half",
             goal["time_met"],
         ),
     ]

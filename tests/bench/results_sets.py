@@ -88,9 +88,10 @@ def scaling(model: Json, scale: Json) -> str:
             f"{point['rows']:,}",
             str(point["lenders"]),
             f"{point['seconds']:.0f}",
+            f"{point['cpu_seconds']:.0f}",
             f"{_seconds(point, 'trees'):.0f}",
             f"{_seconds(point, 'mixture', 'evaluation'):.0f}",
-            f"{1e6 * point['seconds'] / point['rows']:.0f}",
+            f"{1e6 * point['cpu_seconds'] / point['rows']:.0f}",
             f"{point['peak_gb']:.2f}",
             megabytes(point["bytes_per_lender"]),
             str(len(point["missing"])),
@@ -98,8 +99,8 @@ def scaling(model: Json, scale: Json) -> str:
         for point in scale["points"]
     ]
     head = (
-        *("rows", "lenders", "seconds", "… shared model", "… own layers"),
-        *("seconds per million rows", "peak GB", "traffic per lender", "missing answers"),
+        *("rows", "lenders", "seconds", "processor seconds", "… shared model", "… own layers"),
+        *("processor seconds per million rows", "peak GB", "traffic per lender", "missing answers"),
     )
     scored = "; ".join(
         f"{name} {seconds['wall']:.1f} s ({seconds['cpu']:.1f} s of processor time)"
