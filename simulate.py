@@ -157,9 +157,7 @@ def _prepared(study: Study, raw: RawTable, asked: Asked) -> Prepared:
     return Prepared(study, book, agreement, later, seconds)
 
 
-def _one_seed(
-    ready: Prepared, asked: Asked, folder: Path, resume: bool, faults: Faults
-) -> Report:
+def _one_seed(ready: Prepared, asked: Asked, folder: Path, resume: bool, faults: Faults) -> Report:
     study, book, later, seconds = ready.study, ready.book, ready.later, ready.seconds
     with _timed(seconds, "train"):
         outcome = _trained(folder / "run", ready.agreement, book, asked, resume, faults)
@@ -264,13 +262,10 @@ def _asked(arguments: argparse.Namespace, out: Path) -> Asked:
             raise OperatorError(
                 f"{out} holds no simulation to resume", remedy="name its folder with --out"
             )
-        try:
-            kept = json.loads(path.read_text(encoding="utf-8"))
-            return Asked(**(kept | {"seeds": tuple(kept["seeds"])}))
-        except (ValueError, TypeError, KeyError) as error:
-            raise OperatorError(
-                f"{path} cannot be used: {type(error).__name__}", remedy="start again"
-            ) from error
+        kept = _kept(path)
+        if kept is None:
+            raise OperatorError(f"{path} cannot be used", remedy="start again")
+        return kept
     return Asked(
         config=str(Path(arguments.config).resolve()),
         backend=arguments.backend,
@@ -281,6 +276,15 @@ def _asked(arguments: argparse.Namespace, out: Path) -> Asked:
         references=not arguments.no_references,
         out_of_time=not arguments.no_out_of_time,
     )
+
+
+def _kept(path: Path) -> Asked | None:
+    """What was asked when the run began; None when the file is not of our making."""
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        return Asked(**(kept | {"seeds": tuple(kept["seeds"])}))
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def _nothing_else(arguments: argparse.Namespace) -> None:
@@ -315,7 +319,8 @@ def _keep(asked: Asked, out: Path) -> None:
 
     OperatorError when a report there is not a simulation's.
     """
-    if not (out / ASKED).exists() and any((out / name).exists() for name in RESULTS):
+    ours = (out / ASKED).exists() and _kept(out / ASKED) is not None
+    if not ours and any((out / name).exists() for name in (*RESULTS, ASKED)):
         raise OperatorError(
             f"{out} holds a report that is not an earlier simulation's; nothing was overwritten",
             remedy="choose another folder with --out, or move the report away",

@@ -58,7 +58,7 @@ class Lender:
         for total in ask.released[held - ask.first :]:
             if self._run.finished:
                 raise PeerError("more totals than the run has stages")
-            self._run.absorb(total)
+            self._absorb(total)
         if self._run.digest != ask.digest:
             self._start_over()
             raise PeerError("the released totals are not those this lender has seen")
@@ -68,6 +68,14 @@ class Lender:
         if question.stage != ask.stage:
             raise PeerError(f"stage {ask.stage[:40]!r} is asked where {question.stage!r} is due")
         return Sum(member, ask.stage, question.check(self._answer()))
+
+    def _absorb(self, total: NDArray[np.int64]) -> None:
+        """Take a total; one that cannot be used leaves nothing half taken behind."""
+        try:
+            self._run.absorb(total)
+        except PeerError:
+            self._start_over()
+            raise
 
     def _answer(self) -> NDArray[np.int64]:
         if self._run.evaluation is not None:

@@ -28,7 +28,8 @@ from shared.model.transform import Transform
 from shared.model.trees import BoostedTrees, Codes
 from shared.schema import Table
 from shared.training.boosting import Boosting, BoostingRows, BoostingSettings
-from shared.training.mixture import MOST_LOSS, RESIDUALS, WEIGHTS, Mixture
+from shared.training.mixture import RESIDUALS, WEIGHTS, Mixture
+from shared.training.preparation import MOST_LOSS
 from shared.training.question import fraction_bits
 from shared.training.rows import LenderRows
 

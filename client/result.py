@@ -19,7 +19,7 @@ from client.files import write_whole
 from client.personal import PersonalModel
 from client.saved_personal import personal_files
 from client.settings import ClientSettings
-from shared.errors import InternalError
+from shared.errors import InternalError, PeerError
 from shared.model.saved import digest_of, to_files
 from shared.statistics.ranking import auc, ks
 from shared.statistics.scores import SCORE_BINS, SCORE_LOW, logit_histogram, score_of_logit
@@ -30,7 +30,12 @@ from shared.training.run import Run
 def write_result(
     settings: ClientSettings, run: Run, rows: LenderRows, model: PersonalModel
 ) -> None:
-    """Write everything; each file appears whole or not at all."""
+    """Write everything; each file appears whole or not at all.
+
+    Raises PeerError when the folder holds the result of another run under the same agreement: a
+    model in use is not replaced because a message says so.
+    """
+    _refuse_another(settings, run)
     shared, test = run.logit(rows), rows.roles.test
     codes = model.shared.transform.codes(rows.table.take(test))
     personal = model.layer.logit(shared[test], codes)
@@ -50,12 +55,22 @@ def write_result(
         "member": settings.member,
         "agreement": settings.agreement.digest(),
         "model": digest_of(model.shared),
+        "run": run.digest,
         "intercept": model.layer.intercept,
         "local_weight": model.layer.local_weight,
         "residual_scale": model.layer.residual_scale,
     }
     text = json.dumps(result, indent=1, sort_keys=True, ensure_ascii=False)
     write_whole(settings.own / "result.json", text.encode())
+
+
+def _refuse_another(settings: ClientSettings, run: Run) -> None:
+    path = settings.own / "result.json"
+    if not path.exists():
+        return
+    held = json.loads(path.read_text(encoding="utf-8"))
+    if held.get("agreement") == settings.agreement.digest() and held.get("run") != run.digest:
+        raise PeerError("this lender already holds the result of another run of this agreement")
 
 
 def _measures(

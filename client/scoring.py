@@ -23,7 +23,7 @@ from client.saved_personal import DOCUMENT as PERSONAL
 from client.saved_personal import personal_from
 from client.table import read_table
 from shared.errors import OperatorError
-from shared.model.saved import from_files
+from shared.model.saved import DOCUMENT, from_files
 from shared.model.shared_model import BLOCK_ROWS, SharedModel, pd_of
 from shared.schema import Table
 from shared.statistics.scores import score_of_logit, tier_name, tier_of_score
@@ -87,6 +87,11 @@ def open_model(folder: Path, *, shared_only: bool) -> Scorer:
             f"{folder}: cannot be read ({type(error).__name__})",
             remedy="name a model folder, e.g. the lender's own/model",
         ) from error
+    if DOCUMENT not in files:
+        raise OperatorError(
+            f"{folder} holds no model: {DOCUMENT} is missing",
+            remedy="name a model folder, e.g. the lender's own/model or the run's model",
+        )
     personal = None if shared_only or PERSONAL not in files else personal_from(files)
     return Scorer(from_files(files), personal)
 
@@ -121,7 +126,8 @@ def _content(scored: pd.DataFrame, suffix: str) -> bytes:
         buffer = io.BytesIO()
         scored.to_parquet(buffer, index=False)
         return buffer.getvalue()
-    keys = scored["row_key"]
-    risky = keys.str.startswith(_FORMULA)
-    safe = scored.assign(row_key=keys.where(~risky, "'" + keys), pd=scored["pd"].round(6))
+    safe = scored.assign(pd=scored["pd"].round(6))
+    for name in safe.select_dtypes(exclude="number"):
+        texts = safe[name].astype(str)
+        safe[name] = texts.where(~texts.str.startswith(_FORMULA), "'" + texts)
     return safe.to_csv(index=False).encode("utf-8-sig")

@@ -36,6 +36,7 @@ _NOT_A_TEXT = {
     b"\xff\xfe": "UTF-16 text",
     b"\xfe\xff": "UTF-16 text",
 }
+MOST_BYTES, MOST_RATIO, MOST_CELLS = 8 << 30, 500, 2_000_000_000
 _DELIMITERS = ",;\t"
 _RAGGED_SHOWN = 5
 
@@ -76,7 +77,7 @@ def read_raw(path: str | Path) -> RawTable:
     try:
         content = path.read_bytes()
         if content.startswith(_GZIP):
-            content = gzip.decompress(content)
+            content = _unpacked(content, path.name)
     except (OSError, EOFError, zlib.error) as error:
         raise OperatorError(
             f"{path.name}: cannot be read ({error.__class__.__name__})",
@@ -87,16 +88,53 @@ def read_raw(path: str | Path) -> RawTable:
     return _from_csv(content, path.name)
 
 
+def _unpacked(content: bytes, source: str) -> bytes:
+    """A gzipped text, up to `MOST_BYTES`: a few kB can claim to be terabytes."""
+    with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+        text = file.read(min(MOST_BYTES, MOST_RATIO * len(content)) + 1)
+    if len(text) > min(MOST_BYTES, MOST_RATIO * len(content)):
+        raise _too_large(source)
+    return text
+
+
+def _too_large(source: str) -> OperatorError:
+    return OperatorError(
+        f"{source}: unpacks to more than {MOST_BYTES >> 30} GB, or to {MOST_RATIO} times its size",
+        remedy="split the table into several lenders' files, or save it unpacked",
+    )
+
+
 def _from_parquet(content: bytes, source: str) -> RawTable:
     try:
-        table = pyarrow.parquet.ParquetFile(pa.BufferReader(content)).read()
-    except (pa.ArrowException, OSError):
+        file = pyarrow.parquet.ParquetFile(pa.BufferReader(content))
+        about = file.metadata
+        if about.num_rows * max(1, about.num_columns) > MOST_CELLS:
+            raise _too_large(source)
+        odd = [f.name for f in file.schema_arrow if not _is_plain(f.type)]
+        if odd:
+            raise OperatorError(
+                f"{source}: columns of a kind that is no table cell: {', '.join(odd[:10])}",
+                remedy="export plain numbers, texts, booleans and dates",
+            )
+        # The writer's pandas metadata could hide a column in the index; a header is a header.
+        frame = file.read().to_pandas(ignore_metadata=True)
+    except (pa.ArrowException, OSError, ValueError, OverflowError):
         raise OperatorError(
             f"{source}: is a damaged Parquet file", remedy="export or copy the file again"
         ) from None
-    # The writer's pandas metadata could hide a column in the index; a header is a header.
-    frame = table.to_pandas(ignore_metadata=True)
     return RawTable(frame, source, np.arange(1, len(frame) + 1, dtype=np.int64), "")
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    """Whether cells of an Arrow type are one number, text, boolean or date each."""
+    if pa.types.is_dictionary(kind):
+        return _is_plain(kind.value_type)
+    tests = (
+        *(pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal),
+        *(pa.types.is_string, pa.types.is_large_string, pa.types.is_date, pa.types.is_timestamp),
+        *(pa.types.is_null, pa.types.is_string_view),
+    )
+    return any(test(kind) for test in tests)
 
 
 def _from_csv(content: bytes, source: str) -> RawTable:

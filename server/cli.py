@@ -17,6 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from shared.errors import LianfangError
 
@@ -48,7 +49,7 @@ def _status(arguments: argparse.Namespace) -> int:
     table = Table("stage", "lenders", "missing", "kB up", "kB down", "seconds")
     for record in records:
         sizes = (f"{record.bytes_up / 1e3:,.0f}", f"{record.bytes_down / 1e3:,.0f}")
-        missing = "; ".join(record.missing)
+        missing = Text("; ".join(record.missing))
         table.add_row(
             record.stage, str(len(record.members)), missing, *sizes, f"{record.seconds:.2f}"
         )

@@ -205,8 +205,7 @@ class Exchange:
                     raise PeerError("answered another stage")
                 if reply.member in stage.members:
                     raise PeerError("another node answers under the same code")
-                with_it = stage.total + stage.question.check(reply.vector)
-                stage.total = stage.question.check(with_it)  # one lender cannot spoil the total
+                stage.total += stage.question.check(reply.vector)
                 stage.members.add(reply.member)
                 self._known.add(reply.member)
                 stage.settled.add(node)

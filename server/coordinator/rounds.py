@@ -19,8 +19,8 @@ from pathlib import Path
 from flwr.serverapp import Grid
 
 from server.coordinator.checkpoint import Checkpoints, StageRecord, unwritable, write_durably
-from server.coordinator.exchange import Exchange, Policy
-from shared.errors import OperatorError
+from server.coordinator.exchange import Exchange, Policy, VoidStageError
+from shared.errors import OperatorError, PeerError
 from shared.model.saved import digest_of, from_files, to_files
 from shared.model.shared_model import SharedModel
 from shared.training.agreement import Agreement, agreement_from
@@ -35,14 +35,21 @@ _log = logging.getLogger("lianfang.coordinator")
 def read_agreement(folder: Path) -> Agreement:
     """The agreement kept in a run's folder; OperatorError when there is none."""
     path = folder / AGREEMENT
+    if (folder / "client.toml").exists():
+        raise OperatorError(f"{folder} is a lender's folder", remedy="name the folder of a run")
     try:
         return agreement_from(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise OperatorError(
-            f"{folder} holds no run: {AGREEMENT} is missing", remedy="name the folder of a run"
+            f"{folder} holds no run: {AGREEMENT} is missing",
+            remedy=f"name the folder of a run{_likely(folder)}",
         ) from error
     except json.JSONDecodeError as error:
         raise OperatorError(f"{path}: {error}", remedy="restore it from a lender's copy") from error
+
+
+def _likely(folder: Path) -> str:
+    return f": {folder / 'run'}" if (folder / "run" / AGREEMENT).exists() else ""
 
 
 def read_model(folder: Path) -> SharedModel:
@@ -85,7 +92,13 @@ def conduct(
     while not run.finished:
         question, start = run.question(), clock()
         got = exchange.collect(run, released)
-        run.absorb(got.total)
+        try:
+            run.absorb(got.total)
+        except PeerError as error:
+            raise VoidStageError(
+                f"stage {question.stage}: the total cannot be used: {error.what}",
+                remedy="a lender's numbers are false: find out which, then go on with --resume",
+            ) from error
         record = StageRecord(
             question.stage,
             got.members,

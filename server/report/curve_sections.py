@@ -147,7 +147,8 @@ def _compare(name: str, now: float | None, later: float | None) -> tuple[str, ..
 
 def _out_of_time_sentence(later: OutOfTime) -> str:
     return (
-        f"Trained on {count(later.train_rows)} rows before {later.cutoff or 'the cutoff'} and "
+        f"Trained on {count(later.train_rows)} rows up to and including "
+        f"{later.cutoff or 'the cutoff'} and "
         f"tested on {count(later.test_rows)} that came after: this is what a model meets in use, "
         "and it is usually worse than a random split. *Researcher's view only."
     )

@@ -53,7 +53,8 @@ def book_of(frame: pd.DataFrame, study: Study, *, lenders: int | None = None) ->
     """
     source = study.data
     keyed, schema = _keyed(frame, _schema(frame, source))
-    checked = check_frame(keyed, schema, source=source.path.name)
+    used = keyed if source.lender in (None, *schema.required) else _without(keyed, source.lender)
+    checked = check_frame(used, schema, source=source.path.name)
     table, keyed = checked.table, _canonical(keyed, schema)
     keys = pd.Index(read_texts(keyed[schema.row_key]))
     position = keys.get_indexer(pd.Index(table.row_key)).astype(np.int64)
@@ -62,9 +63,19 @@ def book_of(frame: pd.DataFrame, study: Study, *, lenders: int | None = None) ->
     else:
         lender = _coded(_named(frame, source, source.lender).iloc[position])
         if lenders is not None:
+            held = len(set(lender.tolist()))
+            if lenders > held:
+                raise OperatorError(
+                    f"{lenders} lenders are asked for; the lender column holds {held}",
+                    remedy="ask for fewer, or make lenders with [data.partition]",
+                )
             kept = np.flatnonzero(np.isin(lender.astype(str), _largest(lender, lenders)))
             table, position, lender = table.take(kept), position[kept], lender[kept]
     return Book(keyed, table, position, lender, tuple(str(w) for w in checked.warnings))
+
+
+def _without(frame: pd.DataFrame, column: str | None) -> pd.DataFrame:
+    return frame.loc[:, [str(header) != column for header in frame.columns]]
 
 
 def _schema(frame: pd.DataFrame, source: DataSource) -> Schema:

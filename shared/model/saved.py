@@ -6,7 +6,7 @@
 Invariants:
 - `from_files(to_files(model))` scores exactly as `model` does.
 - What is loaded is checked: format, schema digest, tensor names, types and shapes. A file that
-  was cut short or edited is refused by name of what does not fit.
+  was cut short is refused by name of what does not fit; an edited weight shows in `digest_of`.
 """
 
 from __future__ import annotations
@@ -173,6 +173,8 @@ def trees_from(
 def _network_from(
     features: int, width: int, members: int, tensors: Mapping[str, torch.Tensor]
 ) -> Network:
+    if min(features, width, members) < 1:  # a tensor without values would vouch for any size
+        raise ValueError("a network without features, width or members")
     shapes = {"adapter": (members, features), "first": (features, width)}
     _of_shape(tensors, shapes | {"second": (width, width), "head": (members, width)})
     module = Network(features, 0, width=width, members=members)
@@ -182,7 +184,10 @@ def _network_from(
 
 def _of_shape(tensors: Mapping[str, torch.Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:
     """Nothing is allocated on the document's word: the tensors at hand must have the size."""
-    if not shapes or any(tensors[name].shape != shape for name, shape in shapes.items()):
+    if not shapes or any(
+        tensors[name].shape != shape or not tensors[name].is_floating_point()
+        for name, shape in shapes.items()
+    ):
         raise ValueError("the tensors are of another size than the document says")
 
 

@@ -24,6 +24,7 @@ from shared.schema.text import clean, is_missing, number_of
 
 # A text column with more distinct values than this share of its rows names rows, not groups.
 _ID_LIKE_SHARE = 0.5
+FEW_LEVELS = 20
 # `loan_id`, `LoanID`, `key`, `编号`, a spreadsheet library's unnamed index; not `amount_paid`.
 _ROW_NAME = re.compile(r"(?:^|[\W_])(?:id|key|index|nr|no)$|^unnamed: 0$|[编序]?号$", re.IGNORECASE)
 _CAMEL_ROW_NAME = re.compile(r"[a-z](?:Id|ID)$")
@@ -95,7 +96,7 @@ def _column(name: str, cells: pd.Series, *, as_category: bool) -> Column | None:
             return Column(name, "number") if useful else None
     counts = _counts(cells)
     known = sum(counts.values())
-    id_like = len(counts) > MAX_LEVELS and len(counts) > _ID_LIKE_SHARE * known
+    id_like = len(counts) > FEW_LEVELS and len(counts) > _ID_LIKE_SHARE * known
     if not counts or (id_like and not as_category):
         return None
     ordered = sorted(counts, key=lambda text: (-counts[text], text))

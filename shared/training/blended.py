@@ -10,13 +10,12 @@ from shared.model.transform import Transform
 from shared.training.boosted import BoostedFamily
 from shared.training.family import LearningPoint
 from shared.training.networked import NetworkFamily
-from shared.training.preparation import Census
+from shared.training.preparation import MOST_LOSS, Census
 from shared.training.question import Question, fraction_bits
 from shared.training.rows import LenderRows
 
 SHARES = np.linspace(0.0, 1.0, 11)
 """Shares of the network that are tried."""
-_MOST_LOSS = 16.0  # a row's log loss is cut off here, so that sums stay within the ring
 
 
 class BlendFamily:
@@ -27,7 +26,7 @@ class BlendFamily:
     ) -> None:
         self._trees = BoostedFamily(transform, census, seed, rounds)
         self._network = NetworkFamily(transform, census, seed, rounds)
-        self._bits = fraction_bits(census.validation * int(_MOST_LOSS) + 1)
+        self._bits = fraction_bits(census.validation * MOST_LOSS + 1)
         self._share: float | None = None
 
     @property
@@ -56,7 +55,7 @@ class BlendFamily:
         if part is not None:
             return part.question()
         purpose = "log loss on validation rows for eleven mixtures of trees and network"
-        return Question("blend", len(SHARES), self._bits, purpose)
+        return Question("blend", len(SHARES), self._bits, purpose, counts_from=0)
 
     def answer(self, rows: LenderRows) -> NDArray[np.int64]:
         """The part's answer, or summed losses, cut off at 16 a row."""
@@ -68,7 +67,7 @@ class BlendFamily:
         sign = np.where(rows.bad[chosen] == 1, -1.0, 1.0)
         scale = float(2**self._bits)
         losses = [
-            np.minimum(np.logaddexp(0.0, sign * ((1 - s) * trees + s * network)), _MOST_LOSS)
+            np.minimum(np.logaddexp(0.0, sign * ((1 - s) * trees + s * network)), MOST_LOSS)
             for s in SHARES
         ]
         return np.array([np.rint(loss * scale).sum() for loss in losses], dtype=np.int64)

@@ -70,6 +70,7 @@ class BoostedFamily:
             self._bits,
             "sums of gradients and Hessians per leaf of the next trees"
             + ("; good and bad test rows per logit bin" if measured else ""),
+            counts_from=self._boosting.length,
         )
 
     def answer(self, rows: LenderRows) -> NDArray[np.int64]:

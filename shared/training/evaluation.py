@@ -47,7 +47,7 @@ class Evaluation:
 def evaluation_question() -> Question:
     """What is asked when training is over."""
     purpose = "good and bad test rows per bin of the logit and per point of the score"
-    return Question("evaluation", _LAYOUT.length, 0, purpose)
+    return Question("evaluation", _LAYOUT.length, 0, purpose, counts_from=0)
 
 
 def evaluation_answer(

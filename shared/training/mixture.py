@@ -16,15 +16,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.training.preparation import Census
+from shared.training.preparation import MOST_LOSS, Census
 from shared.training.question import Question, fraction_bits
 
 WEIGHTS = np.arange(21) / 20
 """Weights of the local model that are tried, 0 … 1."""
 RESIDUALS = np.array([0.0, 0.5, 1.0])
 """Scales of the residual trees that are tried."""
-MOST_LOSS = 16.0
-"""A row's log loss is cut off here, so that sums stay within the ring."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,8 @@ UNTOLD = Mixture(0.4, 1.0)
 def mixture_question(census: Census) -> Question:
     """Asked once, when the shared model is trained."""
     purpose = "log loss on validation rows for each mixture of shared, residual and local model"
-    return Question("mixture", len(RESIDUALS) * len(WEIGHTS), _bits(census), purpose)
+    length = len(RESIDUALS) * len(WEIGHTS)
+    return Question("mixture", length, _bits(census), purpose, counts_from=0)
 
 
 def mixture_answer(losses: NDArray[np.float64], census: Census) -> NDArray[np.int64]:
@@ -59,4 +58,4 @@ def mixture_from(total: NDArray[np.int64]) -> Mixture:
 
 
 def _bits(census: Census) -> int:
-    return fraction_bits(census.validation * int(MOST_LOSS) + 1)
+    return fraction_bits(census.validation * MOST_LOSS + 1)

@@ -71,6 +71,7 @@ class NetworkFamily:
             asked.length + 2 * LOGIT_BINS,
             asked.fraction_bits,
             f"{asked.purpose}; good and bad test rows per logit bin",
+            counts_from=asked.length,
         )
 
     def answer(self, rows: LenderRows) -> NDArray[np.int64]:

@@ -31,11 +31,14 @@ from shared.statistics.grid import (
 )
 from shared.statistics.layout import Layout
 from shared.statistics.scores import class_counts
-from shared.training.question import Question
+from shared.training.question import Question, fraction_bits
 from shared.training.roles import Roles
 
 BINS = 254
 """Bins of a number column, beside "missing"."""
+
+MOST_LOSS = 16
+"""A row's log loss is cut off here wherever losses are summed, so that sums stay in the ring."""
 
 _PRIOR_ROWS = 10.0
 
@@ -90,7 +93,7 @@ class Preparation:
             "bins": "good and bad rows per bin, for weight of evidence and drift",
         }
         stage = self.STAGES[self._stage]
-        return Question(stage, self._layout().length, 0, purpose[stage])
+        return Question(stage, self._layout().length, 0, purpose[stage], counts_from=0)
 
     def answer(self, table: Table, roles: Roles) -> NDArray[np.int64]:
         """A lender's counts for the question at hand."""
@@ -98,7 +101,7 @@ class Preparation:
         training = table.take(roles.training)
         match self.STAGES[self._stage]:
             case "census":
-                counts = {"rows": _row_counts(bad, roles)}
+                counts = {"": _row_counts(bad, roles)}
                 for column in self._schema.columns:
                     counts |= _census_of(column, training)
             case "refine":
@@ -128,7 +131,7 @@ class Preparation:
         fields: list[tuple[str, tuple[int, ...]]] = []
         match self.STAGES[self._stage]:
             case "census":
-                fields.append(("rows", (5,)))
+                fields.append(("", (5,)))
                 for column in self._schema.columns:
                     fields += _census_fields(column)
             case "refine":
@@ -151,11 +154,13 @@ class Preparation:
         }
 
     def _absorb_census(self, values: dict[str, NDArray[np.int64]]) -> None:
-        census = Census(*(int(count) for count in values["rows"]))
+        census = Census(*(int(count) for count in values[""]))
         if not 0 < census.bad < census.rows:
             raise PeerError(
                 f"{census.bad} of {census.rows} training rows are bad: a model needs both classes"
             )
+        for rows in (census.rows, census.validation * MOST_LOSS + 1, census.test):
+            fraction_bits(rows)  # now, not after the training: PeerError for more than a ring holds
         self.census = census
         for column in self._schema.columns:
             if column.kind == "number":

@@ -24,13 +24,15 @@ RING_BITS = 31
 class Question:
     """One stage of a run. A real number x travels as round(x · 2**fraction_bits).
 
-    `purpose` says in plain words what the numbers are for.
+    `purpose` says in plain words what the numbers are for. Values from `counts_from` on are counts
+    or losses, which are never negative; None where all may be.
     """
 
     stage: str
     length: int
     fraction_bits: int
     purpose: str
+    counts_from: int | None = None
 
     def check(self, vector: NDArray[np.int64]) -> NDArray[np.int64]:
         """The vector itself, when it has the asked length and fits the ring; else PeerError."""
@@ -41,6 +43,8 @@ class Question:
             )
         if len(vector) and max(int(vector.max()), -int(vector.min())) >= 2**RING_BITS:
             raise PeerError(f"stage {self.stage}: a value does not fit {RING_BITS} bits")
+        if self.counts_from is not None and (vector[self.counts_from :] < 0).any():
+            raise PeerError(f"stage {self.stage}: a count is negative")
         return vector.astype(np.int64, copy=False)
 
 

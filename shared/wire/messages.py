@@ -26,6 +26,7 @@ from shared.errors import PeerError
 
 QUERY = "query.answer"
 _MOST_VALUES = 1 << 24  # 64 MB of 32-bit numbers: far above any real stage
+_MOST_TOTALS = 20_000
 _CODES = frozenset({"operator", "peer", "internal", "unexpected"})
 
 
@@ -89,6 +90,8 @@ def parse_ask(content: RecordDict) -> Ask:
     lengths = config.get("lengths")
     if not isinstance(lengths, list) or not all(type(n) is int and n >= 0 for n in lengths):
         raise PeerError("the question's lengths are not a list of sizes")
+    if len(lengths) > _MOST_TOTALS:
+        raise PeerError("the question carries more totals than any run has stages")
     flat = _vector(content, "totals")
     if sum(int(n) for n in lengths) != len(flat):
         raise PeerError("the question's totals do not have the lengths it states")

@@ -40,7 +40,7 @@ PARTS = (
 )
 """Parts of a run as the plot shows them: name, stages, line."""
 LINEAR_WITHIN = 1.1
-"""Processor seconds per row at the largest point: at most this many times those at half its rows."""
+"""Processor seconds per row at the largest point: at most this many times those at half."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -152,6 +152,11 @@ def draw(points: Sequence[dict[str, Any]], path: Path) -> None:
         axes.set(xlabel="million rows", xlim=(0, None), ylim=(0, None))
         axes.grid(alpha=0.3)
         axes.legend(frameon=False, fontsize=8)
+    lost = [at for at, point in enumerate(points) if point["missing"]]
+    if lost:
+        for axes, values in ((left, wall), (right, memory)):
+            axes.plot(rows[lost], values[lost], "x", color="#b03030", label="lost answers")
+            axes.legend(frameon=False, fontsize=8)
     figure.savefig(path, dpi=120)
     pyplot.close(figure)
 

@@ -32,7 +32,8 @@ def test_gains_and_their_noise_are_counted() -> None:
     assert text == (
         "3 of 3 lenders rank their own applicants better with the consortium than alone; the mean "
         "gain is +3.0 points of AUC; the smallest lender gains most (+6.0). "
-        "2 of these 3 gains are clear of noise. No lender is worse off than alone."
+        "2 of these 3 gains are clear of noise. No lender is worse off than alone "
+        "with usual settings."
     )
 
 
