@@ -87,7 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         report = simulate(asked, out, resume=arguments.resume, faults=faults)
     except KeyboardInterrupt:
         how = f"Go on with: {os.path.relpath(sys.executable)} simulate.py --resume --out {out}"
-        console.print("\nStopped.", how if (out / ASKED).exists() else "", markup=False)
+        hint = how if (out / ASKED).exists() else ""
+        console.print("\nStopped.", hint, markup=False, soft_wrap=True)
         return EXIT_INTERRUPTED
     except (LianfangError, OSError) as error:
         told = error if isinstance(error, LianfangError) else _unwritable(error, out)
@@ -151,7 +152,7 @@ class Prepared:
 def _prepared(study: Study, raw: RawTable, asked: Asked) -> Prepared:
     seconds: dict[str, float] = {}
     with _timed(seconds, "prepare"), _step("checking and splitting the table"):
-        book = book_of(raw.frame, study, lenders=asked.lenders)
+        book = book_of(raw.frame, study, lenders=asked.lenders, lines=raw.lines)
         agreement = _agreement(study, book)
         later = _later(study, agreement, book) if asked.out_of_time else None
     return Prepared(study, book, agreement, later, seconds)

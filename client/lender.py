@@ -9,6 +9,8 @@ Invariants:
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,6 +26,8 @@ from shared.training.rows import LenderRows
 from shared.training.run import Run
 from shared.wire.messages import Ask, Behind, Reply, Sum
 
+_log = logging.getLogger("lianfang.client")
+
 
 class Lender:
     """Lives as long as its process; everything in it can be rebuilt from the lender's folder and
@@ -38,7 +42,10 @@ class Lender:
                 "the production profile refuses plain sums, and this version has no other",
                 remedy="take part in demo consortia only, with data you may show the coordinator",
             )
-        table = read_table(settings.table, settings.agreement.schema).table
+        checked = read_table(settings.table, settings.agreement.schema)
+        table, self._warnings = checked.table, tuple(str(w) for w in checked.warnings)
+        for warning in self._warnings:
+            _log.info("%s: %s", settings.member, warning)
         self._rows = LenderRows(table, roles_of(table, settings.agreement), settings.secret)
         self._run = Run(settings.agreement)
         self._trial: Trial | None = None
@@ -79,7 +86,8 @@ class Lender:
 
     def _answer(self) -> NDArray[np.int64]:
         if self._run.evaluation is not None:
-            write_result(self._settings, self._run, self._rows, self._personal_model())
+            model = self._personal_model()
+            write_result(self._settings, self._run, self._rows, model, self._warnings)
             return np.empty(0, dtype=np.int64)
         if self._run.mixture is not None:
             return self._evaluate()

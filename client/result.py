@@ -8,7 +8,9 @@ own/model/personal.*       its personal layer
 
 from __future__ import annotations
 
+import hashlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,7 +21,7 @@ from client.files import write_whole
 from client.personal import PersonalModel
 from client.saved_personal import personal_files
 from client.settings import ClientSettings
-from shared.errors import InternalError, PeerError
+from shared.errors import InternalError
 from shared.model.saved import digest_of, to_files
 from shared.statistics.ranking import auc, ks
 from shared.statistics.scores import SCORE_BINS, SCORE_LOW, logit_histogram, score_of_logit
@@ -28,14 +30,18 @@ from shared.training.run import Run
 
 
 def write_result(
-    settings: ClientSettings, run: Run, rows: LenderRows, model: PersonalModel
+    settings: ClientSettings,
+    run: Run,
+    rows: LenderRows,
+    model: PersonalModel,
+    warnings: tuple[str, ...] = (),
 ) -> None:
     """Write everything; each file appears whole or not at all.
 
-    Raises PeerError when the folder holds the result of another run under the same agreement: a
-    model in use is not replaced because a message says so.
+    The result of another run is kept under own/earlier/: a message may end a run, but never the
+    only copy of a model in use.
     """
-    _refuse_another(settings, run)
+    _keep_earlier(settings.own, run)
     shared, test = run.logit(rows), rows.roles.test
     codes = model.shared.transform.codes(rows.table.take(test))
     personal = model.layer.logit(shared[test], codes)
@@ -56,6 +62,7 @@ def write_result(
         "agreement": settings.agreement.digest(),
         "model": digest_of(model.shared),
         "run": run.digest,
+        "warnings": list(warnings),
         "intercept": model.layer.intercept,
         "local_weight": model.layer.local_weight,
         "residual_scale": model.layer.residual_scale,
@@ -64,13 +71,18 @@ def write_result(
     write_whole(settings.own / "result.json", text.encode())
 
 
-def _refuse_another(settings: ClientSettings, run: Run) -> None:
-    path = settings.own / "result.json"
+def _keep_earlier(own: Path, run: Run) -> None:
+    path = own / "result.json"
     if not path.exists():
         return
-    held = json.loads(path.read_text(encoding="utf-8"))
-    if held.get("agreement") == settings.agreement.digest() and held.get("run") != run.digest:
-        raise PeerError("this lender already holds the result of another run of this agreement")
+    earlier = str(json.loads(path.read_text(encoding="utf-8")).get("run", "unknown"))
+    if earlier == run.digest:
+        return
+    kept = own / "earlier" / hashlib.sha256(earlier.encode()).hexdigest()[:12]
+    kept.mkdir(parents=True, exist_ok=True)
+    for name in ("model", "test_scores.parquet", "result.json"):
+        if (own / name).exists() and not (kept / name).exists():
+            (own / name).rename(kept / name)
 
 
 def _measures(

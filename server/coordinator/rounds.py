@@ -97,7 +97,8 @@ def conduct(
         except PeerError as error:
             raise VoidStageError(
                 f"stage {question.stage}: the total cannot be used: {error.what}",
-                remedy="a lender's numbers are false: find out which, then go on with --resume",
+                remedy="check the lenders' tables and labels; if they are right, one lender sends "
+                "false numbers: find out which, leave it out, then go on with --resume",
             ) from error
         record = StageRecord(
             question.stage,

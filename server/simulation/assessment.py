@@ -187,6 +187,10 @@ def _versions() -> dict[str, str]:
 
 def _warnings(book: Book, outcome: Outcome, lenders: list[dict[str, Any]]) -> list[str]:
     found = list(book.warnings)
+    for code, result in sorted(outcome.results.items()):
+        suspect = [w for w in result.get("warnings", []) if "suspicious" in w or "value over" in w]
+        found += [f"{code}: {warning}" for warning in suspect]
+        found += [f"{code}: {w}" for w in result.get("warnings", []) if "bad rate" in w]
     for lender in lenders:
         if lender["auc_personal"] is None:
             found.append(f"{lender['code']}: its test rows are of one class; no measures")

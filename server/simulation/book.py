@@ -46,7 +46,13 @@ class Book:
         return sorted(set(self.lender.tolist()))
 
 
-def book_of(frame: pd.DataFrame, study: Study, *, lenders: int | None = None) -> Book:
+def book_of(
+    frame: pd.DataFrame,
+    study: Study,
+    *,
+    lenders: int | None = None,
+    lines: NDArray[np.int64] | None = None,
+) -> Book:
     """Check a frame and give each row a lender; `lenders` keeps the largest or makes that many.
 
     Raises OperatorError with everything that is wrong with the rows.
@@ -54,7 +60,7 @@ def book_of(frame: pd.DataFrame, study: Study, *, lenders: int | None = None) ->
     source = study.data
     keyed, schema = _keyed(frame, _schema(frame, source))
     used = keyed if source.lender in (None, *schema.required) else _without(keyed, source.lender)
-    checked = check_frame(used, schema, source=source.path.name)
+    checked = check_frame(used, schema, source=source.path.name, lines=lines)
     table, keyed = checked.table, _canonical(keyed, schema)
     keys = pd.Index(read_texts(keyed[schema.row_key]))
     position = keys.get_indexer(pd.Index(table.row_key)).astype(np.int64)

@@ -154,8 +154,9 @@ def draw(points: Sequence[dict[str, Any]], path: Path) -> None:
         axes.legend(frameon=False, fontsize=8)
     lost = [at for at, point in enumerate(points) if point["missing"]]
     if lost:
-        for axes, values in ((left, wall), (right, memory)):
-            axes.plot(rows[lost], values[lost], "x", color="#b03030", label="lost answers")
+        ring = {"markersize": 14, "markerfacecolor": "none", "color": "#b03030"}
+        for axes, series in ((left, wall), (right, memory)):
+            axes.plot(rows[lost], series[lost], "o", label="lost answers: not complete", **ring)
             axes.legend(frameon=False, fontsize=8)
     figure.savefig(path, dpi=120)
     pyplot.close(figure)

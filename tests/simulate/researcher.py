@@ -12,7 +12,7 @@ import simulate
 from tests.federation import table
 
 BANKS = {
-    "L01": "First Bank of Nowhere",
+    "L01": "Lender of Nowhere of Nowhere",
     "L02": "Acme Savings & Loan",
     "L03": "Третий Банк",
     "L04": "某某农村商业银行",

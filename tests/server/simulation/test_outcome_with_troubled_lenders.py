@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from server.coordinator.exchange import Policy
+from server.coordinator.exchange import Policy, VoidStageError
 from server.report.page import render
 from server.simulation.assessment import report_of
 from server.simulation.comparison import Comparison, compare
@@ -221,10 +221,8 @@ def test_test_rows_of_one_class_give_no_measures_and_no_nan(tmp_path: Path):
 
 
 def test_a_table_of_one_class_cannot_train_and_says_so(tmp_path: Path):
-    from shared.errors import PeerError
-
     consortium = founded_in(tmp_path / "run")
     for home in consortium.homes:
         _rows(home).assign(defaulted=0).to_parquet(home / "table.parquet")
-    with pytest.raises(PeerError, match="a model needs both classes"):
+    with pytest.raises(VoidStageError, match="a model needs both classes"):
         consortium.conducted(policy=Policy(3, patience=1.0, deadline=5.0))
