@@ -258,7 +258,6 @@ def _study(asked: Asked) -> Study:
 def _asked(arguments: argparse.Namespace, out: Path) -> Asked:
     path = out / ASKED
     if arguments.resume:
-        _nothing_else(arguments)
         if not path.exists():
             raise OperatorError(
                 f"{out} holds no simulation to resume", remedy="name its folder with --out"
@@ -266,7 +265,12 @@ def _asked(arguments: argparse.Namespace, out: Path) -> Asked:
         kept = _kept(path)
         if kept is None:
             raise OperatorError(f"{path} cannot be used", remedy="start again")
+        _nothing_else(_asked_by(arguments), kept)
         return kept
+    return _asked_by(arguments)
+
+
+def _asked_by(arguments: argparse.Namespace) -> Asked:
     return Asked(
         config=str(Path(arguments.config).resolve()),
         backend=arguments.backend,
@@ -288,16 +292,15 @@ def _kept(path: Path) -> Asked | None:
         return None
 
 
-def _nothing_else(arguments: argparse.Namespace) -> None:
-    """OperatorError when --resume comes with a choice that the run was already begun with."""
-    given, usual = vars(arguments), vars(_parser().parse_args([]))
-    free = {"resume", "out", "json", "fault"}
-    changed = [name for name in given if name not in free and given[name] != usual[name]]
-    if changed:
-        raise OperatorError(
-            f"--resume goes on as the run began; it takes no --{changed[0].replace('_', '-')}",
-            remedy="leave it out, or start again without --resume",
-        )
+def _nothing_else(asked: Asked, kept: Asked) -> None:
+    """OperatorError when --resume comes with another choice than the run began with."""
+    usual = _asked_by(_parser().parse_args([]))
+    for name, value in asked.__dict__.items():
+        if value not in (usual.__dict__[name], kept.__dict__[name]):
+            raise OperatorError(
+                f"--resume goes on as the run began: its {name} was {kept.__dict__[name]}",
+                remedy="leave the option out, or start again without --resume",
+            )
 
 
 @contextmanager

@@ -69,8 +69,10 @@ class Agreement:
             found.append("seed, rounds and minimum_lenders are whole numbers")
         if self.time_cutoff is not None and not isfinite(self.time_cutoff):
             found.append("time_cutoff is not a finite number")
-        if self.rounds is not None and not 1 <= self.rounds <= MOST_ROUNDS:
-            found.append(f"rounds {self.rounds} is not within 1 … {MOST_ROUNDS}")
+        if self.rounds is not None and self.rounds < 1:
+            found.append(f"rounds {self.rounds} is not at least 1")
+        if self.rounds is not None and self.rounds > MOST_ROUNDS:
+            found.append(f"rounds {self.rounds} is over {MOST_ROUNDS}")
         if not 0 <= self.seed < 2**32:
             found.append(f"seed {self.seed} is not within 0 … 2**32-1")
         if self.time_cutoff is not None and self.schema.time is None:
