@@ -398,7 +398,7 @@ def _summary(report: Report, out: Path) -> None:
     if gains:
         better = sum(gain > 0 for gain in gains)
         console.print(
-            f"{better} of {len(gains)} lenders rank their own applicants better than alone; "
+            f"{better} of {len(gains)} lenders rank their own applicants better than alone "
             f"(usual LightGBM); mean gain {sum(gains) / len(gains):+.4f} AUC"
             f"{_against_tuned(report)}",
             highlight=False,

@@ -37,11 +37,16 @@ def answer(content: RecordDict, context: Context) -> RecordDict:
     """The reply to a message, whatever happens."""
     member = "unknown"
     try:
-        from client.settings import read_settings  # torch and pandas load with the first question
+        folder = lender_folder(context)
+        lender = _open.get(folder)
+        if lender is None:
+            from client.settings import read_settings  # torch and pandas load only now
 
-        settings = read_settings(lender_folder(context))
-        member = settings.member
-        return pack_reply(_lender(settings).reply(parse_ask(content)))
+            settings = read_settings(folder)
+            member = settings.member
+            lender = _opened(settings)
+        member = lender.member
+        return pack_reply(lender.reply(parse_ask(content)))
     except LianfangError as error:
         _log.error("%s: question refused: %s", member, error)
         return pack_reply(Refused(member, _code(error)))
@@ -72,16 +77,12 @@ def close_all() -> None:
         _open.clear()
 
 
-def _lender(settings: ClientSettings) -> Lender:
+def _opened(settings: ClientSettings) -> Lender:
     from client.lender import Lender
 
+    lender = Lender(settings)
     with _guard:
-        lender = _open.get(settings.folder)
-    if lender is None:
-        lender = Lender(settings)
-        with _guard:
-            _open[settings.folder] = lender
-    return lender
+        return _open.setdefault(settings.folder, lender)
 
 
 def _code(error: LianfangError) -> str:

@@ -52,6 +52,11 @@ class Lender:
         self._tried = False
         self._personal: PersonalModel | None = None
 
+    @property
+    def member(self) -> str:
+        """This lender's code in the consortium."""
+        return self._settings.member
+
     def reply(self, ask: Ask) -> Reply:
         """Catch up with the released totals, then answer; or say how far behind this copy is."""
         member = self._settings.member
