@@ -26,7 +26,7 @@ check: $(VENV)/.dev  ## lint, types, architecture contracts
 bench: bench-model bench-scale  ## all measurements (long; needs the data sets in $(DATASETS))
 
 bench-model: $(VENV)/.dev  ## shared model against pooled LightGBM on every data set
-	LIANFANG_DATASETS=$(DATASETS) $(BIN)/python tests/bench/model.py --out bench-out/model.json
+	LIANFANG_DATASETS=$(DATASETS) $(BIN)/python tests/bench/model.py --partitions all --families network blend --out bench-out/model.json
 
 bench-scale: $(VENV)/.dev  ## memory and time up to two million rows
 	$(BIN)/python tests/bench/scale.py
