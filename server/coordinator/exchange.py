@@ -39,6 +39,7 @@ from shared.wire.messages import (
 
 FIRST_POLL_SECONDS, POLL_SECONDS = 0.002, 0.1
 _ROLL_CALL_SECONDS = 1.0
+_RETURN_SECONDS = 60.0  # how long a stage without its quorum hopes for lenders to come back
 _MOST_REPEATS = 3
 
 
@@ -52,8 +53,8 @@ class Policy:
 
     minimum: int
     quorum: float = 0.5
-    patience: float = 60.0
-    deadline: float = 600.0
+    patience: float = 600.0  # a busy lender must not be left out quietly
+    deadline: float = 3600.0
 
     def needed(self, known: int) -> int:
         """Lenders a stage needs when `known` have taken part in the run."""
@@ -135,7 +136,8 @@ class Exchange:
         if enough:
             return not stage.waiting or waited > self._policy.patience
         # Nobody left to wait for: only a lender that comes back can save the stage.
-        return not stage.waiting and bool(stage.settled) and waited > self._policy.patience
+        hope = min(self._policy.patience, _RETURN_SECONDS)
+        return not stage.waiting and bool(stage.settled) and waited > hope
 
     def _ask_everybody(
         self, stage: _Stage, run: Run, released: Sequence[NDArray[np.int64]]
