@@ -1,0 +1,85 @@
+"""What a lender has let out so far: the fold over its journal.
+
+Invariants:
+- A record is appended, durably, before what it tells of leaves; so after any crash the history
+  knows at least what is known outside.
+- Nothing here is secret: an answer's shares have been released when they are in a record.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from shared.secure_sum.floors import GUARDED
+
+RecordKind = Literal["keys", "shares", "ready", "masked", "answer", "refusal", "sum"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One message that leaves a lender. `purpose` in plain words; `content`: SHA-256, hex, of what
+    leaves; `size` in bytes. The rest as far as it applies: `agreement`, `set_up`, `round`, `run`
+    in hex; `lenders`: the members (masked) or the survivors (answer); `released`: an answer's text.
+    """
+
+    kind: RecordKind
+    purpose: str
+    content: str
+    size: int
+    agreement: str
+    stage: str = ""
+    payload: str = ""
+    counter: int = 0
+    set_up: str = ""
+    slot: int = -1
+    round: str = ""
+    run: str = ""
+    threshold: int = 0
+    lenders: tuple[str, ...] = ()
+    released: str = ""
+
+
+class Journal(Protocol):
+    """A lender's append-only outbox."""
+
+    @property
+    def history(self) -> History:
+        """The fold over all records."""
+        ...
+
+    def append(self, record: Record) -> None:
+        """Make a record durable, then fold it; OperatorError when the disk does not take it."""
+        ...
+
+
+@dataclass
+class History:
+    """`counter`: the highest set-up's; rounds by name; `updates`: round by run digest."""
+
+    counter: int = 0
+    masked: dict[str, Record] = field(default_factory=dict)
+    answered: dict[str, Record] = field(default_factory=dict)
+    updates: dict[str, str] = field(default_factory=dict)
+    slots: dict[str, int] = field(default_factory=dict)
+    last_answer: Record | None = None
+
+    def take(self, record: Record) -> None:
+        """Fold one more record."""
+        self.counter = max(self.counter, record.counter)
+        if record.kind == "masked":
+            self.masked[record.round] = record
+            self.updates[record.run] = record.round
+            self.slots[record.set_up] = max(record.slot, self.slots.get(record.set_up, -1))
+        elif record.kind == "answer":
+            if record.round not in self.answered:  # given again, it is no later than before
+                self.last_answer = record
+            self.answered[record.round] = record
+
+    def guarded_sets(self, agreement: str) -> list[frozenset[str]]:
+        """Survivors of every sum of counts or losses answered under an agreement."""
+        return [
+            frozenset(record.lenders)
+            for record in self.answered.values()
+            if record.agreement == agreement and record.payload in GUARDED
+        ]
