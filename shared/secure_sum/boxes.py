@@ -29,14 +29,17 @@ def seal_boxes(
     randomness: Randomness,
 ) -> tuple[Boxes, list[SlotSecrets]]:
     """One box for every other member of the roll, and the slots with this lender's own shares."""
-    holders, me = len(roll.keys), roll.members.index(set_up.own.member)
+    holders, me = len(roll.keys), roll.places[set_up.own.member]
     shared = [_split(slot, roll.threshold, holders, randomness) for slot in slots]
     boxes = []
     others = [keys for keys in roll.keys if keys.member != set_up.own.member]
     private = suite.private_key(set_up.transport)
-    agreed = suite.agree_many(private, [keys.transport for keys in others])
+    try:
+        agreed = suite.agree_many(private, [keys.transport for keys in others])
+    except PeerError as error:
+        raise RefusedError("point", came="transport") from error
     for keys, secret in zip(others, agreed, strict=True):
-        info, place = _info(set_up.own.member, keys.member), roll.members.index(keys.member)
+        info, place = _info(set_up.own.member, keys.member), roll.places[keys.member]
         content = b"".join(shares[place] for shares in shared)
         sealed = suite.seal(suite.derive(secret, name, info), content, name + info)
         boxes.append((keys.member, sealed))

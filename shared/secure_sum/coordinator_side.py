@@ -59,9 +59,9 @@ class SetUp:
 
     def place(self, member: str) -> int:
         """A member's place on the roll; PeerError when it has none."""
-        if member not in self.roll.members:
+        if member not in self.roll.places:
             raise PeerError("not a member of the set-up")
-        return self.roll.members.index(member)
+        return self.roll.places[member]
 
 
 class SetUpUnderWay:

@@ -2,7 +2,8 @@
 
 Invariants:
 - Two statements with the same text are equal, and a statement has exactly one text (JSON, keys in
-  order, no spaces, bytes as base64), so a signature over the text is one over the statement.
+  order, no spaces, bytes as base64, keys of 32 bytes in a row as one base64), so a signature over
+  the text is one over the statement.
 - Reading accepts exactly what writing makes; anything else is a PeerError.
 """
 
@@ -18,6 +19,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from shared.errors import InternalError, PeerError
 
 T = TypeVar("T")
+_KEY = 32
 
 
 def text_of(statement: object) -> bytes:
@@ -50,6 +52,8 @@ def _plain(value: object) -> Any:
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, tuple):
+        if value and all(isinstance(item, bytes) and len(item) == _KEY for item in value):
+            return _plain(b"".join(value))
         return [_plain(item) for item in value]
     return _plain_fields(value) if is_dataclass(value) else value
 
@@ -66,10 +70,15 @@ def _typed(kind: Any, value: Any) -> Any:
         return kind(**{name: _typed(hint, value[name]) for name, hint in hints.items()})
     if type(value) is not kind:
         raise TypeError("another type")
+    if kind is str:
+        value.encode()  # half a surrogate pair has no UTF-8: ValueError
     return value
 
 
 def _typed_tuple(kinds: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
+    if kinds == (bytes, ...) and isinstance(value, str):
+        row = base64.b64decode(value, validate=True)
+        return tuple(row[start : start + _KEY] for start in range(0, len(row), _KEY))
     if not isinstance(value, list):
         raise TypeError("not a list")
     each = kinds[:1] * len(value) if kinds[-1] is Ellipsis else kinds

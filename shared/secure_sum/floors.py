@@ -24,6 +24,7 @@ REASONS = {
     "roll": "the roll of members is not in order or not this set-up's",
     "duplicate": "a key or a member is on the roll twice",
     "own-keys": "this lender's keys on the roll are not those it sent",
+    "point": "a public key on the roll is no point that a secret can be agreed with",
     "cohort": "fewer lenders than this lender's floor",
     "threshold": "fewer shares would open a sum than this lender's floor",
     "box": "a box of shares does not open",
@@ -41,29 +42,28 @@ REASONS = {
     "survivors": "the survivors are not members, in order, with this lender among them",
     "answered": "the round has been answered, with other survivors",
     "later": "a later round has been masked, so this one is not opened any more",
-    "difference": "with an earlier sum this one would single out too few lenders",
+    "difference": "an earlier sum of counts was over other lenders",
 }
 
 GUARDED = frozenset({"counts", "losses"})
-"""Kinds whose sums could be subtracted from each other: the difference rule is theirs."""
+"""Kinds whose sums could be subtracted from each other: under one agreement they are all over the
+same lenders."""
 
 
 class RefusedError(PeerError):
     """A lender will not do what it is asked. `expected` and `came` hold numbers or codes only."""
 
     def __init__(self, reason: str, *, expected: object = "", came: object = "") -> None:
-        told = f" (expected {expected}, came {came})" if f"{expected}{came}" else ""
-        super().__init__(REASONS[reason] + told)
         self.reason = reason
-        self.expected = str(expected)
-        self.came = str(came)
+        self.expected, self.came = _brief(expected), _brief(came)
+        told = f" (expected {self.expected}, came {self.came})" if self.expected + self.came else ""
+        super().__init__(REASONS[reason] + told)
 
 
 @dataclass(frozen=True)
 class Floors:
     """A lender's own limits. `minimum_threshold` comes on top of ⌊2n/3⌋ + 1; `maximum_clip` is for
-    gradients and weights; `least_difference`: by how many lenders two counts must differ, if at
-    all.
+    gradients and weights.
     """
 
     minimum_cohort: int = 5
@@ -71,7 +71,6 @@ class Floors:
     maximum_clip: float = 16.0
     kinds: frozenset[str] = frozenset(get_args(Kind))
     minimum_cell: int = 1
-    least_difference: int = 2
 
     @classmethod
     def of(cls, profile: str) -> Floors:
@@ -121,3 +120,8 @@ class Floors:
 def least_threshold(holders: int) -> int:
     """⌊2n/3⌋ + 1."""
     return 2 * holders // 3 + 1
+
+
+def _brief(value: object) -> str:
+    """For logs and journals: what a peer says may be long, or move a terminal's cursor."""
+    return "".join(letter if letter.isprintable() else "?" for letter in str(value)[:200])

@@ -55,14 +55,16 @@ class Journal(Protocol):
 
 @dataclass
 class History:
-    """`counter`: the highest set-up's; rounds by name; `updates`: round by run digest."""
+    """`counter`: the highest set-up's; rounds by name; `updates`: round by run digest;
+    `last_answers`: by agreement.
+    """
 
     counter: int = 0
     masked: dict[str, Record] = field(default_factory=dict)
     answered: dict[str, Record] = field(default_factory=dict)
     updates: dict[str, str] = field(default_factory=dict)
     slots: dict[str, int] = field(default_factory=dict)
-    last_answer: Record | None = None
+    last_answers: dict[str, Record] = field(default_factory=dict)
 
     def take(self, record: Record) -> None:
         """Fold one more record."""
@@ -73,13 +75,13 @@ class History:
             self.slots[record.set_up] = max(record.slot, self.slots.get(record.set_up, -1))
         elif record.kind == "answer":
             if record.round not in self.answered:  # given again, it is no later than before
-                self.last_answer = record
+                self.last_answers[record.agreement] = record
             self.answered[record.round] = record
 
-    def guarded_sets(self, agreement: str) -> list[frozenset[str]]:
+    def guarded_sets(self, agreement: str) -> list[tuple[str, ...]]:
         """Survivors of every sum of counts or losses answered under an agreement."""
         return [
-            frozenset(record.lenders)
+            record.lenders
             for record in self.answered.values()
             if record.agreement == agreement and record.payload in GUARDED
         ]

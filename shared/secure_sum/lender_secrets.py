@@ -91,9 +91,9 @@ class LenderSetUp:
 
     def place(self, code: str) -> int:
         """A member's place on the roll; InternalError when it is not there."""
-        if not self.roll or code not in self.roll[0].members:
+        if not self.roll or code not in self.roll[0].places:
             raise InternalError("a lender that is not on the roll")
-        return self.roll[0].members.index(code)
+        return self.roll[0].places[code]
 
     def others(self) -> list[str]:
         """Codes of the other members, in order."""
@@ -101,7 +101,7 @@ class LenderSetUp:
 
     def public_of(self, code: str) -> bytes | None:
         """A member's identity key, of this roll or an earlier one."""
-        if self.roll and code in self.roll[0].members:
+        if self.roll and code in self.roll[0].places:
             return self.publics[self.place(code)]
         return dict(self.known).get(code)
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,6 @@ from shared.errors import InternalError, PeerError
 from shared.identity.certificate import Identity
 from shared.secure_sum import lender_checks as check
 from shared.secure_sum.boxes import open_boxes, seal_boxes
-from shared.secure_sum.differences import check_difference
 from shared.secure_sum.encoding import read_text, text_of
 from shared.secure_sum.fixed_point import to_ring
 from shared.secure_sum.floors import GUARDED, Floors, RefusedError
@@ -101,6 +101,10 @@ class LenderSide:
     def forget(self) -> None:
         """Read what is kept anew: another process of this lender may have changed it."""
         self._kept = None
+
+    def settle(self) -> None:
+        """Finish what a crash may have interrupted: wipe the slots that have been answered."""
+        self._set_up()
 
     def keys(self, opened: SetUpOpen) -> MemberKeys:
         """Answer a SetUpOpen with fresh keys for every slot."""
@@ -177,7 +181,10 @@ class LenderSide:
         values = to_ring(vector, opened.bits)
         publics = [keys.masks[opened.slot] for keys in set_up.roll[0].keys]
         place = set_up.place(self._code)
-        add_masks(self._suite, values, name, (secrets.mask, secrets.seed), place, publics)
+        try:
+            add_masks(self._suite, values, name, (secrets.mask, secrets.seed), place, publics)
+        except PeerError as error:
+            raise RefusedError("point", came=f"slot {opened.slot}") from error
         text = masked_transcript(self._suite, name, self._code, values)
         self._record_masked(set_up, opened, text, values.nbytes, purpose)
         signature = self._suite.sign(self._terms.identity.private, text)
@@ -293,14 +300,16 @@ class LenderSide:
         """UnprovenError unless `agreed` shows, by enough signatures, that the round this lender
         answered last under its agreement was answered alike by others.
         """
-        last, set_up = self._journal.history.last_answer, self._set_up()
-        if last is None or set_up is None or last.agreement != self._terms.agreement.hex():
+        last = self._journal.history.last_answers.get(self._terms.agreement.hex())
+        set_up = self._set_up()
+        if last is None or set_up is None:
             return
         if last.round == self._proven:
             return
         text = answer_transcript(bytes.fromhex(last.round), last.lenders)
-        good = {code for code, sign in agreed if self._signed(set_up.public_of(code), sign, text)}
-        if len(good & set(last.lenders)) < last.threshold:
+        shown = {code: sign for code, sign in agreed if code in last.lenders}
+        good = (c for c, sign in shown.items() if self._signed(set_up.public_of(c), sign, text))
+        if len(list(islice(good, last.threshold))) < last.threshold:
             raise UnprovenError(bytes.fromhex(last.round))
         self._proven = last.round
 
@@ -320,8 +329,9 @@ class LenderSide:
             raise RefusedError("survivors")
         self._terms.floors.check_sum(len(alive), threshold)
         if masked.payload in GUARDED:
-            earlier = self._journal.history.guarded_sets(masked.agreement)
-            check_difference(earlier, frozenset(alive), self._terms.floors.least_difference)
+            for earlier in self._journal.history.guarded_sets(masked.agreement):
+                if earlier != alive:
+                    raise RefusedError("difference", expected=len(earlier), came=len(alive))
 
     def _keys_leave(self, set_up: LenderSetUp) -> MemberKeys:
         text, counter = text_of(set_up.own), set_up.opened.counter

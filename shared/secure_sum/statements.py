@@ -14,6 +14,7 @@ Invariants:
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -68,10 +69,15 @@ class Roll:
     keys: tuple[MemberKeys, ...]
     signature: bytes = b""
 
-    @property
+    @cached_property
     def members(self) -> tuple[str, ...]:
         """Codes, in order: a member's place here is its place in every sharing."""
         return tuple(keys.member for keys in self.keys)
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Each member's place."""
+        return {keys.member: place for place, keys in enumerate(self.keys)}
 
 
 @dataclass(frozen=True)
@@ -208,7 +214,7 @@ def accepting_transcript(set_up: bytes) -> bytes:
 
 def masked_transcript(suite: Suite, name: bytes, member: str, values: NDArray[np.uint32]) -> bytes:
     """What a lender signs with its masked values of the round called `name`."""
-    content = suite.digest(values.astype("<u4", copy=False).tobytes())
+    content = suite.digest(np.ascontiguousarray(values, dtype="<u4").data)
     return _DOMAIN + b"masked-input|" + name + content + member.encode()
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -58,7 +59,7 @@ class Suite(Protocol):
     def agree_many(self, private: bytes, publics: Sequence[bytes]) -> list[bytes]:
         """`agree` with each public key in order; twice as fast, the private key is read once."""
 
-    def digest(self, message: bytes) -> bytes:
+    def digest(self, message: bytes | memoryview) -> bytes:
         """Collision-resistant hash, 32 bytes."""
 
     def derive(self, secret: bytes, salt: bytes, info: bytes) -> bytes:
@@ -113,7 +114,7 @@ class StandardSuite:
         own = X25519PrivateKey.from_private_bytes(_secret(private))
         return [_x25519(own, public) for public in publics]
 
-    def digest(self, message: bytes) -> bytes:
+    def digest(self, message: bytes | memoryview) -> bytes:
         """SHA-256."""
         return hashlib.sha256(message).digest()
 
@@ -172,15 +173,24 @@ class StandardSuite:
         return Ed25519PrivateKey.from_private_bytes(_secret(private)).sign(message)
 
     def verify(self, public: bytes, signature: bytes, message: bytes) -> None:
-        """Ed25519 (RFC 8032 §5.1.7). PeerError for a malformed key or another signature."""
+        """Ed25519 (RFC 8032 §5.1.7). PeerError for a malformed key or another signature.
+
+        One that fits is remembered: the same statement is shown again and again, and in a
+        simulation to many lenders of one process.
+        """
         try:
-            Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+            _verified(bytes(public), bytes(signature), bytes(message))
         except (ValueError, InvalidSignature):
             raise PeerError("a signature does not fit its message and signer") from None
 
 
 STANDARD: Suite = StandardSuite()
 """The suite of every profile today."""
+
+
+@lru_cache(maxsize=4096)
+def _verified(public: bytes, signature: bytes, message: bytes) -> None:
+    Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
 
 
 def _secret(own: bytes) -> bytes:

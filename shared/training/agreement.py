@@ -20,7 +20,9 @@ from shared.schema import Schema
 
 Family = Literal["boosted", "network", "blend"]
 Profile = Literal["demo", "production"]
+Sums = Literal["secure", "plain"]
 MOST_ROUNDS = 10_000
+MOST_MINIMUM_CELL = 1_000
 FLOOR: dict[Profile, int] = {"demo": 3, "production": 5}
 """Fewest lenders in any sum: with two, each can subtract its own share and see the other's."""
 
@@ -32,6 +34,8 @@ class Agreement:
     `test_share` of a lender's rows (0 … 0.5) is never trained on; `validation_share` of the rest
     weighs the lender's personal layer and never enters the shared model. With `time_cutoff` rows
     later than it are the test rows instead (out of time). `rounds` None takes the family's own.
+    `sums` "plain" shows the coordinator each lender's vector. A lender sends its own counts of 1 …
+    `minimum_cell` - 1 rows as 0 (1 … 1000; 1 sends every count).
     """
 
     name: str
@@ -44,6 +48,8 @@ class Agreement:
     rounds: int | None = None
     minimum_lenders: int = 3
     profile: Profile = "demo"
+    sums: Sums = "secure"
+    minimum_cell: int = 1
 
     def __post_init__(self) -> None:
         for problem in self._problems():
@@ -60,13 +66,14 @@ class Agreement:
                 f"minimum_lenders {self.minimum_lenders} is below the {self.profile} profile's "
                 f"floor of {FLOOR[self.profile]}: with fewer, a lender can subtract its own share"
             )
+        found += self._problems_of_sums()
         if not 0 < self.test_share <= 0.5:
             found.append(f"test_share {self.test_share} is not within 0 … 0.5")
         if not 0 <= self.validation_share <= 0.5:
             found.append(f"validation_share {self.validation_share} is not within 0 … 0.5")
-        whole = (self.seed, self.rounds or 1, self.minimum_lenders)
+        whole = (self.seed, self.rounds or 1, self.minimum_lenders, self.minimum_cell)
         if not all(type(number) is int for number in whole):
-            found.append("seed, rounds and minimum_lenders are whole numbers")
+            found.append("seed, rounds, minimum_lenders and minimum_cell are whole numbers")
         if self.time_cutoff is not None and not isfinite(self.time_cutoff):
             found.append("time_cutoff is not a finite number")
         if self.rounds is not None and self.rounds < 1:
@@ -77,6 +84,16 @@ class Agreement:
             found.append(f"seed {self.seed} is not within 0 … 2**32-1")
         if self.time_cutoff is not None and self.schema.time is None:
             found.append("an out-of-time cutoff needs a schema with a time column")
+        return found
+
+    def _problems_of_sums(self) -> list[str]:
+        found = []
+        if self.sums not in get_args(Sums):
+            found.append(f"sums {self.sums!r} is not one of {', '.join(get_args(Sums))}")
+        if self.profile == "production" and self.sums == "plain":
+            found.append("the production profile refuses plain sums")
+        if not 1 <= self.minimum_cell <= MOST_MINIMUM_CELL:
+            found.append(f"minimum_cell {self.minimum_cell} is not within 1 … {MOST_MINIMUM_CELL}")
         return found
 
     def out_of_time(self, cutoff: float) -> Agreement:

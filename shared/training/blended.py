@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from shared.model.part import Part
 from shared.model.transform import Transform
 from shared.training.boosted import BoostedFamily
-from shared.training.family import LearningPoint
+from shared.training.census import Census
 from shared.training.networked import NetworkFamily
-from shared.training.preparation import MOST_LOSS, Census
+from shared.training.preparation import MOST_LOSS
 from shared.training.question import Question, fraction_bits
 from shared.training.rows import LenderRows
 
@@ -26,13 +26,13 @@ class BlendFamily:
     ) -> None:
         self._trees = BoostedFamily(transform, census, seed, rounds)
         self._network = NetworkFamily(transform, census, seed, rounds)
-        self._bits = fraction_bits(census.validation * MOST_LOSS + 1)
+        self._bits = fraction_bits(census.largest, census.lenders, MOST_LOSS)
         self._share: float | None = None
 
     @property
-    def learning(self) -> list[LearningPoint]:
-        """The trees' learning curve."""
-        return self._trees.learning
+    def points(self) -> tuple[int, ...]:
+        """The trees'."""
+        return self._trees.points
 
     @property
     def finished(self) -> bool:
@@ -55,7 +55,7 @@ class BlendFamily:
         if part is not None:
             return part.question()
         purpose = "log loss on validation rows for eleven mixtures of trees and network"
-        return Question("blend", len(SHARES), self._bits, purpose, counts_from=0)
+        return Question("blend", "losses", len(SHARES), self._bits, float(MOST_LOSS), purpose)
 
     def answer(self, rows: LenderRows) -> NDArray[np.int64]:
         """The part's answer, or summed losses, cut off at 16 a row."""
@@ -70,7 +70,7 @@ class BlendFamily:
             np.minimum(np.logaddexp(0.0, sign * ((1 - s) * trees + s * network)), MOST_LOSS)
             for s in SHARES
         ]
-        return np.array([np.rint(loss * scale).sum() for loss in losses], dtype=np.int64)
+        return np.array([np.rint(loss.sum() * scale) for loss in losses], dtype=np.int64)
 
     def absorb(self, total: NDArray[np.int64]) -> None:
         """The part's total, or the choice of the mixture (the least loss; ties: fewer network)."""
@@ -85,6 +85,10 @@ class BlendFamily:
         if self._share is None:
             return self._trees.logit(rows)
         return (1 - self._share) * self._trees.logit(rows) + self._share * self._network.logit(rows)
+
+    def staged_counts(self, rows: LenderRows) -> NDArray[np.int64]:
+        """The trees'."""
+        return self._trees.staged_counts(rows)
 
     def parts(self) -> tuple[Part, ...]:
         """Both parts with their weights."""

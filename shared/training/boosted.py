@@ -1,4 +1,4 @@
-"""Family "boosted": boosted trees, with the learning curve riding along in the same sums."""
+"""Family "boosted": boosted trees, one question a round."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from numpy.typing import NDArray
 
 from shared.model.part import Part
 from shared.model.transform import Transform
-from shared.statistics.scores import LOGIT_BINS, logit_histogram
+from shared.statistics.scores import logit_histogram
 from shared.training.boosting import Boosting, BoostingRows, BoostingSettings
-from shared.training.family import LearningPoint
-from shared.training.preparation import Census
+from shared.training.census import Census
+from shared.training.family import learning_points
 from shared.training.question import Question, fraction_bits
 from shared.training.rows import LenderRows
 
-LEARNING_EVERY = 4
 SMALL_ROWS = 15_000
 
 
@@ -30,7 +29,7 @@ def boosting_settings(rows: int, rounds: int | None) -> BoostingSettings:
 
 
 class BoostedFamily:
-    """Every `LEARNING_EVERY`-th answer also counts good and bad test rows per logit bin."""
+    """Sums of gradients over the training rows, and nothing else, while it trains."""
 
     def __init__(
         self, transform: Transform, census: Census, seed: int, rounds: int | None = None
@@ -38,13 +37,12 @@ class BoostedFamily:
         settings = boosting_settings(census.rows, rounds)
         self._transform = transform
         self._boosting = Boosting(transform, settings, census.base, seed)
-        self._bits = fraction_bits(census.rows)
-        self._learning: list[LearningPoint] = []
+        self._bits = fraction_bits(census.largest, census.lenders)
 
     @property
-    def learning(self) -> list[LearningPoint]:
-        """The learning curve so far."""
-        return self._learning
+    def points(self) -> tuple[int, ...]:
+        """Every fourth round, or fewer."""
+        return learning_points(self._boosting.settings.rounds)
 
     @property
     def finished(self) -> bool:
@@ -63,31 +61,22 @@ class BoostedFamily:
 
     def question(self) -> Question:
         """Leaf sums of the next trees."""
-        measured = 2 * LOGIT_BINS if self._measures() else 0
         return Question(
-            f"trees/{self._boosting.round}",
-            self._boosting.length + measured,
-            self._bits,
-            "sums of gradients and Hessians per leaf of the next trees"
-            + ("; good and bad test rows per logit bin" if measured else ""),
-            counts_from=self._boosting.length,
+            stage=f"trees/{self._boosting.round}",
+            kind="gradients",
+            length=self._boosting.length,
+            fraction_bits=self._bits,
+            clip=1.0,  # |PD − label| < 1 and PD · (1 − PD) ≤ 1/4
+            purpose="sums of gradients and Hessians per leaf of the next trees",
         )
 
     def answer(self, rows: LenderRows) -> NDArray[np.int64]:
-        """Leaf sums over the training rows; test rows are only counted."""
-        state = self._rows(rows)
-        sums = self._boosting.answer(state, rows.bad, rows.roles.training, self._bits)
-        if not self._measures():
-            return sums
-        test = rows.roles.test
-        return np.concatenate([sums, logit_histogram(state.logit[test], rows.bad[test]).ravel()])
+        """Leaf sums over the training rows."""
+        return self._boosting.answer(self._rows(rows), rows.bad, rows.roles.training, self._bits)
 
     def absorb(self, total: NDArray[np.int64]) -> None:
-        """Newton step; keep the learning curve."""
-        if self._measures():
-            histogram = total[self._boosting.length :].reshape(2, LOGIT_BINS)
-            self._learning.append(LearningPoint(self._boosting.round, histogram))
-        self._boosting.absorb(total[: self._boosting.length], self._bits)
+        """Newton step."""
+        self._boosting.absorb(total, self._bits)
 
     def logit(self, rows: LenderRows) -> NDArray[np.float64]:
         """Logit of all rows after the trees so far."""
@@ -95,12 +84,16 @@ class BoostedFamily:
         self._boosting.catch_up(state)
         return state.logit
 
+    def staged_counts(self, rows: LenderRows) -> NDArray[np.int64]:
+        """Test rows per logit bin after each point's trees; every tree is walked once."""
+        test = rows.roles.test
+        codes = np.ascontiguousarray(self._rows(rows).codes[:, test])
+        staged = self._boosting.staged_logits(codes, self.points)
+        return np.stack([logit_histogram(logit, rows.bad[test]) for logit in staged])
+
     def parts(self) -> tuple[Part, ...]:
         """The trees."""
         return (Part(self._boosting.module),)
-
-    def _measures(self) -> bool:
-        return self._boosting.round % LEARNING_EVERY == 0
 
     def _rows(self, rows: LenderRows) -> BoostingRows:
         if rows.boosting is None:

@@ -15,6 +15,7 @@ Invariants:
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,12 +99,17 @@ class Boosting:
             first, index = rows.pending
             self.module.add_leaves(rows.logit, index, first)
             rows.trees += len(index)
-        while rows.trees < self.module.filled:
-            last = min(rows.trees + self.settings.per_round, self.module.filled)
-            index = self.module.leaf_index(rows.codes, rows.trees, last)
-            self.module.add_leaves(rows.logit, index, rows.trees)
-            rows.trees = last
+        self._advance(rows, self.module.filled)
         rows.pending = None
+
+    def staged_logits(self, codes: Codes, rounds: Iterable[int]) -> Iterator[NDArray[np.float64]]:
+        """Logits (n,) of rows with codes uint8 (F, n) after so many rounds each, ascending; none
+        over the rounds absorbed. Every tree is walked once. Each logit is overwritten by the next.
+        """
+        rows = self.rows(codes)
+        for done in rounds:
+            self._advance(rows, done * self.settings.per_round)
+            yield rows.logit
 
     def answer(
         self,
@@ -140,6 +146,13 @@ class Boosting:
         self.round += 1
         if not self.finished:
             self.structure = self._plant()
+
+    def _advance(self, rows: BoostingRows, trees: int) -> None:
+        while rows.trees < trees:
+            last = min(rows.trees + self.settings.per_round, trees)
+            index = self.module.leaf_index(rows.codes, rows.trees, last)
+            self.module.add_leaves(rows.logit, index, rows.trees)
+            rows.trees = last
 
     def _plant(self) -> Structure:
         # Two unsteered rounds first: until then the gains are mostly noise.

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.training.preparation import MOST_LOSS, Census
+from shared.training.census import Census
+from shared.training.preparation import MOST_LOSS
 from shared.training.question import Question, fraction_bits
 
 WEIGHTS = np.arange(21) / 20
@@ -41,7 +42,7 @@ def mixture_question(census: Census) -> Question:
     """Asked once, when the shared model is trained."""
     purpose = "log loss on validation rows for each mixture of shared, residual and local model"
     length = len(RESIDUALS) * len(WEIGHTS)
-    return Question("mixture", length, _bits(census), purpose, counts_from=0)
+    return Question("mixture", "losses", length, _bits(census), float(MOST_LOSS), purpose)
 
 
 def mixture_answer(losses: NDArray[np.float64], census: Census) -> NDArray[np.int64]:
@@ -58,4 +59,4 @@ def mixture_from(total: NDArray[np.int64]) -> Mixture:
 
 
 def _bits(census: Census) -> int:
-    return fraction_bits(census.validation * MOST_LOSS + 1)
+    return fraction_bits(census.largest, census.lenders, MOST_LOSS)

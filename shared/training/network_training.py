@@ -11,8 +11,15 @@ Invariants:
   initial weights (torch's generator, so one torch version) and absorbed the same totals are equal,
   bit for bit. A lender's own epoch need not repeat on another machine, only on its own.
 - `answer` leaves the copy as it was, and is a pure function of (state, rows, lender_seed).
-- Every value of an answer lies within ± `bound`, and so does a total, give or take one per lender,
+- Every value of an answer lies within ± `BOUND`, and so does a total, give or take one per lender,
   however many lenders there are: values are clipped first and weighted by row shares afterwards.
+- No sum of up to 2**20 lenders overflows, but above 32 lenders one of a large share may be clipped
+  harder: it keeps to `lender_bits`. With 33 … 64 lenders ± 16 fits a share of up to 1/2, with 65 …
+  128 up to 1/4, and so on; trained weights are so much smaller that any share fits.
+- Weights and means are rounded at random, so that rounding has no drift: the last bits of a
+  lender's answer follow from its secret and the round, and asking twice gives the same bytes.
+- The number of rows travels as the last value, since it is the divisor of all others. So the totals
+  of two rounds, one lender being in one of them only, tell its number of training rows.
 
 Sources: federated averaging (McMahan et al., AISTATS 2017); moments averaged with the weights
 (FedAdamW, arXiv 2510.27486); the lender's prior in the loss (FedLC, arXiv 2209.00189).
@@ -33,16 +40,21 @@ from shared.errors import InternalError, OperatorError, PeerError
 from shared.model.features import PiecewiseLinear
 from shared.model.network import Network
 from shared.model.transform import Transform
+from shared.secure_sum.fixed_point import lender_bits, stochastic
+from shared.training.family import learning_points
 from shared.training.question import Question
 
 BOUND = 2**26 - 1
 """No value of an answer is larger than this, so 32 lenders fit a 32-bit ring in the worst case."""
 WEIGHT_BITS = 22
-"""Weights travel in steps of 2**-22 and are clipped at ± 16."""
+"""Weights travel in steps of 2**-22."""
+WEIGHT_CLIP = 16.0
+"""No weight is larger than one step less than this."""
 MOMENT_BITS = 25
 """Gradient mean, gradient root mean square and their masses: steps of 2**-25, clipped at ± 2."""
 
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8  # AdamW's usual constants
+_ROUNDING = 1  # sets the stream that rounds apart from any other of the same secret and round
 _PRIOR_ROWS = 10.0  # rows at the consortium's bad rate that temper a lender's own
 _AVERAGE_AFTER = 3  # rounds; before that the average would still hold untrained weights
 
@@ -107,15 +119,19 @@ class NetworkState:
 class NetworkTraining:
     """One identical copy at the coordinator and at every lender.
 
-    `rows` and `bad` are the consortium's totals from the census, 0 < bad < rows <= `BOUND`, else
-    OperatorError. `round` counts the rounds absorbed; `features` is the encoding of a table that
-    `answer` expects.
+    `rows`, `bad` and `lenders` are the consortium's totals from the census, 0 < bad < rows <=
+    `BOUND`, else OperatorError. `round` counts the rounds absorbed; `features` is the encoding of a
+    table that `answer` expects; `points`: after how many rounds each the averaged weights are kept.
     """
 
-    bound = BOUND
-
     def __init__(
-        self, transform: Transform, settings: NetworkSettings, rows: int, bad: int, seed: int
+        self,
+        transform: Transform,
+        settings: NetworkSettings,
+        rows: int,
+        bad: int,
+        seed: int,
+        lenders: int = 1,
     ) -> None:
         if not 0 < bad < rows <= BOUND:
             raise OperatorError(
@@ -126,12 +142,15 @@ class NetworkTraining:
         self.rows = rows
         self.features = PiecewiseLinear(transform, settings.pieces)
         self.round = 0
+        self.points = learning_points(settings.rounds, every=1)
+        self._limit = min(BOUND, 2 ** (lender_bits(lenders) - 1) - 1)
         self._seed = seed
         self._bad_rate = bad / rows
         initial = torch.nn.utils.parameters_to_vector(self._network().parameters())
         weights = initial.detach().double().numpy()
         self.state = NetworkState(weights, np.zeros_like(weights), np.zeros_like(weights))
         self._average: Floats | None = weights
+        self._kept = {0: weights.astype(np.float32)}
 
     @property
     def rounds(self) -> int:
@@ -153,9 +172,11 @@ class NetworkTraining:
         if self.finished:
             raise InternalError("the network has no round left to ask")
         return Question(
-            stage=f"round/{self.round}",
+            stage=f"network/{self.round}",
+            kind="weights",
             length=self.length,
             fraction_bits=WEIGHT_BITS,
+            clip=WEIGHT_CLIP,
             purpose="network weights and optimiser moments after one pass over this lender's rows, "
             "times its share of all rows; last, its number of rows",
         )
@@ -185,7 +206,9 @@ class NetworkTraining:
         if rows == 0:
             return np.zeros(self.length, dtype=np.int64)
         after = self._local_epoch(table_features, bad, lender_seed)
-        return _to_vector(after, rows, rows / self.rows)
+        rounding = np.random.Generator(np.random.PCG64([lender_seed, self.round, _ROUNDING]))
+        values = np.clip(_to_vector(after, rows / self.rows, rounding), -self._limit, self._limit)
+        return np.append(values, rows)
 
     def absorb(self, total: NDArray[np.int64]) -> None:
         """Take the released total of this round; PeerError (nothing changed) if it is no total."""
@@ -197,6 +220,8 @@ class NetworkTraining:
             self._average = keep * self._average + (1.0 - keep) * state.weights
         self.state = state
         self.round += 1
+        if self._average is not None and self.round in self.points:
+            self._kept[self.round] = self._average.astype(np.float32)
 
     def skip_to(self, done: int, total: NDArray[np.int64]) -> None:
         """Catch up: `done` rounds are over and `total` is the last one's.
@@ -217,10 +242,20 @@ class NetworkTraining:
         """The network with the running average of weights; InternalError after `skip_to`."""
         if self._average is None:
             raise InternalError("the averaged weights need the total of every round")
+        return self._network_of(self._average)
+
+    def staged_modules(self) -> list[Network]:
+        """The network as it was after each of `points` rounds; InternalError before the last one
+        is over, or after `skip_to`.
+        """
+        if not self.finished or set(self._kept) != set(self.points):
+            raise InternalError("the learning curve needs the total of every round")
+        return [self._network_of(self._kept[point]) for point in self.points]
+
+    def _network_of(self, weights: NDArray[np.floating]) -> Network:
         network = self._network()
-        torch.nn.utils.vector_to_parameters(
-            torch.from_numpy(self._average).float(), network.parameters()
-        )
+        flat = torch.from_numpy(weights).float()
+        torch.nn.utils.vector_to_parameters(flat, network.parameters())
         return network
 
     def _network(self) -> Network:
@@ -316,15 +351,24 @@ def _prior_offset(bad: NDArray[np.int8], bad_rate: float) -> float:
     return math.log(own / (1.0 - own)) - math.log(bad_rate / (1.0 - bad_rate))
 
 
-def _to_vector(state: NetworkState, rows: int, share: float) -> NDArray[np.int64]:
-    """Weights, means, roots, masses: clipped, times `share`, fixed point; last, the row count."""
-    moments = np.concatenate([state.mean, state.root, [state.mean_mass, state.root_mass]])
-    scaled = np.concatenate([state.weights * 2.0**WEIGHT_BITS, moments * 2.0**MOMENT_BITS])
-    shared = np.clip(scaled, -BOUND, BOUND) * share
-    roots = slice(2 * len(state.root), 3 * len(state.root))
+def _to_vector(
+    state: NetworkState, share: float, generator: np.random.Generator
+) -> NDArray[np.int64]:
+    """Weights, means, roots, masses: clipped, times `share`, fixed point."""
+    weights = _rounded(state.weights, WEIGHT_BITS, share, generator)
+    means = _rounded(state.mean, MOMENT_BITS, share, generator)
+    masses = np.array([state.mean_mass, state.root_mass])
     # Rounded up: a root of 0 under a mean that is not would give AdamW a step without limit.
-    shared[roots] = np.ceil(shared[roots])
-    return np.append(np.rint(shared).astype(np.int64), rows)
+    roots = np.ceil(np.minimum(state.root * 2.0**MOMENT_BITS, BOUND) * share)
+    whole = np.concatenate([roots, np.rint(masses * share * 2.0**MOMENT_BITS)])
+    return np.concatenate([weights, means, whole.astype(np.int64)])
+
+
+def _rounded(
+    values: Floats, bits: int, share: float, generator: np.random.Generator
+) -> NDArray[np.int64]:
+    clip = BOUND / 2.0**bits
+    return stochastic(np.clip(values, -clip, clip) * share, bits, clip, generator)
 
 
 def _from_total(total: NDArray[np.int64], rows: int) -> NetworkState:

@@ -11,9 +11,8 @@ from shared.model.shared_model import BLOCK_ROWS
 from shared.model.transform import Transform
 from shared.schema import Table
 from shared.statistics.scores import LOGIT_BINS, logit_histogram
-from shared.training.family import LearningPoint
+from shared.training.census import Census
 from shared.training.network_training import NetworkSettings, NetworkTraining
-from shared.training.preparation import Census
 from shared.training.question import Question
 from shared.training.rows import LenderRows
 
@@ -32,7 +31,7 @@ def network_settings(rows: int, rounds: int | None, *, many_levels: bool) -> Net
 
 
 class NetworkFamily:
-    """One question a round; the learning curve is counted on the weights the round starts from."""
+    """Weights and optimiser moments, one question a round."""
 
     def __init__(
         self, transform: Transform, census: Census, seed: int, rounds: int | None = None
@@ -40,13 +39,14 @@ class NetworkFamily:
         many = any(b.size > 20 for b in transform.columns if hasattr(b, "order"))
         settings = network_settings(census.rows, rounds, many_levels=many)
         self._transform = transform
-        self._training = NetworkTraining(transform, settings, census.rows, census.bad, seed)
-        self._learning: list[LearningPoint] = []
+        self._training = NetworkTraining(
+            transform, settings, census.rows, census.bad, seed, census.lenders
+        )
 
     @property
-    def learning(self) -> list[LearningPoint]:
-        """The learning curve so far."""
-        return self._learning
+    def points(self) -> tuple[int, ...]:
+        """Every round, or fewer."""
+        return self._training.points
 
     @property
     def finished(self) -> bool:
@@ -65,37 +65,35 @@ class NetworkFamily:
 
     def question(self) -> Question:
         """Weights and moments after one local epoch."""
-        asked = self._training.question()
-        return Question(
-            f"network/{self._training.round}",
-            asked.length + 2 * LOGIT_BINS,
-            asked.fraction_bits,
-            f"{asked.purpose}; good and bad test rows per logit bin",
-            counts_from=asked.length,
-        )
+        return self._training.question()
 
     def answer(self, rows: LenderRows) -> NDArray[np.int64]:
-        """One local epoch over the training rows; test rows are only counted."""
+        """One local epoch over the training rows."""
         if rows.features is None:
             rows.features = self._features(rows.table.take(rows.roles.training))
         bad = rows.bad[rows.roles.training]
-        sums = self._training.answer(rows.features, bad, rows.secret)
-        test = rows.table.take(rows.roles.test)
-        counts = logit_histogram(self._logit(test), rows.bad[rows.roles.test])
-        return np.concatenate([sums, counts.ravel()])
+        return self._training.answer(rows.features, bad, rows.secret)
 
     def absorb(self, total: NDArray[np.int64]) -> None:
-        """Average weights and moments; keep the learning curve."""
-        histogram = total[self._training.length :].reshape(2, LOGIT_BINS)
-        point = LearningPoint(self._training.round, histogram)
-        self._training.absorb(total[: self._training.length])  # first: it may refuse the total
-        self._learning.append(point)
+        """Average weights and moments."""
+        self._training.absorb(total)
 
     def logit(self, rows: LenderRows) -> NDArray[np.float64]:
         """Logit of all rows with the averaged weights so far."""
         if "network" not in rows.cache or not self.finished:
             rows.cache["network"] = self._logit(rows.table)
         return rows.cache["network"]
+
+    def staged_counts(self, rows: LenderRows) -> NDArray[np.int64]:
+        """Test rows per logit bin with the weights of each point; rows are encoded once."""
+        modules = self._training.staged_modules()
+        counts = np.zeros((len(modules), 2, LOGIT_BINS), dtype=np.int64)
+        for start in range(0, len(rows.roles.test), BLOCK_ROWS):
+            block = rows.roles.test[start : start + BLOCK_ROWS]
+            seen = torch.from_numpy(self._training.features.matrix(rows.table.take(block)))
+            for total, module in zip(counts, modules, strict=True):
+                total += logit_histogram(module.logit(seen).numpy(), rows.bad[block])
+        return counts
 
     def parts(self) -> tuple[Part, ...]:
         """The network."""

@@ -1,13 +1,15 @@
 """Federated preprocessing: three sums that become the frozen transform.
 
-    census   rows and bad rows by role; numbers: counts on the public grid;
-             categories: good and bad rows per level                     → refined grids, levels
+    census   rows and bad rows by role; lenders by size class; numbers: counts on the public
+             grid; categories: good and bad rows per level               → refined grids, levels
     refine   numbers: counts on the refined grids                        → quantile edges
     bins     every column: good and bad rows per final code              → WOE, IV, drift
 
 Invariants:
 - Only training rows are counted, except for the numbers of validation and test rows.
 - Every count is a whole number; nothing but their sums over lenders is used.
+- No cell of a lender of 1 … minimum cell - 1 rows leaves it; its rows by role and its size class
+  are exact.
 """
 
 from __future__ import annotations
@@ -31,8 +33,10 @@ from shared.statistics.grid import (
 )
 from shared.statistics.layout import Layout
 from shared.statistics.scores import class_counts
+from shared.training.census import CENSUS_LENGTH, Census, census_counts, census_from
 from shared.training.question import Question, fraction_bits
 from shared.training.roles import Roles
+from shared.training.small_cells import joined_small_cells, without_small_levels
 
 BINS = 254
 """Bins of a number column, beside "missing"."""
@@ -41,22 +45,6 @@ MOST_LOSS = 16
 """A row's log loss is cut off here wherever losses are summed, so that sums stay in the ring."""
 
 _PRIOR_ROWS = 10.0
-
-
-@dataclass(frozen=True)
-class Census:
-    """Numbers of rows over all lenders."""
-
-    rows: int
-    bad: int
-    validation: int
-    test: int
-    test_bad: int
-
-    @property
-    def base(self) -> float:
-        """Logit of the training rows' bad rate."""
-        return float(np.log(self.bad / (self.rows - self.bad)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +59,10 @@ class Preparation:
 
     STAGES = ("census", "refine", "bins")
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, minimum_cell: int = 1) -> None:
         self._schema = schema
+        self._minimum_cell = minimum_cell
+        self._kinds = {column.name: column.kind for column in schema.columns}
         self._stage = 0
         self._grids: dict[str, NDArray[np.float64]] = {}
         self._orders: dict[str, tuple[int, ...]] = {}
@@ -93,15 +83,15 @@ class Preparation:
             "bins": "good and bad rows per bin, for weight of evidence and drift",
         }
         stage = self.STAGES[self._stage]
-        return Question(stage, self._layout().length, 0, purpose[stage], counts_from=0)
+        return Question(stage, "counts", self._layout().length, 0, 1.0, purpose[stage])
 
     def answer(self, table: Table, roles: Roles) -> NDArray[np.int64]:
         """A lender's counts for the question at hand."""
         bad = _labels(table)
         training = table.take(roles.training)
+        counts: dict[str, NDArray[np.int64]] = {}
         match self.STAGES[self._stage]:
             case "census":
-                counts = {"": _row_counts(bad, roles)}
                 for column in self._schema.columns:
                     counts |= _census_of(column, training)
             case "refine":
@@ -111,6 +101,9 @@ class Preparation:
                 }
             case _:
                 counts = self._code_counts(training)
+        counts = {name: self._blurred(name, part) for name, part in counts.items()}
+        if self.STAGES[self._stage] == "census":
+            counts[""] = census_counts(bad, roles)
         return self._layout().flatten(counts)
 
     def absorb(self, total: NDArray[np.int64]) -> None:
@@ -127,11 +120,21 @@ class Preparation:
                 self.bins = BinCounts(values)
         self._stage += 1
 
+    def _blurred(self, name: str, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """A column's counts without small cells."""
+        least = self._minimum_cell
+        if self._kinds[name] == "category":
+            return without_small_levels(counts, least)
+        if self._stage < 2:
+            return joined_small_cells(counts, least)
+        missing = without_small_levels(counts[:, -1:], least)
+        return np.concatenate([joined_small_cells(counts[:, :-1], least), missing], axis=1)
+
     def _layout(self) -> Layout:
         fields: list[tuple[str, tuple[int, ...]]] = []
         match self.STAGES[self._stage]:
             case "census":
-                fields.append(("", (5,)))
+                fields.append(("", (CENSUS_LENGTH,)))
                 for column in self._schema.columns:
                     fields += _census_fields(column)
             case "refine":
@@ -154,13 +157,12 @@ class Preparation:
         }
 
     def _absorb_census(self, values: dict[str, NDArray[np.int64]]) -> None:
-        census = Census(*(int(count) for count in values[""]))
+        census = census_from(values[""])
         if not 0 < census.bad < census.rows:
             raise PeerError(
                 f"{census.bad} of {census.rows} training rows are bad: a model needs both classes"
             )
-        for rows in (census.rows, census.validation * MOST_LOSS + 1, census.test):
-            fraction_bits(rows)  # now, not after the training: PeerError for more than a ring holds
+        fraction_bits(census.largest, census.lenders)  # now, not after the training: PeerError
         self.census = census
         for column in self._schema.columns:
             if column.kind == "number":
@@ -184,19 +186,6 @@ def _labels(table: Table) -> NDArray[np.int8]:
     if table.bad is None:
         raise InternalError("training needs a table with labels")
     return table.bad
-
-
-def _row_counts(bad: NDArray[np.int8], roles: Roles) -> NDArray[np.int64]:
-    return np.array(
-        [
-            len(roles.training),
-            bad[roles.training].sum(),
-            len(roles.validation),
-            len(roles.test),
-            bad[roles.test].sum(),
-        ],
-        dtype=np.int64,
-    )
 
 
 def _census_fields(column: Column) -> list[tuple[str, tuple[int, ...]]]:

@@ -5,6 +5,8 @@ Invariants:
   lender derive the same one, and the coordinator cannot slip in another.
 - The answer is an int64 vector; only the sum of all lenders' vectors is ever released. Integer
   sums do not depend on the order or grouping of lenders, so neither does the model.
+- No sum overflows: a lender's numbers stay within its share of the ring (`fraction_bits`), however
+  its rows lie.
 """
 
 from __future__ import annotations
@@ -15,45 +17,59 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import PeerError
+from shared.secure_sum.fixed_point import lender_bits
+from shared.secure_sum.statements import Kind
 
-RING_BITS = 31
-"""A total must stay within ± 2**31, so that a 32-bit ring can carry it."""
+TOTAL_BITS = 31
+"""A total lies within ± 2**31, as a 32-bit ring carries it."""
+MOST_BITS, LEAST_BITS = 12, 4
+"""Bits after the point of a value of at most 1. More than twelve gain no accuracy
+(docs/model-boosted.md); and where all spreads of the rows get twelve, their models are the same."""
 
 
 @dataclass(frozen=True)
 class Question:
     """One stage of a run. A real number x travels as round(x · 2**fraction_bits).
 
-    `purpose` says in plain words what the numbers are for. Values from `counts_from` on are counts
-    or losses, which are never negative; None where all may be.
+    `kind`: what the numbers are. `clip`: the most that one row adds to one number, in the number's
+    own unit; for weights the most that one number can be. `purpose` says it in plain words.
     """
 
     stage: str
+    kind: Kind
     length: int
     fraction_bits: int
+    clip: float
     purpose: str
-    counts_from: int | None = None
 
     def check(self, vector: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The vector itself, when it has the asked length and fits the ring; else PeerError."""
+        """The vector itself, when it has the asked length and fits the ring; else PeerError.
+
+        Counts and losses are never negative.
+        """
         if vector.ndim != 1 or len(vector) != self.length or vector.dtype.kind != "i":
             raise PeerError(
                 f"stage {self.stage}: expected {self.length} integers, "
                 f"got {vector.dtype} of shape {vector.shape}"
             )
-        if len(vector) and max(int(vector.max()), -int(vector.min())) >= 2**RING_BITS:
-            raise PeerError(f"stage {self.stage}: a value does not fit {RING_BITS} bits")
-        if self.counts_from is not None and (vector[self.counts_from :] < 0).any():
+        if len(vector) and max(int(vector.max()), -int(vector.min())) >= 2**TOTAL_BITS:
+            raise PeerError(f"stage {self.stage}: a value does not fit {TOTAL_BITS} bits")
+        if self.kind in ("counts", "losses") and (vector < 0).any():
             raise PeerError(f"stage {self.stage}: a count is negative")
         return vector.astype(np.int64, copy=False)
 
 
-def fraction_bits(rows: int, *, most: int = 16) -> int:
-    """Bits after the point so that `rows` values of at most 1 add up within the ring.
+def fraction_bits(largest: int, lenders: int, clip: int = 1) -> int:
+    """Bits f after the point, so that no lender's sum overflows its share of the ring.
 
-    At least 4 (134 million rows); raises PeerError above that.
+    With b = `lender_bits(lenders)` and at most `largest` rows at a lender, each adding at most
+    `clip` (a power of two): largest · clip · 2**f < 2**(b-1). f is at most 12 less the bits of
+    the clip and at least 4 less them; raises PeerError where not even those fit.
     """
-    bits = min(most, RING_BITS - max(1, int(rows).bit_length()))
-    if bits < 4:
-        raise PeerError(f"{rows} rows are more than one 32-bit sum can carry")
-    return bits
+    bits = min(MOST_BITS, lender_bits(lenders) - 1 - max(1, int(largest).bit_length()))
+    if bits < LEAST_BITS:
+        raise PeerError(
+            f"{lenders} lenders, the largest of up to {largest} rows, have more rows than a "
+            "32-bit sum can carry"
+        )
+    return bits - (clip.bit_length() - 1)

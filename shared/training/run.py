@@ -20,11 +20,17 @@ from shared.model.shared_model import SharedModel
 from shared.training.agreement import Agreement
 from shared.training.blended import BlendFamily
 from shared.training.boosted import BoostedFamily
-from shared.training.evaluation import Evaluation, evaluation_from, evaluation_question
+from shared.training.census import Census
+from shared.training.evaluation import (
+    Evaluation,
+    evaluation_answer,
+    evaluation_from,
+    evaluation_question,
+)
 from shared.training.family import Family
 from shared.training.mixture import Mixture, mixture_from, mixture_question
 from shared.training.networked import NetworkFamily
-from shared.training.preparation import Census, Preparation
+from shared.training.preparation import Preparation
 from shared.training.question import Question
 from shared.training.rows import LenderRows
 
@@ -34,7 +40,7 @@ class Run:
 
     def __init__(self, agreement: Agreement) -> None:
         self.agreement = agreement
-        self.preparation = Preparation(agreement.schema)
+        self.preparation = Preparation(agreement.schema, agreement.minimum_cell)
         self.family: Family | None = None
         self.mixture: Mixture | None = None
         self.evaluation: Evaluation | None = None
@@ -64,10 +70,12 @@ class Run:
         if self.family is None:
             return self.preparation.question()
         if self.evaluation is not None:
-            return Question("close", 0, 0, "nothing: hands out the last total")
+            return Question("close", "counts", 0, 0, 1.0, "nothing: hands out the last total")
         if not self.family.finished:
             return self.family.question()
-        return mixture_question(self._census()) if self.mixture is None else evaluation_question()
+        if self.mixture is None:
+            return mixture_question(self._census())
+        return evaluation_question(self.family.points)
 
     @property
     def steps(self) -> int | None:
@@ -80,6 +88,14 @@ class Run:
             return self.preparation.answer(rows.table, rows.roles)
         return self.family.answer(rows)
 
+    def evaluate(self, rows: LenderRows, personal: NDArray[np.float64]) -> NDArray[np.int64]:
+        """A lender's counts for the stage `evaluation`; `personal`: logits of its test rows."""
+        if self.family is None or self.mixture is None:
+            raise InternalError("an evaluation is asked for before training is over")
+        staged = self.family.staged_counts(rows)
+        shared = self.family.logit(rows)
+        return evaluation_answer(rows, shared, personal, staged, self.agreement.minimum_cell)
+
     def absorb(self, total: NDArray[np.int64]) -> None:
         """Take the released total of the question at hand; PeerError when it cannot be one."""
         question = self.question()
@@ -91,7 +107,7 @@ class Run:
         elif self.evaluation is not None:
             self._closed = True
         elif self.mixture is not None:
-            self.evaluation = evaluation_from(vector)
+            self.evaluation = evaluation_from(vector, self.family.points)
         elif self.family.finished:
             self.mixture = mixture_from(vector)
         else:

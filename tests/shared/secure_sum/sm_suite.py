@@ -18,7 +18,7 @@ class SmSuite(StandardSuite):
 
     def digest(self, message):
         running = hashes.Hash(hashes.SM3())
-        running.update(message)
+        running.update(bytes(message))
         return running.finalize()
 
     def derive(self, secret, salt, info):

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from shared.schema import Column, LabelContract, Schema, Table
 from shared.training.agreement import Agreement
-from shared.training.evaluation import evaluation_answer
 from shared.training.roles import roles_of
 from shared.training.rows import LenderRows
 from shared.training.run import Run
@@ -92,9 +91,7 @@ def answer(run: Run, rows: LenderRows) -> Vector:
         return run.answer(rows)
     if run.mixture is None:
         return np.zeros(run.question().length, dtype=np.int64)
-    logit, roles = run.logit(rows), rows.roles
-    test = logit[roles.test]
-    return evaluation_answer(test, test, rows.bad[roles.test], logit[roles.training])
+    return run.evaluate(rows, run.logit(rows)[rows.roles.test])
 
 
 def total_of(run: Run, lenders: list[LenderRows]) -> Vector:

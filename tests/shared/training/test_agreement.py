@@ -20,6 +20,8 @@ OTHER = {
     "time_cutoff": 2006.0,
     "rounds": 5,
     "minimum_lenders": 4,
+    "sums": "plain",
+    "minimum_cell": 3,
 }
 
 
@@ -47,6 +49,16 @@ def test_the_digest_follows_every_term() -> None:
         ({"profile": "loose"}, "profile 'loose'"),
         ({"minimum_lenders": 2}, "floor of 3"),
         ({"profile": "production", "minimum_lenders": 4}, "floor of 5"),
+        ({"sums": "masked"}, "sums 'masked'"),
+        ({"sums": ["secure"]}, "sums"),
+        (
+            {"profile": "production", "minimum_lenders": 5, "sums": "plain"},
+            "the production profile refuses plain sums",
+        ),
+        ({"minimum_cell": 0}, "minimum_cell 0"),
+        ({"minimum_cell": 1001}, "minimum_cell 1001"),
+        ({"minimum_cell": 2.0}, "whole numbers"),
+        ({"minimum_cell": True}, "whole numbers"),
         ({"test_share": 0.0}, "test_share"),
         ({"test_share": 0.51}, "test_share"),
         ({"test_share": float("nan")}, "test_share"),
@@ -80,6 +92,7 @@ def test_the_floors_leave_nobody_alone_with_one_other() -> None:
         {"surprise": 1},
         {"test_share": "0.2"},
         {"seed": None},
+        {"minimum_cell": "5"},
         {"profile": ["demo"]},
     ],
     ids=str,
@@ -88,6 +101,15 @@ def test_a_document_that_is_no_agreement_is_refused(edit: dict[str, object]) -> 
     """Missing schema, unknown keys and wrong types are the operator's to mend."""
     with pytest.raises(OperatorError):
         agreement_from(TERMS.to_dict() | edit)
+
+
+def test_sums_are_secure_and_no_cell_is_small_unless_the_terms_say_so() -> None:
+    """Also for a document written before there was a choice; production may raise the cell."""
+    document = TERMS.to_dict()
+    del document["sums"], document["minimum_cell"]
+    assert (agreement_from(document).sums, agreement_from(document).minimum_cell) == ("secure", 1)
+    strict = replace(TERMS, profile="production", minimum_lenders=5, minimum_cell=1000)
+    assert strict.sums == "secure"
 
 
 @pytest.mark.parametrize("gone", ["schema", "name"])

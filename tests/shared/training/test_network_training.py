@@ -302,7 +302,7 @@ def test_the_question_names_the_round_and_ends_with_the_last() -> None:
     """Stages count up; after the last one there is nothing to ask or answer."""
     training, _ = trained()
     fresh = start(lenders())
-    assert (fresh.question().stage, fresh.question().length) == ("round/0", fresh.length)
+    assert (fresh.question().stage, fresh.question().length) == ("network/0", fresh.length)
     assert training.finished
     with pytest.raises(InternalError, match="no round left"):
         training.question()

@@ -48,10 +48,9 @@ def replayed(family: Family, totals: list[Vector]) -> Run:
 
 def observed(run: Run) -> tuple[object, ...]:
     """Everything a refused total must leave as it was."""
-    learning = None if run.family is None else len(run.family.learning)
     question = None if run.finished else run.question()
     state = (run.preparation.census, run.preparation.transform, run.mixture, run.evaluation)
-    return run.digest, run.absorbed, question, run.finished, run.trained, learning, *state
+    return run.digest, run.absorbed, question, run.finished, run.trained, *state
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -100,7 +99,11 @@ def test_any_changed_value_of_a_total_changes_the_digest(data: st.DataObject) ->
     bent[place] += 1
     ours, theirs = replayed("boosted", totals[:stage]), replayed("boosted", totals[:stage])
     ours.absorb(totals[stage])
-    theirs.absorb(bent)
+    try:
+        theirs.absorb(bent)
+    except PeerError:
+        assert stage == 0  # a census that so many lenders cannot have
+        return
     assert ours.digest != theirs.digest
     # What follows is chained to it, as long as the bent copy still asks for the same lengths.
     for total in totals[stage + 1 :]:
@@ -123,13 +126,10 @@ def test_the_order_of_totals_counts() -> None:
     """Two rounds' totals of equal length, swapped, give another digest."""
     totals = conducted("boosted").totals
     run, swapped = replayed("boosted", totals[:3]), replayed("boosted", totals[:3])
-    first = totals[4]  # fits no measured round, so pad both to the stage's length
-    second = np.zeros_like(totals[3])
-    second[: len(first)] = first
-    run.absorb(totals[3])
-    swapped.absorb(second)
-    run.absorb(first)
-    swapped.absorb(totals[3][: len(first)])
+    for total in totals[3:5]:
+        run.absorb(total)
+    for total in (totals[4], totals[3]):
+        swapped.absorb(total)
     assert run.digest != swapped.digest
 
 
@@ -182,9 +182,9 @@ def test_a_total_that_a_stage_itself_refuses_changes_nothing_either() -> None:
     for family, stage, place, value in (
         ("boosted", 0, 1, 0),
         ("boosted", 1, 0, -1),
-        ("network", 3, -2001, 0),
-        ("network", 3, -2001, -5),
-        ("network", 3, -2002, -5),
+        ("network", 3, -1, 0),
+        ("network", 3, -1, -5),
+        ("network", 3, -2, -5),
     ):
         totals = conducted(family).totals
         run = replayed(family, totals[:stage])

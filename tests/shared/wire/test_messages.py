@@ -15,16 +15,32 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from shared.errors import PeerError
-from shared.wire import messages
+from shared.secure_sum.encoding import text_of
+from shared.secure_sum.statements import (
+    Answer,
+    Delivery,
+    MaskedInput,
+    MemberKeys,
+    Payload,
+    Ready,
+    Refusal,
+    Roll,
+    RoundOpen,
+    SealedShares,
+    SetUpOpen,
+    Survivors,
+)
+from shared.wire import arrays, messages
 from shared.wire.messages import (
     Ask,
     Behind,
+    Question,
     Refused,
     Reply,
     Sum,
-    pack_ask,
+    pack_question,
     pack_reply,
-    parse_ask,
+    parse_question,
     parse_reply,
 )
 
@@ -33,11 +49,39 @@ counts = st.integers(0, 2**63 - 1)
 vectors = st.lists(st.integers(-(2**63), 2**63 - 1), max_size=20).map(
     lambda values: np.array(values, dtype=np.int64)
 )
-asks = st.builds(Ask, texts, texts, counts, texts, st.lists(vectors, max_size=5).map(tuple))
+words = st.lists(st.integers(0, 2**32 - 1), max_size=20).map(
+    lambda values: np.array(values, dtype=np.uint32)
+)
+small, whole = st.binary(max_size=70), st.integers(-(2**70), 2**70)
+pieces, codes = st.lists(small, max_size=4).map(tuple), st.lists(texts, max_size=4).map(tuple)
+boxes = st.lists(st.tuples(texts, small), max_size=4).map(tuple)
+floats = st.floats(allow_nan=False, allow_infinity=False)
+payloads = st.builds(Payload, small, texts, texts, whole, whole, floats, whole)
+keys = st.builds(MemberKeys, small, texts, small, small, pieces, pieces, small)
+rounds = st.builds(RoundOpen, small, whole, payloads, whole, small)
+refusals = st.builds(Refusal, texts, small, texts, texts, texts, small)
+signatures = st.lists(st.tuples(texts, st.binary(max_size=200)), max_size=4).map(tuple)
+
+asks = st.builds(
+    Ask, texts, texts, counts, texts, st.lists(vectors, max_size=5).map(tuple),
+    st.none() | rounds, signatures,
+)  # fmt: skip
+statements = st.one_of(
+    st.builds(SetUpOpen, whole, small, small, whole, texts, small, small),
+    st.builds(Roll, small, whole, st.lists(keys, max_size=3).map(tuple), small),
+    st.builds(Delivery, small, st.lists(st.tuples(texts, small, small), max_size=4).map(tuple)),
+    st.builds(Survivors, small, codes, small),
+)
+codes_of_errors = st.sampled_from(["operator", "peer", "internal", "unexpected"])
 replies = st.one_of(
     st.builds(Sum, texts, texts, vectors),
-    st.builds(Behind, texts, counts),
-    st.builds(Refused, texts, st.sampled_from(["operator", "peer", "internal", "unexpected"])),
+    st.builds(Behind, texts, counts, st.just(b"") | st.binary(min_size=32, max_size=32)),
+    st.builds(Refused, texts, codes_of_errors, st.none() | refusals),
+    st.builds(MaskedInput, st.binary(max_size=32), texts, words, small),
+    keys,
+    st.builds(SealedShares, small, texts, boxes, small),
+    st.builds(Ready, small, texts, small),
+    st.builds(Answer, small, texts, pieces, small),
 )
 
 
@@ -46,24 +90,33 @@ def travelled(content: RecordDict) -> RecordDict:
     return recorddict_from_proto(recorddict_to_proto(content))
 
 
-def plain(message: Ask | Reply) -> dict[str, Any]:
+def plain(message: Question | Reply) -> dict[str, Any]:
     fields = {"type": type(message).__name__, **vars(message)}
+    for name in ("vector", "values"):
+        if name in fields:
+            fields[name] = (fields[name].dtype.str, fields[name].tolist())
     if isinstance(message, Ask):
         fields["released"] = [(total.dtype.str, total.tolist()) for total in message.released]
-    if isinstance(message, Sum):
-        fields["vector"] = (message.vector.dtype.str, message.vector.tolist())
     return fields
 
 
 @given(asks)
 def test_a_question_arrives_as_it_was_sent(ask: Ask) -> None:
-    """Any number of totals of any length, empty ones too, in one flat array."""
-    assert plain(parse_ask(travelled(pack_ask(ask)))) == plain(ask)
+    """Any number of totals of any length, empty ones too; with a round to answer for or without."""
+    assert plain(parse_question(travelled(pack_question(ask)))) == plain(ask)
+
+
+@given(statements, texts)
+def test_a_statement_arrives_as_it_was_sent(statement: Question, label: str) -> None:
+    """Of every kind a coordinator makes; the label is for whoever looks at the record."""
+    packed = travelled(pack_question(statement, label))
+    assert parse_question(packed) == statement
+    assert packed["ask"]["stage"] == label
 
 
 @given(replies)
 def test_a_reply_arrives_as_it_was_sent(reply: Reply) -> None:
-    """All three kinds."""
+    """Of every kind."""
     assert plain(parse_reply(travelled(pack_reply(reply)))) == plain(reply)
 
 
@@ -118,6 +171,8 @@ def claim(shape: object, descr: object = "<i4") -> str:
     return repr({"descr": descr, "fortran_order": False, "shape": shape})
 
 
+MASKED = MaskedInput(bytes(32), "L01", np.arange(4, dtype=np.uint32), bytes(64))
+
 HOSTILE: dict[str, tuple[str, tuple[int, ...], bytes]] = {
     "empty": ("int32", (4,), b""),
     "no magic": ("int32", (4,), b"hello, this is not an array at all"),
@@ -158,14 +213,14 @@ HOSTILE: dict[str, tuple[str, tuple[int, ...], bytes]] = {
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_hostile_arrays_are_the_peers_error_and_allocate_nothing(hostile: str) -> None:
-    """In a sum and in a question; whatever the header claims, memory stays small."""
+    """In a sum, under masks and in a question; whatever the header claims, memory stays small."""
     dtype, shape, data = HOSTILE[hostile]
     array = ArrayRecord({"values": Array(dtype, shape, "numpy.ndarray", data)})
-    reply, ask = pack_reply(Sum("L01", "census", GOOD)), pack_ask(Ask("r", "s", 0, "d", (GOOD,)))
-    reply["sum"] = array
-    ask["totals"] = array
+    reply, masked = pack_reply(Sum("L01", "census", GOOD)), pack_reply(MASKED)
+    ask = pack_question(Ask("r", "s", 0, "d", (GOOD,)))
+    reply["sum"] = masked["masked"] = ask["totals"] = array
     tracemalloc.start()
-    for parse, content in ((parse_reply, reply), (parse_ask, ask)):
+    for parse, content in ((parse_reply, reply), (parse_reply, masked), (parse_question, ask)):
         with pytest.raises(PeerError):
             parse(content)
     peak = tracemalloc.get_traced_memory()[1]
@@ -192,15 +247,20 @@ def test_a_bent_or_cut_array_parses_or_is_refused(place: int, byte: int, cut: bo
 def test_more_numbers_than_any_stage_needs_are_refused() -> None:
     """However honestly they are packed."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(messages, "_MOST_VALUES", 100)
+        patch.setattr(arrays, "MOST_VALUES", 100)
         assert len(parse_reply(pack_reply(Sum("L01", "s", np.arange(100)))).vector) == 100
         with pytest.raises(PeerError, match="larger"):
             parse_reply(pack_reply(Sum("L01", "s", np.arange(101))))
 
 
+PAYLOAD = Payload(bytes(32), "census", "counts", 2, 0, 1.0, 1)
+ROUND = RoundOpen(bytes(32), 0, PAYLOAD, 20, bytes(64))
+FIELDS = ("kind", "run", "stage", "first", "digest", "lengths", "opened", "agreed_by", "agreed")
+
+
 def ask_with(**changes: object) -> RecordDict:
     """A fine question over two totals of two numbers, but for the changed fields."""
-    content = pack_ask(Ask("run", "census", 0, "d" * 64, (np.arange(2), np.arange(2))))
+    content = pack_question(Ask("run", "census", 0, "d" * 64, (np.arange(2), np.arange(2))))
     fields = dict(content["ask"].items())
     fields.update(changes)
     held = {key: value for key, value in fields.items() if value is not None}
@@ -211,7 +271,22 @@ def ask_with(**changes: object) -> RecordDict:
 @pytest.mark.parametrize(
     "changes",
     [
-        *({key: None} for key in ("run", "stage", "first", "digest", "lengths")),
+        *({key: None} for key in FIELDS),
+        {"more": 1},
+        {"kind": "Ask"},
+        {"opened": "text"},
+        {"opened": b"{}"},
+        {"opened": text_of(ROUND)[:-1]},
+        {"opened": text_of(ROUND) + b" "},
+        {"opened": text_of(Survivors(bytes(32), ("L01",)))},
+        {"opened": bytes((1 << 20) + 1)},
+        {"agreed_by": ["L01"]},
+        {"agreed_by": ["L01"], "agreed": ["signature"]},
+        {"agreed_by": [b"L01"], "agreed": [b"signature"]},
+        {"agreed_by": "L01", "agreed": [b"signature"]},
+        {"agreed_by": ["L01"], "agreed": [bytes(201)]},
+        {"agreed_by": ["L" * 201], "agreed": [b"signature"]},
+        {"agreed_by": ["L"] * 4097, "agreed": [b"s"] * 4097},
         {"run": 7},
         {"run": b"run"},
         {"run": "r" * 201},
@@ -229,15 +304,22 @@ def ask_with(**changes: object) -> RecordDict:
         {"lengths": [2, 1]},
         {"lengths": [2, 3]},
         {"lengths": []},
+        {"lengths": [0] * 20_001},
         {"lengths": [2**62, 2**62, 2**62, 2**62, 4]},
     ],
     ids=lambda changes: json.dumps(changes, default=str)[:40],
 )
 def test_a_question_with_a_wrong_field_is_refused(changes: dict[str, object]) -> None:
     """Missing, of another type, out of range, or at odds with the numbers that came."""
-    assert plain(parse_ask(ask_with())) is not None
+    assert plain(parse_question(ask_with())) is not None
     with pytest.raises(PeerError):
-        parse_ask(ask_with(**changes))
+        parse_question(ask_with(**changes))
+
+
+BEHIND = {"kind": "behind", "member": "L01", "have": 3, "unproven": b""}
+REFUSED = {"kind": "refused", "member": "L01", "code": "peer", "refusal": b""}
+ANSWER = Answer(bytes(32), "L01", (bytes(33),) * 3, bytes(64))
+SURVIVORS = Survivors(bytes(32), ("L01", "L02", "L03"), bytes(64))
 
 
 def reply_of(config: dict[str, Any], vector: NDArray[np.int64] | None = GOOD) -> RecordDict:
@@ -261,14 +343,45 @@ def reply_of(config: dict[str, Any], vector: NDArray[np.int64] | None = GOOD) ->
         reply_of({"kind": "sum", "member": "L" * 201, "stage": "census"}),
         reply_of({"kind": "total", "member": "L01", "stage": "census"}),
         reply_of({"kind": b"sum", "member": "L01", "stage": "census"}),
-        reply_of({"kind": "behind", "member": "L01"}),
-        reply_of({"kind": "behind", "member": "L01", "have": -1}),
-        reply_of({"kind": "behind", "member": "L01", "have": False}),
-        reply_of({"kind": "refused", "member": "L01"}),
-        reply_of({"kind": "refused", "member": "L01", "code": "row 7: income 12,300"}),
-        reply_of({"kind": "refused", "member": "L01", "code": ["peer"]}),
+        reply_of({"kind": "sum", "member": "L01", "stage": "census", "more": 1}),
+        reply_of({"kind": "behind", "member": "L01", "have": 1, "unproven": b""}),
+        *(
+            reply_of(BEHIND | bent, None)
+            for bent in (
+                {"have": -1},
+                {"have": False},
+                {"unproven": bytes(31)},
+                {"unproven": bytes(33)},
+                {"unproven": ""},
+                {"more": 1},
+                {"member": 1},
+            )
+        ),
+        reply_of({"kind": "behind", "member": "L01", "have": 1}, None),
+        *(
+            reply_of(REFUSED | bent, None)
+            for bent in (
+                {"code": "row 7: income 12,300"},
+                {"code": ["peer"]},
+                {"refusal": b"{}"},
+                {"refusal": "no"},
+                {"refusal": text_of(ROUND)},
+                {"refusal": bytes(1 << 17)},
+                {"more": b"row 7"},
+                {"member": "L" * 201},
+            )
+        ),
+        reply_of({"kind": "refused", "member": "L01", "code": "peer"}, None),
+        reply_of({"kind": "masked", "round": bytes(32), "member": "L01", "signature": b""}, None),
+        reply_of({"kind": "masked", "round": bytes(32), "member": "L01", "signature": b""}),
+        reply_of({"kind": "Answer", "body": b""}, None),
+        reply_of({"kind": "Answer", "body": text_of(ANSWER)}),
+        reply_of({"kind": "Ready", "body": text_of(ANSWER)}, None),
+        reply_of({"kind": "Answer", "body": text_of(ANSWER), "stage": "trees/0"}, None),
+        reply_of({"kind": "Answer", "body": bytes((1 << 20) + 1)}, None),
+        reply_of({"kind": "Survivors", "body": text_of(SURVIVORS)}, None),
     ],
-    ids=range(17),
+    ids=range(38),
 )
 def test_a_reply_with_a_wrong_field_is_refused(content: RecordDict) -> None:
     """Missing records and fields, other types, unknown kinds, and codes that are texts."""
@@ -302,3 +415,109 @@ def test_an_unknown_kind_is_quoted_briefly() -> None:
     with pytest.raises(PeerError) as refused:
         parse_reply(reply_of({"kind": "x" * 150, "member": "L01"}))
     assert len(str(refused.value)) < 80
+
+
+def test_the_fine_twins_of_those_replies_are_read() -> None:
+    """So that each is refused for its one flaw."""
+    assert parse_reply(reply_of(BEHIND, None)) == Behind("L01", 3)
+    assert parse_reply(reply_of(REFUSED, None)) == Refused("L01", "peer")
+    assert parse_reply(reply_of({"kind": "Answer", "body": text_of(ANSWER)}, None)) == ANSWER
+
+
+def statement_with(**changes: object) -> RecordDict:
+    fields = {"kind": "Survivors", "body": text_of(SURVIVORS), "stage": "trees/5/unmask"} | changes
+    return RecordDict({"ask": ConfigRecord({k: v for k, v in fields.items() if v is not None})})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({key: None} for key in ("kind", "body", "stage")),
+        {"more": 1},
+        {"kind": "Roll"},
+        {"kind": "Answer", "body": text_of(ANSWER)},
+        {"kind": "RoundOpen", "body": text_of(ROUND)},
+        {"kind": "ask"},
+        {"stage": "s" * 201},
+        {"stage": 5},
+        {"body": text_of(SURVIVORS).decode()},
+        {"body": text_of(SURVIVORS)[:-1]},
+        {"body": text_of(SURVIVORS).replace(b":", b": ", 1)},
+        {"body": b"[" * 100_000},
+        {"body": bytes((1 << 20) + 1)},
+    ],
+    ids=range(15),
+)
+def test_a_statement_in_another_form_is_refused(changes: dict[str, object]) -> None:
+    """Of another kind than it says, from the wrong side, in another text, or too large."""
+    assert parse_question(statement_with()) == SURVIVORS
+    with pytest.raises(PeerError):
+        parse_question(statement_with(**changes))
+
+
+def test_a_record_beside_those_of_a_message_is_refused() -> None:
+    """Nothing rides along unread."""
+    for content, parse in (
+        (pack_question(SURVIVORS), parse_question),
+        (pack_question(Ask("r", "s", 0, "d", ())), parse_question),
+        (pack_reply(ANSWER), parse_reply),
+        (pack_reply(MASKED), parse_reply),
+    ):
+        parse(content)
+        content["more"] = ConfigRecord({"rows": 7})
+        with pytest.raises(PeerError, match="parts"):
+            parse(content)
+
+
+@settings(max_examples=150)
+@given(st.sampled_from([SURVIVORS, ANSWER]), st.integers(0, 10**6), st.binary(max_size=3))
+def test_a_bent_text_of_a_statement_is_another_statement_or_refused(
+    statement: Survivors | Answer, place: int, bytes_: bytes
+) -> None:
+    """Whatever is read has exactly the text that came."""
+    body = text_of(statement)
+    at = place % len(body)
+    bent = body[:at] + bytes_ + body[at + 1 :]
+    question = isinstance(statement, Survivors)
+    record = ConfigRecord({"kind": type(statement).__name__, "body": bent})
+    try:
+        if question:
+            record["stage"] = ""
+            parsed: object = parse_question(RecordDict({"ask": record}))
+        else:
+            parsed = parse_reply(RecordDict({"reply": record}))
+    except PeerError:
+        return
+    assert text_of(parsed) == bent
+
+
+def test_masked_numbers_take_four_bytes_each() -> None:
+    """Half of what a plain sum's larger totals take; the rest of the message is small."""
+    values = np.full(1000, 2**32 - 1, dtype=np.uint32)
+    packed = pack_reply(MaskedInput(bytes(32), "L01", values, bytes(64)))
+    array = packed.array_records["masked"]["values"]
+    assert (array.dtype, len(array.data)) == ("uint32", 4128)
+    parsed = parse_reply(packed)
+    assert isinstance(parsed, MaskedInput)
+    assert parsed.values.tolist() == values.tolist()
+    parsed.values[:] = 0  # a copy of its own
+
+
+def test_bounds_on_texts_are_above_what_the_largest_consortium_needs() -> None:
+    """A roll of 500 members with twelve slots, and a delivery to one of them."""
+    member = MemberKeys(
+        bytes(32), "L001", bytes(400), bytes(32), (bytes(32),) * 12, (bytes(32),) * 12, bytes(64)
+    )
+    roll = Roll(bytes(32), 334, (member,) * 500, bytes(64))
+    delivery = Delivery(bytes(32), (("L001", bytes(66 * 12 + 16), bytes(64)),) * 499)
+    for statement in (roll, delivery):
+        assert 20 * len(text_of(statement)) < messages._QUESTIONS[type(statement).__name__][1]
+        assert parse_question(pack_question(statement)) == statement
+
+
+def test_numbers_in_more_bytes_than_they_need_are_refused() -> None:
+    """There is one form of every vector, and a copy of it elsewhere has the same digest."""
+    content = pack_reply(Sum("L01", "census", GOOD))
+    content["sum"] = ArrayRecord({"values": Array(GOOD.astype("<i8"))})
+    with pytest.raises(PeerError, match="wider"):
+        parse_reply(content)
