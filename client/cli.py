@@ -3,6 +3,9 @@
     lianfang-client check loans.csv --schema consortium.toml
     lianfang-client score own/model applicants.csv --out scored.csv --reasons 4
     lianfang-client result own/result.json
+    lianfang-client outbox                      what left this building, from the lender's folder
+    lianfang-client outbox /srv/lender --since 200 --refusals
+    lianfang-client outbox /srv/lender --run 3fa8c1 --json
 
 Exit status: 0 done, 2 the input or a setting is wrong (the message says which and what to do).
 """
@@ -28,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse, call, print; returns the exit status."""
     arguments = _parser().parse_args(argv)
     try:
-        commands = {"check": _check, "score": _score, "result": _result}
+        commands = {"check": _check, "score": _score, "result": _result, "outbox": _outbox}
         return commands[arguments.command](arguments)
     except LianfangError as error:
         console.print("error:", style="bold red", end=" ")
@@ -100,6 +103,19 @@ def _result(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _outbox(arguments: argparse.Namespace) -> int:
+    from client.outbox_table import documents, page, read_outbox
+
+    outbox = read_outbox(arguments.folder)
+    entries = outbox.chosen(since=arguments.since, run=arguments.run, refusals=arguments.refusals)
+    if arguments.json:
+        _out(documents(outbox, entries))
+        return 0
+    for line in page(outbox, entries):
+        _line(line)
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     summary, _, examples = (__doc__ or "").partition("\n\n")
     parser = argparse.ArgumentParser(
@@ -120,7 +136,12 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--shared-only", action="store_true", help="leave the personal layer aside")
     result = commands.add_parser("result", help="show what this lender keeps of a run")
     result.add_argument("file", type=Path, help="own/result.json")
-    for command in (check, score, result):
+    outbox = commands.add_parser("outbox", help="show what left this lender, and check the journal")
+    outbox.add_argument("folder", type=Path, nargs="?", default=Path(), help="the lender's folder")
+    outbox.add_argument("--since", type=int, default=1, metavar="N", help="from number N on")
+    outbox.add_argument("--run", default="", metavar="HEX", help="of this agreement, run or round")
+    outbox.add_argument("--refusals", action="store_true", help="only what was refused")
+    for command in (check, score, result, outbox):
         command.add_argument("--json", action="store_true", help="one JSON line for scripts")
     return parser
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from flwr.app import Context, RecordDict
 
 from shared.errors import InternalError, LianfangError, OperatorError, PeerError
-from shared.wire.messages import Refused, pack_reply, parse_ask
+from shared.wire.messages import Refused, pack_reply, parse_question
 
 if TYPE_CHECKING:
     from client.lender import Lender
@@ -46,7 +46,7 @@ def answer(content: RecordDict, context: Context) -> RecordDict:
             member = settings.member
             lender = _opened(settings)
         member = lender.member
-        return pack_reply(lender.reply(parse_ask(content)))
+        return pack_reply(lender.reply(parse_question(content)))
     except LianfangError as error:
         _log.error("%s: question refused: %s", member, error)
         return pack_reply(Refused(member, _code(error)))
@@ -74,6 +74,8 @@ def lender_folder(context: Context) -> Path:
 def close_all() -> None:
     """Forget every open lender (their tables leave memory)."""
     with _guard:
+        for lender in _open.values():
+            lender.close()
         _open.clear()
 
 
@@ -82,13 +84,13 @@ def _opened(settings: ClientSettings) -> Lender:
 
     lender = Lender(settings)
     with _guard:
-        return _open.setdefault(settings.folder, lender)
+        first = _open.setdefault(settings.folder, lender)
+    if first is not lender:  # another thread was quicker
+        lender.close()
+    return first
 
 
 def _code(error: LianfangError) -> str:
-    kinds: dict[type[LianfangError], str] = {
-        OperatorError: "operator",
-        PeerError: "peer",
-        InternalError: "internal",
-    }
-    return kinds.get(type(error), "unexpected")
+    kinds = {OperatorError: "operator", PeerError: "peer", InternalError: "internal"}
+    found = [code for kind, code in kinds.items() if isinstance(error, kind)]
+    return found[0] if found else "unexpected"

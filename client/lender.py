@@ -3,6 +3,8 @@
 Invariants:
 - A question is answered only when agreement, digest of all released totals and stage are what this
   lender's own copy says; otherwise nothing is computed.
+- Under an agreement of secure sums numbers leave under masks only, for a round this lender has
+  checked. Whatever tells of rows is in the outbox before it leaves.
 - Rows are read once, checked against the schema before the first answer, and never leave.
 - What the lender is told (released totals) is enough to catch up after any absence.
 """
@@ -10,63 +12,95 @@ Invariants:
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
 
+from client.outbox import Outbox
 from client.personal import PersonalModel, Trial, fit_personal, try_personal
 from client.result import write_result
+from client.sealed import Sealed
 from client.settings import ClientSettings
 from client.table import read_table
-from shared.errors import InternalError, OperatorError, PeerError
-from shared.training.evaluation import evaluation_answer
+from shared.errors import InternalError, PeerError
+from shared.secure_sum.history import Record
+from shared.secure_sum.lender_side import UnprovenError
+from shared.secure_sum.statements import Payload
 from shared.training.mixture import mixture_answer
+from shared.training.question import Question as StageQuestion
 from shared.training.roles import roles_of
 from shared.training.rows import LenderRows
 from shared.training.run import Run
-from shared.wire.messages import Ask, Behind, Reply, Sum
+from shared.wire.messages import Ask, Behind, Question, Reply, Sum
 
 _log = logging.getLogger("lianfang.client")
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 class Lender:
     """Lives as long as its process; everything in it can be rebuilt from the lender's folder and
-    the released totals. Raises OperatorError when the table does not fit the schema.
+    the released totals. Raises OperatorError when the table does not fit the schema, or outbox or
+    vault cannot be used. `clock` judges certificates and dates the outbox.
     """
 
-    def __init__(self, settings: ClientSettings) -> None:
+    def __init__(self, settings: ClientSettings, *, clock: Callable[[], datetime] = _now) -> None:
         self._settings = settings
         self._terms = settings.agreement.digest()  # hashing the schema for each question is slow
-        if settings.agreement.profile == "production":
-            raise OperatorError(
-                "the production profile refuses plain sums, and this version has no other",
-                remedy="take part in demo consortia only, with data you may show the coordinator",
-            )
         checked = read_table(settings.table, settings.agreement.schema)
         table, self._warnings = checked.table, tuple(str(w) for w in checked.warnings)
         for warning in self._warnings:
             _log.info("%s: %s", settings.member, warning)
+        for weakness in settings.weaknesses:
+            _log.warning("%s: %s", settings.member, weakness)
         self._rows = LenderRows(table, roles_of(table, settings.agreement), settings.secret)
         self._run = Run(settings.agreement)
         self._trial: Trial | None = None
         self._tried = False
         self._personal: PersonalModel | None = None
+        self._worked: tuple[str, NDArray[np.int64]] = ("", np.empty(0, dtype=np.int64))
+        self._outbox = Outbox(settings.outbox, clock)
+        secure = settings.agreement.sums == "secure"
+        self._sealed = Sealed(settings, self._outbox, clock) if secure else None
+
+    def close(self) -> None:
+        """Let the outbox's file go."""
+        self._outbox.close()
 
     @property
     def member(self) -> str:
         """This lender's code in the consortium."""
         return self._settings.member
 
-    def reply(self, ask: Ask) -> Reply:
-        """Catch up with the released totals, then answer; or say how far behind this copy is."""
-        member = self._settings.member
+    def reply(self, question: Question) -> Reply:
+        """The answer to whatever a coordinator may ask; one question at a time.
+
+        Raises PeerError when it is not one, and OperatorError when the outbox does not take the
+        record of the answer: then nothing may leave.
+        """
+        with self._outbox.locked() as others_wrote:
+            if self._sealed is not None and others_wrote:
+                self._sealed.forget()
+            if isinstance(question, Ask):
+                return self._caught_up(question) or self._due(question)
+            if self._sealed is None:
+                raise PeerError("a secure sum where the agreement asks for plain ones")
+            return self._sealed.reply(question)
+
+    def _caught_up(self, ask: Ask) -> Behind | None:
+        """Take the released totals; or say how far behind this copy is."""
         if ask.run != self._terms:
             raise PeerError("the question belongs to an agreement this lender does not hold")
         held = self._run.absorbed
         if held < ask.first or held > ask.first + len(ask.released):
             if held > ask.first:
                 self._start_over()
-            return Behind(member, self._run.absorbed)
+            return Behind(self.member, self._run.absorbed)
         for total in ask.released[held - ask.first :]:
             if self._run.finished:
                 raise PeerError("more totals than the run has stages")
@@ -74,12 +108,71 @@ class Lender:
         if self._run.digest != ask.digest:
             self._start_over()
             raise PeerError("the released totals are not those this lender has seen")
+        return None
+
+    def _due(self, ask: Ask) -> Reply:
+        """The answer to the stage asked, if that is the one that is due."""
         if self._run.finished:
             raise PeerError("the run is over; nothing is due")
         question = self._run.question()
         if question.stage != ask.stage:
             raise PeerError(f"stage {ask.stage[:40]!r} is asked where {question.stage!r} is due")
-        return Sum(member, ask.stage, question.check(self._answer()))
+        if self._sealed is None:
+            return self._plain(question)
+        try:
+            return self._secure(self._sealed, ask, question)
+        except UnprovenError as error:
+            return Behind(self.member, self._run.absorbed, error.name)
+
+    def _plain(self, question: StageQuestion) -> Sum:
+        """This lender's numbers as they are; the coordinator can read them."""
+        vector = question.check(self._answer())
+        content = vector.astype("<i4").tobytes()  # as it travels
+        record = Record(
+            kind="sum",
+            purpose=question.purpose,
+            content=sha256(content).hexdigest(),
+            size=len(content),
+            agreement=self._terms,
+            stage=question.stage,
+            payload=question.kind,
+            run=self._run.digest,
+        )
+        if question.length:
+            self._outbox.append(record)
+        return Sum(self.member, question.stage, vector)
+
+    def _secure(self, sealed: Sealed, ask: Ask, question: StageQuestion) -> Reply:
+        if not question.length:  # nothing leaves, so there is nothing to mask
+            sealed.check_agreed(ask.agreed)
+            return Sum(self.member, question.stage, question.check(self._answer()))
+        if ask.opened is None:
+            raise PeerError("numbers are asked for without a round to mask them for")
+        return sealed.masked(
+            ask.opened,
+            self._payload(question),
+            self._numbers(question),
+            purpose=question.purpose,
+            agreed=ask.agreed,
+        )
+
+    def _payload(self, question: StageQuestion) -> Payload:
+        """What the round must say it is for: all of it from this lender's own copy of the run."""
+        return Payload(
+            bytes.fromhex(self._run.digest),
+            question.stage,
+            question.kind,
+            question.length,
+            question.fraction_bits,
+            question.clip,
+            self._settings.agreement.minimum_cell,
+        )
+
+    def _numbers(self, question: StageQuestion) -> NDArray[np.int64]:
+        """The answer, worked out once however often it is asked for."""
+        if self._worked[0] != self._run.digest:
+            self._worked = (self._run.digest, question.check(self._answer()))
+        return self._worked[1]
 
     def _absorb(self, total: NDArray[np.int64]) -> None:
         """Take a total; one that cannot be used leaves nothing half taken behind."""
@@ -112,8 +205,7 @@ class Lender:
         model = self._personal_model()
         codes = model.shared.transform.codes(self._rows.table.take(roles.test))
         personal = model.layer.logit(shared[roles.test], codes)
-        bad = self._rows.bad[roles.test]
-        return evaluation_answer(shared[roles.test], personal, bad, shared[roles.training])
+        return self._run.evaluate(self._rows, personal)
 
     def _personal_trial(self) -> Trial | None:
         if not self._tried:

@@ -188,7 +188,7 @@ def _boosted(
     """The shared family's own training with this lender's sums only, from the logit `start`."""
     boosting = Boosting(transform, settings, base, secret)
     state, everybody = BoostingRows(codes, start.copy()), np.arange(len(bad))
-    bits = fraction_bits(len(bad))
+    bits = fraction_bits(len(bad), lenders=1)
     while not boosting.finished:
         boosting.absorb(boosting.answer(state, bad, everybody, bits), bits)
     return boosting.module

@@ -1,13 +1,29 @@
 """A lender's own settings: `client.toml` in the lender's folder.
 
     [lender]
-    member    = "L01"                 the lender's code in the consortium
-    table     = "table.parquet"       its rows; a path is relative to this folder
-    agreement = "agreement.json"      the terms it has agreed to
-    secret    = 123                   optional: seeds what stays at the lender (simulation only)
+    member      = "L01"                 the lender's code in the consortium
+    table       = "table.parquet"       its rows; a path is relative to this folder
+    agreement   = "agreement.json"      the terms it has agreed to
+    authority   = "authority.crt"       with the next two: needed for secure sums
+    certificate = "certificate.crt"
+    key         = "own/identity.key"    readable by its owner only
+    members     = "members.json"        pinned list of members; needed in production
+    secret      = 123                   optional: seeds what stays at the lender (simulation only)
+
+    [floors]                            optional, as each of its entries: the profile's own hold
+    minimum_cohort    = 5               fewest lenders in a sum
+    minimum_threshold = 4               fewest lenders who can open a sum together
+    maximum_clip      = 16.0            most that a value of gradients or weights may be
+    kinds             = ["counts"]      what may be asked for at all
+    minimum_cell      = 1               smaller cells are not counted
 
 Without `secret` one is drawn once and kept in the file `secret` beside it, readable by its owner
 only.
+
+Invariants:
+- What is misspelt is refused, never ignored: an entry that is not read protects nobody.
+- Floors weaker than the profile's are refused in production and told as `weaknesses` elsewhere.
+- Nothing secret shows in a `repr`.
 """
 
 from __future__ import annotations
@@ -15,50 +31,170 @@ from __future__ import annotations
 import json
 import secrets
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from client.credentials import read_authority, read_identity, read_members
+from client.floors import floors_of
 from shared.errors import OperatorError
+from shared.identity.certificate import Identity
+from shared.secure_sum.floors import Floors
 from shared.training.agreement import Agreement, agreement_from
 
 FILE = "client.toml"
+_NEEDED = ("member", "table", "agreement")
+_CREDENTIALS = ("authority", "certificate", "key")
+_LENDER = (*_NEEDED, *_CREDENTIALS, "members", "secret")
+_GUIDE = "see docs/institution.md"
 
 
 @dataclass(frozen=True)
 class ClientSettings:
-    """Where a lender's things are. `own` is the folder for what it keeps to itself."""
+    """Where a lender's things are. `own` is the folder for what it keeps to itself.
+
+    `authority` (DER) and `identity` are both there or both None; `members` maps codes to raw public
+    keys of 32 bytes. `weaknesses`: what in the floors is weaker than the profile's own.
+    """
 
     folder: Path
     member: str
     table: Path
     agreement: Agreement
-    secret: int
+    secret: int = field(repr=False)
     own: Path
+    floors: Floors
+    identity: Identity | None = None
+    authority: bytes | None = field(default=None, repr=False)
+    members: Mapping[str, bytes] | None = field(default=None, repr=False)
+    weaknesses: tuple[str, ...] = ()
+
+    @property
+    def outbox(self) -> Path:
+        """The journal of everything that left this lender; append-only."""
+        return self.own / "outbox.jsonl"
+
+    @property
+    def vault(self) -> Path:
+        """The folder of the key sets of secure sums."""
+        return self.own / "vault"
 
 
-def read_settings(folder: Path) -> ClientSettings:
-    """Read `client.toml`; raises OperatorError naming the file and what is wrong in it."""
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def read_settings(folder: Path, *, clock: Callable[[], datetime] = _now) -> ClientSettings:
+    """Read `client.toml` and what it names, but the table; raises OperatorError naming the file
+    and what is wrong in it. Certificates are judged by the time `clock` gives.
+    """
     path = folder / FILE
-    try:
-        lender: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))["lender"]
-        member, table, agreement = lender["member"], lender["table"], lender["agreement"]
-        terms = json.loads((folder / agreement).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        name = Path(error.filename).name
-        raise OperatorError(
-            f"{folder}: no file {name}", remedy=f"put {FILE} and the files it names in this folder"
-        ) from error
-    except KeyError as error:
-        raise OperatorError(
-            f"{path}: no entry {error}", remedy="see docs/institution.md"
-        ) from error
-    except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
-        raise OperatorError(f"{path}: {error}", remedy="mend the file's syntax") from error
+    lender, asked = _sections(path)
+    agreement = _agreement(folder / lender["agreement"])
+    floors = floors_of(path, asked, agreement.profile)
+    identity, authority = _credentials(path, lender, clock())
+    members = read_members(folder / lender["members"], identity) if "members" in lender else None
+    _check_enough(path, agreement, identity, members)
     own = folder / "own"
     secret = int(lender["secret"]) if "secret" in lender else _kept_secret(own)
-    held = agreement_from(terms)
-    return ClientSettings(folder, str(member), folder / str(table), held, secret, own)
+    return ClientSettings(
+        folder=folder,
+        member=lender["member"],
+        table=folder / lender["table"],
+        agreement=agreement,
+        secret=secret,
+        own=own,
+        floors=floors,
+        identity=identity,
+        authority=authority,
+        members=members,
+        weaknesses=tuple(floors.problems(agreement.profile)),
+    )
+
+
+def _sections(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Both sections of the file, with no other entries than known ones."""
+    document = _read(path, tomllib.loads)
+    for name in document:
+        if name not in ("lender", "floors"):
+            raise OperatorError(f"{path}: no section [{name}] is known", remedy=_GUIDE)
+    lender, floors = document.get("lender"), document.get("floors", {})
+    if not isinstance(lender, dict) or not isinstance(floors, dict):
+        raise OperatorError(f"{path}: no section [lender], or it is none", remedy=_GUIDE)
+    for needed in _NEEDED:
+        if needed not in lender:
+            raise OperatorError(f"{path}: no entry {needed!r}", remedy=_GUIDE)
+    for name in lender:
+        if name not in _LENDER:
+            raise OperatorError(
+                f"{path}: [lender] has an unknown entry {name!r}",
+                remedy=f"the entries are {', '.join(_LENDER)}",
+            )
+    for name, value in lender.items():
+        right = type(value) is int if name == "secret" else isinstance(value, str) and value
+        if not right:
+            kind = "a whole number" if name == "secret" else "a text in quotes"
+            raise OperatorError(f"{path}: [lender] {name} is not {kind}", remedy=_GUIDE)
+    return lender, floors
+
+
+def _agreement(path: Path) -> Agreement:
+    terms = _read(path, json.loads)
+    if not isinstance(terms, dict):
+        raise OperatorError(
+            f"{path}: it is no agreement", remedy="use the founder's file unchanged"
+        )
+    return agreement_from(terms)
+
+
+def _read(path: Path, parse: Callable[[str], Any]) -> Any:
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise OperatorError(
+            f"{path.parent}: no file {path.name}",
+            remedy=f"put {FILE} and the files it names in this folder",
+        ) from error
+    except OSError as error:
+        raise OperatorError(f"{path}: {error.strerror}", remedy="mend the file's mode") from error
+    except ValueError as error:  # TOML, JSON and UTF-8 alike
+        raise OperatorError(f"{path}: {error}", remedy="mend the file's syntax") from error
+
+
+def _credentials(
+    path: Path, lender: dict[str, Any], now: datetime
+) -> tuple[Identity | None, bytes | None]:
+    missing = [name for name in _CREDENTIALS if name not in lender]
+    if len(missing) == len(_CREDENTIALS):
+        return None, None
+    if missing:
+        raise OperatorError(
+            f"{path}: no entry {missing[0]!r}, but others of {', '.join(_CREDENTIALS)}",
+            remedy="name all three files",
+        )
+    authority, certificate, key = (path.parent / lender[name] for name in _CREDENTIALS)
+    anchor = read_authority(authority, now)
+    return read_identity(certificate, key, anchor, lender["member"], now), anchor
+
+
+def _check_enough(
+    path: Path,
+    agreement: Agreement,
+    identity: Identity | None,
+    members: Mapping[str, bytes] | None,
+) -> None:
+    if identity is None and agreement.sums == "secure":
+        raise OperatorError(
+            f"{path}: the agreement asks for secure sums, and this lender has no identity",
+            remedy=f"add the entries {', '.join(_CREDENTIALS)}; {_GUIDE}",
+        )
+    if members is None and agreement.profile == "production":
+        raise OperatorError(
+            f"{path}: a production consortium needs the list of its members",
+            remedy="add the entry members, a file of code: public key that members have compared",
+        )
 
 
 def _kept_secret(own: Path) -> int:

@@ -1,7 +1,10 @@
 """The desk: whatever happens, a reply leaves; and never a word of what an exception said."""
 
+import errno
 import logging
+import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +17,21 @@ import client.app
 from client import desk
 from client.desk import FOLDER_KEY, FOLDERS_VARIABLE, answer, close_all, lender_folder
 from client.lender import Lender
+from client.settings import read_settings
 from shared.errors import InternalError, LianfangError, OperatorError, PeerError
+from shared.secure_sum.coordinator_side import SetUpUnderWay
+from shared.secure_sum.statements import MemberKeys
+from shared.secure_sum.suite import STANDARD
+from shared.secure_sum.trust import Trust
 from shared.training.agreement import Agreement
 from shared.training.run import Run
-from shared.wire.messages import Ask, Refused, Sum, pack_ask, parse_reply
-from tests.client.lender_folder import frame_of, make_folder
+from shared.wire.messages import Ask, Refused, Sum, pack_question, parse_reply
+from tests.client.lender_folder import AUTHORITY, NOW, frame_of, make_folder
+from tests.identities import identity_under
 from tests.shared.training.synthetic_book import SCHEMA, make_book
 
 SECRET = "Zhang San 440106198001011234"  # nobody's number; eighteen digits like a real one
-TERMS = Agreement("desk", SCHEMA, rounds=2, seed=3)
+TERMS = Agreement("desk", SCHEMA, rounds=2, seed=3, sums="plain")
 BOOK = make_book(60)
 
 
@@ -49,7 +58,7 @@ def at(place: Path) -> Context:
 def census(**changes: str) -> RecordDict:
     run = Run(TERMS)
     fields = {"run": TERMS.digest(), "stage": "census", "digest": run.digest} | changes
-    return pack_ask(Ask(first=0, released=(), **fields))
+    return pack_question(Ask(first=0, released=(), **fields))
 
 
 def sent(content: RecordDict) -> bytes:
@@ -239,3 +248,42 @@ def test_a_lender_that_could_not_open_is_tried_again(tmp_path: Path) -> None:
     reply = parse_reply(answer(census(), at(folder)))
     assert isinstance(reply, Sum)
     assert np.any(reply.vector)
+
+
+def test_a_secure_sum_is_driven_through_the_desk(tmp_path: Path) -> None:
+    """Statements in, statements out; a refusal leaves with its signature, and is logged."""
+    secure = replace(TERMS, sums="secure")
+    folder = make_folder(tmp_path, "L01", frame_of(BOOK), secure)
+    coordinator = identity_under(AUTHORITY, "coordinator", "coordinator", now=NOW)
+    under_way = SetUpUnderWay(
+        STANDARD, coordinator, Trust(AUTHORITY.certificate, lambda: NOW),
+        agreement=bytes.fromhex(secure.digest()), counter=5, nonce=bytes(32), slots=2,
+    )  # fmt: skip
+    keys = parse_reply(answer(pack_question(under_way.opened, "set-up/keys"), at(folder)))
+    assert isinstance(keys, MemberKeys)
+    under_way.take_keys(keys)
+    roll = under_way.close_keys(1)  # alone: no lender takes part in that
+    refused = parse_reply(answer(pack_question(roll, "set-up/shares"), at(folder)))
+    assert isinstance(refused, Refused)
+    assert refused.refusal is not None
+    assert (refused.member, refused.refusal.reason) == ("L01", "cohort")
+
+
+def test_the_second_of_two_first_questions_finds_the_same_lender(folder: Path) -> None:
+    """Both threads open it; one of the two goes."""
+    settings = read_settings(folder)
+    first, second = desk._opened(settings), desk._opened(settings)
+    assert first is second
+    assert isinstance(parse_reply(answer(census(), at(folder))), Sum)
+
+
+def test_a_full_disk_sends_one_word(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The operator reads the rest in the log; the numbers stay."""
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", fail)
+        assert parse_reply(answer(census(), at(folder))) == Refused("L01", "operator")
+    assert isinstance(parse_reply(answer(census(), at(folder))), Sum)

@@ -1,0 +1,132 @@
+"""A lender's part in secure sums: `LenderSide` with this lender's own identity, floors, vault and
+outbox.
+
+Invariants:
+- Every message about a secure sum is answered under the outbox's lock, so two processes of one
+  lender cannot both answer for a slot.
+- What the lender will not do leaves as a signed refusal, and is in its outbox and its log.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from client.outbox import Outbox
+from client.settings import ClientSettings
+from client.vault import Vault
+from shared.errors import InternalError, OperatorError
+from shared.secure_sum.encoding import read_text
+from shared.secure_sum.floors import RefusedError
+from shared.secure_sum.lender_secrets import LenderSetUp
+from shared.secure_sum.lender_side import Asked, LenderSide, Terms
+from shared.secure_sum.statements import (
+    Answer,
+    Delivery,
+    MaskedInput,
+    MemberKeys,
+    Payload,
+    Ready,
+    Roll,
+    RoundOpen,
+    SealedShares,
+    SetUpOpen,
+    Survivors,
+)
+from shared.secure_sum.suite import STANDARD, Randomness
+from shared.secure_sum.trust import Trust
+from shared.wire.messages import Refused
+
+_log = logging.getLogger("lianfang.client")
+
+Statement = SetUpOpen | Roll | Delivery | Survivors
+Proof = tuple[tuple[str, bytes], ...]
+"""Codes and signatures of answers to the round before."""
+
+
+class Sealed:
+    """Raises OperatorError when the vault cannot be used. `randomness` is a test's to replace."""
+
+    def __init__(
+        self,
+        settings: ClientSettings,
+        outbox: Outbox,
+        clock: Callable[[], datetime],
+        randomness: Randomness = os.urandom,
+    ) -> None:
+        if settings.identity is None or settings.authority is None:
+            raise InternalError("secure sums without an identity: the settings should refuse that")
+        self._member = settings.member
+        trust = Trust(settings.authority, clock, settings.members)
+        agreement = bytes.fromhex(settings.agreement.digest())
+        terms = Terms(STANDARD, settings.identity, trust, settings.floors, agreement)
+        with outbox.locked():  # alone in the vault, too
+            vault = Vault(settings.vault)
+            _drop_unrecorded(vault, outbox)
+            self._side = LenderSide(terms, vault, outbox, randomness)
+            self._side.settle()
+
+    def forget(self) -> None:
+        """Another process of this lender has been at work: read what is kept anew."""
+        self._side.forget()
+
+    def reply(self, asked: Statement) -> MemberKeys | SealedShares | Ready | Answer | Refused:
+        """The answer to a statement of a set-up, or to the survivors of a round."""
+        try:
+            match asked:
+                case SetUpOpen():
+                    return self._side.keys(asked)
+                case Roll():
+                    return self._side.shares(asked)
+                case Delivery():
+                    return self._side.ready(asked)
+                case Survivors():
+                    return self._side.answer(asked)
+        except RefusedError as error:
+            return self._refused(error, asked)
+        except OperatorError:  # the disk: the vault may be ahead of what is in memory
+            self._side.forget()
+            raise
+
+    def masked(
+        self,
+        opened: RoundOpen,
+        due: Payload,
+        numbers: NDArray[np.int64],
+        *,
+        purpose: str,
+        agreed: Proof,
+    ) -> MaskedInput | Refused:
+        """This lender's numbers, int64 (length,), under the masks of a round. UnprovenError as
+        `LenderSide.mask`.
+        """
+        try:
+            return self._side.mask(opened, due, numbers, purpose=purpose, agreed=agreed)
+        except RefusedError as error:
+            return self._refused(error, opened)
+
+    def check_agreed(self, agreed: Proof) -> None:
+        """UnprovenError unless the round answered last was answered alike by others."""
+        self._side.check_agreed(agreed)
+
+    def _refused(self, error: RefusedError, asked: Asked) -> Refused:
+        _log.error("%s: %s refused: %s", self._member, type(asked).__name__, error)
+        return Refused(self._member, "peer", self._side.refusal(error, asked))
+
+
+def _drop_unrecorded(vault: Vault, outbox: Outbox) -> None:
+    """A set-up the outbox knows nothing of is not used: its file is younger than the outbox (a
+    crash before anything left, which costs nothing), or somebody put an older outbox in place.
+    """
+    state = vault.state()
+    if state is None:
+        return
+    counter = read_text(LenderSetUp, state).opened.counter
+    if counter > outbox.history.counter:
+        _log.warning("a set-up that is not in the outbox was removed from the vault")
+        vault.destroy()
