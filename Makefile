@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 DATASETS ?= ../shared/data
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-model bench-scale results clean
+.PHONY: help demo test check bench bench-model bench-scale bench-secure-sum results clean
 
 help:  ## this list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
 
 demo: $(VENV)/.simulate  ## train over twelve real lenders and draw the report
 	$(BIN)/python simulate.py
@@ -23,13 +23,16 @@ check: $(VENV)/.dev  ## lint, types, architecture contracts
 	$(BIN)/mypy shared client server simulate.py
 	$(BIN)/lint-imports --no-logo
 
-bench: bench-model bench-scale  ## all measurements (long; needs the data sets in $(DATASETS))
+bench: bench-model bench-scale bench-secure-sum  ## all measurements (long; needs the data sets in $(DATASETS))
 
 bench-model: $(VENV)/.dev  ## shared model against pooled LightGBM on every data set
 	LIANFANG_DATASETS=$(DATASETS) $(BIN)/python tests/bench/model.py --partitions all --families network blend --out bench-out/model.json
 
 bench-scale: $(VENV)/.dev  ## memory and time up to two million rows
 	$(BIN)/python tests/bench/scale.py
+
+bench-secure-sum: $(VENV)/.dev  ## secure sum against Flower's SecAgg+ and a plain sum
+	$(BIN)/python tests/bench/secure_sum.py
 
 results: $(VENV)/.dev  ## write docs/results.md from fresh measurements
 	$(BIN)/python simulate.py --seeds 0 1 2 --out out/results

@@ -1,4 +1,8 @@
-"""Flower's ServerApp at the coordinator: unpack, call one function."""
+"""Flower's ServerApp at the coordinator: unpack, call one function.
+
+Run configuration: `run-directory`; `resume`; `patience` and `deadline`, in seconds (0: as usual).
+A run that has none (simulation with Ray) takes the same from environment variables.
+"""
 
 import os
 from pathlib import Path
@@ -8,8 +12,12 @@ from flwr.serverapp import Grid, ServerApp
 
 app = ServerApp()
 
-FOLDER_VARIABLE = "LIANFANG_RUN"
-"""Names the run's folder where a run has no configuration of its own (simulation with Ray)."""
+VARIABLES = {
+    "run-directory": "LIANFANG_RUN",
+    "resume": "LIANFANG_RESUME",
+    "patience": "LIANFANG_PATIENCE",
+    "deadline": "LIANFANG_DEADLINE",
+}
 
 
 @app.main()
@@ -18,7 +26,14 @@ def main(grid: Grid, context: Context) -> None:
     from server.coordinator.exchange import Policy
     from server.coordinator.rounds import conduct, read_agreement
 
-    config = context.run_config
-    folder = Path(str(config.get("run-directory") or os.environ.get(FOLDER_VARIABLE, "run")))
-    resume = bool(config.get("resume")) or os.environ.get("LIANFANG_RESUME") == "1"
-    conduct(grid, folder, Policy(read_agreement(folder).minimum_lenders), resume=resume)
+    asked = {
+        name: str(context.run_config.get(name) or os.environ.get(variable, ""))
+        for name, variable in VARIABLES.items()
+    }
+    folder = Path(asked["run-directory"] or "run")
+    policy = Policy(
+        read_agreement(folder).minimum_lenders,
+        patience=float(asked["patience"] or 0) or Policy.patience,
+        deadline=float(asked["deadline"] or 0) or Policy.deadline,
+    )
+    conduct(grid, folder, policy, resume=asked["resume"] in ("1", "True"))

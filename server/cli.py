@@ -1,6 +1,7 @@
 """`lianfang-server`: what the coordinator runs on a run's folder.
 
-    lianfang-server status out/demo/run          stage by stage: who answered, bytes, seconds
+    lianfang-server status out/demo/run          stage by stage: who is in it, bytes, seconds; and
+                                                 how far the stage is that is open
     lianfang-server verify out/demo/run          fold all released totals again, compare the model
 
 Exit status: 0 done, 1 the run is not finished or does not verify, 2 the folder cannot be read.
@@ -12,7 +13,6 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
@@ -37,14 +37,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _status(arguments: argparse.Namespace) -> int:
     from server.coordinator.checkpoint import Checkpoints
+    from server.coordinator.kept_rounds import open_round_of
     from server.coordinator.rounds import STAGES, read_agreement
     from shared.training.run import Run
 
     run = Run(read_agreement(arguments.run))
     _, records = Checkpoints(arguments.run / STAGES).replay(run)
+    opened = open_round_of(arguments.run, run)
     if arguments.json:
-        stages = [asdict(record) for record in records]
-        _line(json.dumps({"finished": run.finished, "digest": run.digest, "stages": stages}))
+        stages = [record.to_dict() for record in records]
+        about = {"finished": run.finished, "digest": run.digest, "open": opened}
+        _line(json.dumps(about | {"stages": stages}))
         return 0 if run.finished else 1
     table = Table("stage", "lenders", "missing", "kB up", "kB down", "seconds")
     for record in records:
@@ -54,7 +57,7 @@ def _status(arguments: argparse.Namespace) -> int:
             record.stage, str(len(record.members)), missing, *sizes, f"{record.seconds:.2f}"
         )
     Console().print(table)
-    state = "finished" if run.finished else f"next: {run.question().stage}"
+    state = "finished" if run.finished else opened or f"next: {run.question().stage}"
     _line(f"{len(records)} stages; {state}; digest {run.digest[:16]}")
     return 0 if run.finished else 1
 

@@ -6,6 +6,7 @@ a whole run takes a fraction of a second. The outcome follows an interaction, wh
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from server.simulation.founding import found, lender_folders
 from server.simulation.grid import InProcessGrid
 from server.simulation.study import DataSource, References, Study
 from shared.model.saved import digest_of
-from shared.training.agreement import Agreement
+from shared.training.agreement import Agreement, Sums
 from shared.training.run import Run
 
 SIZES = (61, 60, 59, 58, 57)
@@ -78,6 +79,15 @@ class Consortium:
         """The lenders' folders."""
         return lender_folders(self.folder)
 
+    def lenders_forget(self) -> None:
+        """As if they had never taken part: no outbox, no key sets, no result."""
+        for home in self.homes:
+            for path in (home / "own").iterdir():
+                if path.is_dir():
+                    shutil.rmtree(path)
+                elif path.name != "identity.key":
+                    path.unlink()
+
     def conducted(
         self,
         *,
@@ -86,8 +96,13 @@ class Consortium:
         policy: Policy = PATIENT,
         wrapped: Callable[[InProcessGrid], InProcessGrid] = lambda grid: grid,
     ) -> Run:
-        """Run from the start, or go on, with the real apps over the in-process grid."""
+        """Run from the start, or go on, with the real apps over the in-process grid.
+
+        From the start, lenders forget what they let out before: in earnest they never do.
+        """
         close_all()
+        if not resume:
+            self.lenders_forget()
         grid = InProcessGrid(client.app.app, self.homes, workers=2, faults=faults)
         try:
             return conduct(wrapped(grid), self.folder, policy, resume=resume)
@@ -97,7 +112,11 @@ class Consortium:
 
 
 def founded_in(
-    folder: Path, frame: pd.DataFrame | None = None, asked: Study | None = None
+    folder: Path,
+    frame: pd.DataFrame | None = None,
+    asked: Study | None = None,
+    *,
+    sums: Sums = "secure",
 ) -> Consortium:
     """A new consortium over `table()` or another frame, in `folder`."""
     asked = asked or study()
@@ -108,6 +127,7 @@ def founded_in(
         family=asked.family,
         seed=asked.seed,
         rounds=asked.rounds,
+        sums=sums,
     )
     found(folder, agreement, book)
     return Consortium(folder, agreement, book)

@@ -14,6 +14,7 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +29,11 @@ SUFFIX, PARTIAL = ".stage", ".partial"
 
 @dataclass(frozen=True)
 class StageRecord:
-    """What happened in a stage: who answered, who did not and why, bytes both ways, seconds.
+    """What happened in a stage: who is in the total, who is not and why, bytes both ways, seconds.
 
-    `bytes_up` is what all lenders sent together, `bytes_down` what they were sent.
+    `bytes_up` is what all lenders sent together, `bytes_down` what they were sent. Of a secure sum
+    also: the payload's `kind`, the `round` by name, the members' signatures over it (`agreed`), and
+    messages, bytes up and bytes down of the set-ups that were made for it (`set_up`).
     """
 
     stage: str
@@ -40,6 +43,24 @@ class StageRecord:
     bytes_up: int
     bytes_down: int
     seconds: float
+    kind: str = ""
+    round: bytes = b""
+    agreed: tuple[tuple[str, bytes], ...] = ()
+    set_up: tuple[int, int, int] = (0, 0, 0)
+
+    def to_dict(self) -> dict[str, object]:
+        """JSON-ready; bytes in hex."""
+        agreed = [[code, signature.hex()] for code, signature in self.agreed]
+        return asdict(self) | {"round": self.round.hex(), "agreed": agreed}
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> StageRecord:
+        """Inverse of `to_dict`; ValueError, TypeError or KeyError for anything else."""
+        round_, agreed = bytes.fromhex(fields.pop("round", "")), fields.pop("agreed", ())
+        lists = {name: tuple(fields.pop(name)) for name in ("members", "missing")}
+        up = tuple(fields.pop("set_up", (0, 0, 0)))
+        signatures = tuple((str(code), bytes.fromhex(signed)) for code, signed in agreed)
+        return cls(**fields, **lists, round=round_, agreed=signatures, set_up=up)  # type: ignore[arg-type]
 
 
 class Checkpoints:
@@ -68,7 +89,7 @@ class Checkpoints:
 
         OperatorError when the disk does not take it: then it must not be handed out.
         """
-        text = json.dumps(asdict(record))
+        text = json.dumps(record.to_dict())
         about = {"record": text, "digest": digest, "seal": _seal(text, digest)}
         content = save({"total": np.ascontiguousarray(total)}, metadata=about)
         path = self._folder / f"{number:05d}{SUFFIX}"
@@ -132,9 +153,7 @@ def _read(path: Path) -> tuple[NDArray[np.int64], StageRecord, str]:
             total = file.get_tensor("total")
         if about["seal"] != _seal(about["record"], about["digest"]):
             raise ValueError("the record was edited")
-        fields = json.loads(about["record"])
-        members, missing = tuple(fields.pop("members")), tuple(fields.pop("missing"))
-        return total, StageRecord(members=members, missing=missing, **fields), about["digest"]
+        return total, StageRecord.from_dict(json.loads(about["record"])), about["digest"]
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise _damaged(path, type(error).__name__) from error
 

@@ -1,7 +1,7 @@
 """A run from the first question to the last: our own loop, so that every stage has a quorum, a
 deadline and a checkpoint.
 
-    question ─► Exchange.collect ─► checkpoint (durable) ─► absorb ─► next question
+    question ─► Exchange.collect ─► absorb ─► checkpoint (durable) ─► next question
 
 Invariants:
 - The loop decides nothing: what comes next is the pure `Run`'s business.
@@ -12,24 +12,43 @@ from __future__ import annotations
 
 import json
 import logging
+import secrets
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 from flwr.serverapp import Grid
+from numpy.typing import NDArray
 
 from server.coordinator.checkpoint import Checkpoints, StageRecord, unwritable, write_durably
-from server.coordinator.exchange import Exchange, Policy, VoidStageError
+from server.coordinator.conversation import Conversation
+from server.coordinator.exchange import Collected, Exchange, Policy, VoidStageError
+from server.coordinator.kept_rounds import ROUNDS, KeptRounds
+from server.coordinator.plain_exchange import PlainExchange
+from server.coordinator.refusals import REFUSALS, Refusals
+from server.coordinator.secure_exchange import SecureExchange
+from server.coordinator.set_up import Means, SettingUp
+from server.keys import read_identity
 from shared.errors import OperatorError, PeerError
+from shared.identity.certificate import Member
 from shared.model.saved import digest_of, from_files, to_files
 from shared.model.shared_model import SharedModel
+from shared.secure_sum.suite import STANDARD, Randomness
+from shared.secure_sum.trust import Trust
 from shared.training.agreement import Agreement, agreement_from
+from shared.training.question import Question
 from shared.training.run import Run
 
 AGREEMENT = "agreement.json"
 STAGES = "stages"
 MODEL = "model"
 _log = logging.getLogger("lianfang.coordinator")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def read_agreement(folder: Path) -> Agreement:
@@ -70,50 +89,79 @@ def conduct(
     resume: bool = False,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
+    now: Callable[[], datetime] = _now,
+    randomness: Randomness = secrets.token_bytes,
 ) -> Run:
     """Carry a run in `folder` to its end and write the shared model there.
 
-    Without `resume` earlier stages in the folder are forgotten. Raises VoidStageError when too few
-    lenders answer; everything up to that stage is kept and can be resumed.
+    Without `resume` earlier stages in the folder are forgotten; lenders do not forget: of a secure
+    run's numbers they mask none again. Raises VoidStageError when too few lenders answer;
+    everything up to that stage is kept and can be resumed.
     """
-    agreement = read_agreement(folder)
-    if agreement.profile == "production":
-        raise OperatorError(
-            "the production profile refuses plain sums, and this version has no other",
-            remedy='use profile = "demo", with data you may show to the coordinator',
-        )
-    run = Run(agreement)
-    checkpoints = Checkpoints(folder / STAGES)
+    run = Run(read_agreement(folder))
+    checkpoints, kept = Checkpoints(folder / STAGES), KeptRounds(folder / ROUNDS)
     if not resume:
         checkpoints.clear()
+        kept.clear()
     released, records = checkpoints.replay(run)
-    known = {member for record in records for member in record.members}
-    exchange = Exchange(grid, policy, known=known, clock=clock, sleep=sleep)
+    if run.agreement.sums == "plain":
+        _log.warning("plain sums: not secure, single lenders' numbers can be seen here")
+        conversation = Conversation(grid, policy, clock=clock, sleep=sleep)
+        known = {member for record in records for member in record.members}
+        exchange: Exchange = PlainExchange(conversation, known=known)
+    else:
+        means = _means(folder, run, now, randomness)
+        members: dict[str, Member] = {}
+        refusals = Refusals(folder / REFUSALS, means.suite, members.get)
+        conversation = Conversation(grid, policy, refusals=refusals, clock=clock, sleep=sleep)
+        setting_up = SettingUp(means, conversation, kept, members)
+        exchange = SecureExchange(means, conversation, kept, setting_up, records)
     while not run.finished:
         question, start = run.question(), clock()
         got = exchange.collect(run, released)
-        try:
-            run.absorb(got.total)
-        except PeerError as error:
-            raise VoidStageError(
-                f"stage {question.stage}: the total cannot be used: {error.what}",
-                remedy="check the lenders' tables and labels; if they are right, one lender sends "
-                "false numbers: find out which, leave it out, then go on with --resume",
-            ) from error
-        record = StageRecord(
-            question.stage,
-            got.members,
-            got.missing,
-            got.messages,
-            got.bytes_up,
-            got.bytes_down,
-            round(clock() - start, 4),
-        )
+        _absorb(run, got.total)
+        record = _record(question, got, round(clock() - start, 4))
         checkpoints.write(len(released), got.total, record, run.digest)
         released.append(got.total)
         _tell(run, record)
     _write_model(run, folder / MODEL)
     return run
+
+
+def _means(folder: Path, run: Run, now: Callable[[], datetime], randomness: Randomness) -> Means:
+    identity, authority = read_identity(folder, now())
+    agreement = bytes.fromhex(run.agreement.digest())
+    return Means(STANDARD, identity, Trust(authority, now), agreement, randomness, now)
+
+
+def _absorb(run: Run, total: NDArray[np.int64]) -> None:
+    stage = run.question().stage
+    try:
+        run.absorb(total)
+    except PeerError as error:
+        again = "go on with --resume" if run.agreement.sums == "plain" else "start a new run"
+        raise VoidStageError(
+            f"stage {stage}: the total cannot be used: {error.what}",
+            remedy="check the lenders' tables and labels; if they are right, one lender sends "
+            f"false numbers: find out which, leave it out, then {again}",
+        ) from error
+
+
+def _record(question: Question, got: Collected, seconds: float) -> StageRecord:
+    spent, set_up = got.traffic, got.set_up
+    return StageRecord(
+        question.stage,
+        got.members,
+        got.missing,
+        spent.messages,
+        spent.bytes_up,
+        spent.bytes_down,
+        seconds,
+        question.kind,
+        got.round,
+        got.agreed,
+        (set_up.messages, set_up.bytes_up, set_up.bytes_down),
+    )
 
 
 def _tell(run: Run, record: StageRecord) -> None:

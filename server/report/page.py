@@ -21,8 +21,8 @@ from server.report.wording import MISSING, count, percent, plural
 from shared.errors import OperatorError
 
 _INSECURE = (
-    "Sums are plain in this run: the coordinator could see single lenders' sums. "
-    "For demonstration only."
+    "Sums are plain in this run: the coordinator could see each lender's numbers. "
+    "For comparison only."
 )
 
 
@@ -77,7 +77,7 @@ def _subtitle(report: Report) -> str:
         f"{plural(data.lenders or len(report.lenders), 'lender')} · {count(data.rows)} rows"
         f"{features} · bad rate {percent(data.bad_rate)} · "
         f"{report.family or 'model'}, {count(report.rounds)} rounds · "
-        f"profile {report.profile or MISSING}"
+        f"profile {report.profile or MISSING} · {'plain' if report.insecure else 'secure'} sums"
     )
 
 

@@ -22,6 +22,7 @@ from server.simulation.gain import auc, gain_interval, ks, swap_set
 from server.simulation.outcome import Outcome
 from server.simulation.study import Study
 from shared.statistics import ranking
+from shared.training.small_cells import share_in_doubt
 
 Report = dict[str, Any]
 Floats = NDArray[np.float64]
@@ -40,7 +41,7 @@ def report_of(
         "title": study.title,
         "family": agreement.family,
         "seed": agreement.seed,
-        "insecure": True,  # sums are plain: see docs/decisions/0003
+        "insecure": agreement.sums == "plain",
         "profile": agreement.profile,
         "versions": _versions(),
         "config_digest": agreement.digest(),
@@ -129,13 +130,23 @@ def _pooled(book: Book, outcome: Outcome, comparison: Comparison) -> dict[str, A
     evaluation = outcome.run.evaluation
     assert evaluation is not None  # a finished run is evaluated
     measured, separation = ranking.auc(*evaluation.shared), ranking.ks(*evaluation.shared)
+    doubt = _share_in_doubt(outcome)
     out["federated"] = {
         "auc": _known(measured.value),
-        "half_width": _known(measured.half_width),
+        "half_width": _known(measured.half_width + doubt),
         "ks": _known(separation.value),
-        "ks_bound": _known(separation.bound),
+        "ks_bound": _known(separation.bound + doubt),
     }
     return out
+
+
+def _share_in_doubt(outcome: Outcome) -> float:
+    """What joined small cells add to the certified error of AUC and KS."""
+    evaluation = outcome.run.evaluation
+    assert evaluation is not None  # a finished run is evaluated
+    (record,) = (record for record in outcome.records if record.stage == "evaluation")
+    minimum = outcome.run.agreement.minimum_cell
+    return share_in_doubt(evaluation.shared, len(record.members), minimum)
 
 
 def _known(value: float) -> float | None:
@@ -162,13 +173,17 @@ def _training_records(outcome: Outcome) -> list[str]:
 
 
 def _traffic(outcome: Outcome) -> dict[str, Any]:
-    """Bytes both ways and messages, per lender; training rounds are one line."""
+    """Bytes both ways and messages, per lender; training rounds are one line, as are set-ups."""
     stages: dict[str, dict[str, Any]] = {}
     for record in outcome.records:
-        name, lenders = record.stage.split("/")[0], max(1, len(record.members))
-        entry = stages.setdefault(name, {"stage": name, "messages": 0.0, "bytes": 0.0})
-        entry["messages"] += record.messages / lenders
-        entry["bytes"] += (record.bytes_up + record.bytes_down) / lenders
+        lenders = max(1, len(record.members))
+        spent = (record.messages, record.bytes_up, record.bytes_down)
+        for name, (messages, *sizes) in (("set-up", record.set_up), (record.stage, spent)):
+            if messages:
+                name = name.split("/")[0]
+                entry = stages.setdefault(name, {"stage": name, "messages": 0.0, "bytes": 0.0})
+                entry["messages"] += messages / lenders
+                entry["bytes"] += sum(sizes) / lenders
     by_stage = [
         entry | {"messages": round(entry["messages"]), "bytes": round(entry["bytes"])}
         for entry in stages.values()

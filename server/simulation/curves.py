@@ -46,7 +46,7 @@ def curves_of(
     }
     present = {name: score for name, score in scores.items() if score is not None}
     return {
-        "learning": _learning(outcome.run),
+        "learning": _learning(outcome.run.evaluation),
         "roc": {name: _pairs(roc_points(bad, score)) for name, score in present.items()},
         "ks": _ks_curve(outcome.run.evaluation),
         "gain": _gain(bad, present),
@@ -58,10 +58,8 @@ def _pairs(points: Floats | None) -> list[list[float]]:
     return [] if points is None else np.round(points, 6).tolist()
 
 
-def _learning(run: Run) -> list[dict[str, float]]:
-    if run.family is None:
-        return []
-    measured = [(p.round, auc(*p.histogram).value) for p in run.family.learning]
+def _learning(evaluation: Evaluation) -> list[dict[str, float]]:
+    measured = [(p.round, auc(*p.histogram).value) for p in evaluation.learning]
     return [{"round": r, "auc": value} for r, value in measured if not np.isnan(value)]
 
 

@@ -2,30 +2,51 @@
 
 RUN/simulated.txt                      says that simulate.py made this folder and may remove it
 RUN/agreement.json                     the coordinator's copy
-RUN/lenders/L01/client.toml            member, table, agreement, secret
+RUN/authority/authority.{key,crt}      the consortium's authority, which certifies all members
+RUN/authority.crt                      what the coordinator holds of it
+RUN/coordinator.{key,crt}              the coordinator's own key and certificate
+RUN/lenders/L01/client.toml            member, table, agreement, identity, secret
 RUN/lenders/L01/agreement.json         the lender's own copy
 RUN/lenders/L01/table.parquet          its rows, as the researcher's file has them
+RUN/lenders/L01/authority.crt          the lender's own copy
+RUN/lenders/L01/certificate.crt        its certificate
+RUN/lenders/L01/own/identity.key       its private key
 
 Invariants:
 - Nothing is ever removed but a folder that holds simulated.txt; it is written before all else.
 - The lender column is not written: a lender is its code.
+- Identity keys are random: unlike a simulated lender's secret they do not follow from the seed. A
+  run that goes on keeps them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 import shutil
 import stat
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
+from server.authority import RandomBytes, create_authority, issue, write_authority
 from server.coordinator.rounds import AGREEMENT, read_agreement
+from server.keys import AUTHORITY, COORDINATOR, COORDINATOR_KEY, write_private
 from server.simulation.book import Book
 from shared.errors import OperatorError
+from shared.identity.certificate import Role, public_of
+from shared.identity.pem import certificate_to_pem
 from shared.training.agreement import Agreement
 
 LENDERS = "lenders"
 MARK = "simulated.txt"
+CERTIFICATE, KEY = "certificate.crt", "own/identity.key"
+_DAYS = 3650  # a simulation may be resumed as long as its folder lies about
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def found(folder: Path, agreement: Agreement, book: Book) -> list[Path]:
@@ -43,8 +64,39 @@ def found(folder: Path, agreement: Agreement, book: Book) -> list[Path]:
         (home / "agreement.json").write_text(terms, encoding="utf-8")
         (home / "client.toml").write_text(_settings(code, agreement.seed), encoding="utf-8")
         (home / "table.parquet").write_bytes(_rows_of(code, agreement, book))
+    certify(folder, agreement.name)
     (folder / AGREEMENT).write_text(terms, encoding="utf-8")  # last: a run is there, or it is not
     return lender_folders(folder)
+
+
+def certify(
+    folder: Path,
+    consortium: str,
+    *,
+    random: RandomBytes = secrets.token_bytes,
+    clock: Callable[[], datetime] = _now,
+) -> None:
+    """Give a run's folder an authority, and its coordinator and the lenders in it identities.
+
+    `random` and `clock` are a test's to replace. Raises OperatorError if any is there already.
+    """
+    now = clock()
+    name = consortium.strip()[:64] or "simulation"  # X.509 takes no longer ones
+    authority = create_authority(name, days=_DAYS, now=now, random=random)
+    write_authority(folder / "authority", authority)
+
+    def identify(code: str, role: Role, home: Path, key: Path, certificate: Path) -> None:
+        key.parent.mkdir(exist_ok=True)
+        private = random(32)
+        write_private(key, private)
+        public = public_of(private)
+        issued = issue(authority, code, role, public, days=_DAYS, now=now, random=random)
+        certificate.write_bytes(certificate_to_pem(issued))
+        (home / AUTHORITY).write_bytes(certificate_to_pem(authority.certificate))
+
+    identify("coordinator", "coordinator", folder, folder / COORDINATOR_KEY, folder / COORDINATOR)
+    for home in lender_folders(folder):
+        identify(home.name, "lender", home, home / KEY, home / CERTIFICATE)
 
 
 def founded(folder: Path, agreement: Agreement, book: Book) -> list[Path]:
@@ -89,5 +141,6 @@ def _settings(code: str, seed: int) -> str:
     secret = int.from_bytes(hashlib.sha256(f"lianfang|{seed}|{code}".encode()).digest()[:7], "big")
     return (
         f'[lender]\nmember = "{code}"\ntable = "table.parquet"\n'
-        f'agreement = "agreement.json"\nsecret = {secret}\n'
+        f'agreement = "agreement.json"\nauthority = "{AUTHORITY}"\n'
+        f'certificate = "{CERTIFICATE}"\nkey = "{KEY}"\nsecret = {secret}\n'
     )

@@ -145,7 +145,7 @@ class InProcessGrid(Grid):
 
 
 def run_in_process(
-    server_app: ServerApp, grid: InProcessGrid, run_config: Mapping[str, str | bool]
+    server_app: ServerApp, grid: InProcessGrid, run_config: Mapping[str, str | bool | float]
 ) -> None:
     """Run a ServerApp over the grid to its end."""
     context = Context(

@@ -1,31 +1,34 @@
 """The same ServerApp and ClientApp under Flower's own simulation engine (Ray).
 
-Ray's workers find their lender's folder by partition number, and the run's folder, through two
-environment variables: Flower's simulation passes no configuration of its own.
+Flower's simulation passes no configuration of its own, so environment variables do: Ray's workers
+find their lender's folder by partition number, the coordinator what a run configuration would say.
 """
 
 from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 from flwr.clientapp import ClientApp
 from flwr.serverapp import ServerApp
 
+from server.app import VARIABLES
 from shared.errors import OperatorError
 
 
 def run_with_ray(
     server_app: ServerApp,
     client_app: ClientApp,
-    folder: Path,
     lenders: Path,
     count: int,
-    *,
-    resume: bool,
+    settings: Mapping[str, str | bool | float],
 ) -> None:
-    """Run to the end on this machine's cores; OperatorError when Ray is not installed."""
+    """Run to the end on this machine's cores; OperatorError when Ray is not installed.
+
+    `settings`: the run configuration, as `server.app` reads it.
+    """
     os.environ.update(FLWR_TELEMETRY_ENABLED="0", RAY_USAGE_STATS_ENABLED="0")
     try:
         import ray  # noqa: F401
@@ -35,11 +38,9 @@ def run_with_ray(
             "the ray backend needs Flower's simulation engine",
             remedy="pip install 'lianfang[ray]', or use --backend inprocess",
         ) from error
-    told = {
-        "LIANFANG_RUN": str(folder.resolve()),
-        "LIANFANG_LENDERS": str(lenders.resolve()),
-        "LIANFANG_RESUME": "1" if resume else "0",
-    }
+    told = {VARIABLES[name]: str(value) for name, value in settings.items()}
+    told["LIANFANG_RUN"] = str(Path(told["LIANFANG_RUN"]).resolve())
+    told["LIANFANG_LENDERS"] = str(lenders.resolve())
     os.environ.update(told)
     try:
         with warnings.catch_warnings():

@@ -10,6 +10,8 @@ lender = "lender"                 the column that names the lender, or instead o
                                   alpha = 0.5, column = "amount", sizes = [0.5, 0.3, 0.2]
 [run]
 family, seed, rounds, test_share, validation_share, out_of_time, title
+minimum_lenders, minimum_cell
+patience, deadline                seconds: once enough have answered, and at all
 [references]
 lightgbm = "demo"                 a section of lightgbm.toml; fedavg_mlp = true
 """
@@ -23,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from server.coordinator.exchange import Policy
 from server.simulation.partition import Kind
 from shared.errors import OperatorError
 from shared.training.agreement import Family, Profile
@@ -76,6 +79,9 @@ _KEYS: dict[str, dict[str, _Wanted]] = {
         "validation_share": _NUMBER,
         "out_of_time": _NUMBER,
         "minimum_lenders": _WHOLE,
+        "minimum_cell": _WHOLE,
+        "patience": _NUMBER,
+        "deadline": _NUMBER,
     },
     "consortium": {"name": _TEXT, "profile": _TEXT, "minimum_lenders": _WHOLE},
     "references": {"lightgbm": _TEXT, "fedavg_mlp": _FLAG, "pooled": _FLAG, "local": _FLAG},
@@ -137,6 +143,9 @@ class Study:
     out_of_time: float | None = None
     minimum_lenders: int = 3
     profile: Profile = "demo"
+    minimum_cell: int = 1
+    patience: float = Policy.patience
+    deadline: float = Policy.deadline
     references: References = field(default_factory=References)
 
 
@@ -160,6 +169,11 @@ def read_study(path: Path) -> Study:
     if not 0 <= run.get("seed", 0) < SEEDS:
         raise OperatorError(
             f"{path}: [run] seed is not within 0 … 2**32-1", remedy="choose another"
+        )
+    if not 0 < run.get("patience", Policy.patience) <= run.get("deadline", Policy.deadline):
+        raise OperatorError(
+            f"{path}: [run] patience and deadline are not seconds above 0, the deadline the longer",
+            remedy=f"choose others; the usual are {Policy.patience:g} and {Policy.deadline:g}",
         )
     source = _source(path, data)
     title = run.pop("title", path.stem)

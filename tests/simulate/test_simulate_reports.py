@@ -173,6 +173,38 @@ def test_a_lender_that_failed_at_a_stage_is_in_the_warnings(desk: Desk):
     assert "stage trees/1 went on without L02: unavailable" in report["warnings"]
 
 
+def test_sums_are_secure_and_said_to_be(desk: Desk):
+    status, _, told = desk.run(*NO_EXTRAS)
+    assert status == 0
+    assert "secure sums: the coordinator saw totals only" in told
+    assert "one process plays all parts" in told
+    report = read_report(desk.out)
+    assert report["insecure"] is False
+    assert report["traffic"]["by_stage"][0]["stage"] == "set-up"
+    page = (desk.out / "report.html").read_text(encoding="utf-8")
+    assert "secure sums" in page
+    assert "Not secure" not in page
+
+
+def test_plain_sums_train_the_same_model_and_are_said_to_be_insecure(desk: Desk):
+    secure = desk.report(*NO_EXTRAS, out=desk.folder / "secure")
+    status, _, told = desk.run("--plain", *NO_EXTRAS)
+    assert status == 0
+    assert told.count("NOT SECURE: plain sums") == 2  # before training and at the end
+    report = read_report(desk.out)
+    assert report["insecure"] is True
+    assert "Not secure" in (desk.out / "report.html").read_text(encoding="utf-8")
+    assert report["model"]["digest"] == secure["model"]["digest"]
+    assert report["pooled"] == secure["pooled"]
+
+
+def test_a_simulation_is_not_resumed_with_other_sums(desk: Desk):
+    desk.report(*NO_EXTRAS)
+    status, _, told = desk.run("--resume", "--plain")
+    assert status == 2
+    assert "its plain was False" in told
+
+
 def test_a_fault_that_never_happened_is_told(desk: Desk):
     status, _, told = desk.run(*NO_EXTRAS, "--fault", "drop L09 trees/1")
     assert status == 0

@@ -12,11 +12,13 @@ from flwr.common.constant import SUPERLINK_NODE_ID
 from flwr.serverapp import Grid
 from flwr.supercore.task_identity import TaskIdentity
 
-from server.coordinator.exchange import Exchange, Policy
+from server.coordinator.conversation import Conversation
+from server.coordinator.exchange import Policy
+from server.coordinator.plain_exchange import PlainExchange
 from shared.schema import Column, LabelContract, Schema
 from shared.training.agreement import Agreement
 from shared.training.run import Run
-from shared.wire.messages import Ask, Behind, Refused, Reply, Sum, pack_reply, parse_ask
+from shared.wire.messages import Ask, Behind, Refused, Reply, Sum, pack_reply, parse_question
 
 SILENT = None
 Answer = Reply | RecordDict | Error | None
@@ -28,7 +30,7 @@ SCHEMA = Schema(
     label=LabelContract("bad", bad=("1",), good=("0",)),
     row_key="id",
 )
-TERMS = Agreement(name="scripted", schema=SCHEMA, rounds=1)
+TERMS = Agreement(name="scripted", schema=SCHEMA, rounds=1, sums="plain")
 
 
 class Clock:
@@ -111,7 +113,8 @@ class ScriptedGrid(Grid):
 
     def _answer(self, number: str, message: Message) -> None:
         node = self.nodes[message.metadata.dst_node_id]
-        ask = parse_ask(message.content)
+        ask = parse_question(message.content)
+        assert isinstance(ask, Ask)
         node.asked.append(ask)
         answer = node.lender(ask)
         if answer is SILENT:
@@ -140,9 +143,10 @@ def asking(
     *,
     known: Iterable[str] = (),
     deaf: int = 0,
-) -> tuple[Exchange, Clock]:
-    """An exchange over these nodes; patience 10, deadline 100 seconds unless said otherwise."""
+) -> tuple[PlainExchange, Clock]:
+    """A plain exchange over these nodes; patience 10, deadline 100 seconds unless given."""
     clock = Clock()
     grid = ScriptedGrid(nodes, clock, deaf=deaf)
     policy = policy or Policy(minimum=3, patience=10.0, deadline=100.0)
-    return Exchange(grid, policy, known=known, clock=clock, sleep=clock.sleep), clock
+    conversation = Conversation(grid, policy, clock=clock, sleep=clock.sleep)
+    return PlainExchange(conversation, known=known), clock

@@ -26,7 +26,7 @@ class Copy:
     def _vector(self) -> np.ndarray:
         vector = np.zeros(self.run.question().length, dtype=np.int64)
         if self.run.question().stage == "census":
-            vector[:5] = (10, 4, 1, 2, 1)
+            vector[:5], vector[5 + 4] = (10, 4, 1, 2, 1), 1  # a lender of 8 to 15 rows
         return vector
 
 

@@ -29,17 +29,17 @@ def _with_huge() -> np.ndarray:
 
 
 WRONG: dict[str, tuple[object, str]] = {
-    "another stage": (_sum(np.ones(LENGTH, np.int64), stage="bins"), "another stage"),
-    "too short": (_sum(np.ones(LENGTH - 1, np.int64)), f"expected {LENGTH} integers"),
-    "too long": (_sum(np.ones(LENGTH + 1, np.int64)), f"expected {LENGTH} integers"),
-    "nothing": (_sum(np.ones(0, np.int64)), f"expected {LENGTH} integers"),
+    "another stage": (_sum(np.ones(LENGTH, np.int32), stage="bins"), "another stage"),
+    "too short": (_sum(np.ones(LENGTH - 1, np.int32)), f"expected {LENGTH} integers"),
+    "too long": (_sum(np.ones(LENGTH + 1, np.int32)), f"expected {LENGTH} integers"),
+    "nothing": (_sum(np.ones(0, np.int32)), f"expected {LENGTH} integers"),
     "too large a value": (_sum(_with_huge()), "does not fit 31 bits"),
     "real numbers": (_sum(np.ones(LENGTH)), "not one flat row of whole numbers"),
     "not a number": (_sum(np.full(LENGTH, np.nan)), "not one flat row of whole numbers"),
     "two dimensions": (_sum(np.ones((1, LENGTH), np.int64)), "not one flat row of whole numbers"),
     "no vector": (
         RecordDict({"reply": ConfigRecord({"kind": "sum", "member": "L04", "stage": "census"})}),
-        "without its sum",
+        "other parts than reply, sum",
     ),
     "unknown kind": (
         RecordDict({"reply": ConfigRecord({"kind": "total", "member": "L04"})}),
@@ -81,7 +81,7 @@ def test_a_second_node_under_a_lenders_code_is_refused():
     exchange, _ = asking(honest(3) | {9: Node(sums("L02", 7777))})
     got = exchange.collect(Run(TERMS), [])
     assert np.unique(got.total).tolist() == [111]
-    assert got.missing == ("L02: another node answers under the same code",)
+    assert got.missing == ("a lender as L02: another node answers under the same code",)
 
 
 def test_a_node_cannot_change_its_code_during_a_run():
@@ -121,7 +121,7 @@ def test_answers_that_add_up_beyond_the_ring_make_the_stage_void_not_wrong():
 
 def test_a_reply_with_an_odd_group_is_an_answer_like_any_other():
     exchange, _ = asking(honest(3))
-    exchange._grid.group = "not a number"
+    exchange._conversation._grid.group = "not a number"
     assert exchange.collect(Run(TERMS), []).total[0] == 111
 
 

@@ -16,7 +16,7 @@ def test_everybody_answers_and_the_total_is_their_sum():
     assert np.unique(got.total).tolist() == [1111]
     assert got.members == ("L01", "L02", "L03", "L04")
     assert got.missing == ()
-    assert got.messages == 8
+    assert got.traffic.messages == 8
     assert clock.now < 1
 
 
@@ -153,7 +153,7 @@ def test_a_stage_needs_the_minimum_and_half_of_the_known(known: int, needed: int
 def _census(total: np.ndarray) -> np.ndarray:
     """A total that a census can be: ten rows, four of them bad."""
     census = np.zeros_like(total)
-    census[:5] = (10, 4, 1, 2, 1)
+    census[:5], census[5 + 4] = (10, 4, 1, 2, 1), 1  # one lender of 8 to 15 rows
     return census
 
 

@@ -22,7 +22,8 @@ def consortium(tmp_path_factory: pytest.TempPathFactory) -> Consortium:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The model of a run that nothing happens to."""
-    return model_of(founded_in(tmp_path_factory.mktemp("undisturbed") / "run").conducted())
+    folder = tmp_path_factory.mktemp("undisturbed") / "run"
+    return model_of(founded_in(folder, sums="plain").conducted())
 
 
 class PowerCutError(Exception):
@@ -71,22 +72,39 @@ def test_without_resume_a_run_starts_again(consortium: Consortium, undisturbed: 
     assert model_of(run) != undisturbed  # L01's rows were counted by nobody
 
 
-def test_the_last_file_lost_the_stage_is_asked_again(consortium: Consortium, undisturbed: str):
+def test_the_last_total_lost_the_round_is_opened_again(consortium: Consortium, undisturbed: str):
+    """Its survivors and their answers are still there: the close had no round."""
+    consortium.conducted()
+    for path in Checkpoints(consortium.folder / "stages").paths()[-2:]:
+        path.unlink()
+    assert model_of(consortium.conducted(resume=True)) == undisturbed
+
+
+def test_an_earlier_total_lost_no_lender_masks_its_numbers_again(consortium: Consortium):
     consortium.conducted()
     for path in Checkpoints(consortium.folder / "stages").paths()[-3:]:
         path.unlink()
-    assert model_of(consortium.conducted(resume=True)) == undisturbed
+    with pytest.raises(VoidStageError) as caught:
+        consortium.conducted(resume=True)
+    assert "stage mixture, masked input: 0 lenders answered, 4 are needed" in caught.value.what
+    assert "L03: refused (again): the same update has been masked before" in caught.value.what
+    assert "start a new run on new terms" in caught.value.remedy
+
+
+def test_plain_sums_are_asked_again_as_often_as_one_likes(tmp_path: Path, undisturbed: str):
+    plain = founded_in(tmp_path / "run", sums="plain")
+    plain.conducted()
+    for path in Checkpoints(plain.folder / "stages").paths()[-3:]:
+        path.unlink()
+    assert model_of(plain.conducted(resume=True)) == undisturbed
 
 
 def test_a_void_stage_keeps_what_was_released_and_can_be_resumed(
     consortium: Consortium, undisturbed: str
 ):
     away = Faults(tuple(parse_fault(f"away L0{i} trees/1 never") for i in (1, 2, 3)))
-    consortium.conducted()
-    for path in Checkpoints(consortium.folder / "stages").paths()[STAGES.index("trees/1") :]:
-        path.unlink()
     with pytest.raises(VoidStageError, match="trees/1"):
-        consortium.conducted(resume=True, faults=away, policy=Policy(3, patience=0.1, deadline=0.5))
+        consortium.conducted(faults=away, policy=Policy(3, patience=2.0, deadline=9.0))
     assert len(Checkpoints(consortium.folder / "stages").paths()) == STAGES.index("trees/1")
     assert model_of(consortium.conducted(resume=True)) == undisturbed
 
@@ -95,7 +113,7 @@ def test_a_void_stage_keeps_what_was_released_and_can_be_resumed(
 def test_on_a_full_disk_nothing_is_handed_out_and_the_operator_is_told(
     call: str, consortium: Consortium, undisturbed: str, monkeypatch: pytest.MonkeyPatch
 ):
-    """The third stage's total cannot be written: no lender is asked for the fourth."""
+    """The third stage's total cannot be written: no lender is asked for the fourth stage."""
     stages = consortium.folder / "stages"
     asked: list[str] = []
     real = getattr(os, call)
@@ -120,7 +138,8 @@ def test_on_a_full_disk_nothing_is_handed_out_and_the_operator_is_told(
     assert caught.value.what == f"{stages} cannot be written to: No space left on device"
     assert "free space" in caught.value.remedy
     assert "--resume" in caught.value.remedy
-    assert set(asked) == {"census", "refine", "bins"}
+    asked_for = {stage.removesuffix("/unmask") for stage in asked if "set-up" not in stage}
+    assert asked_for == {"census", "refine", "bins"}
     assert [path.name for path in Checkpoints(stages).paths()] == ["00000.stage", "00001.stage"]
     assert model_of(consortium.conducted(resume=True)) == undisturbed
 

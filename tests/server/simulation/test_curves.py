@@ -9,7 +9,8 @@ from server.simulation.comparison import Comparison
 from server.simulation.curves import curves_of, drift_table, woe_charts
 from server.simulation.gain import auc, ks
 from server.simulation.outcome import Outcome, read_outcome
-from tests.federation import Consortium, founded_in
+from shared.statistics import ranking
+from tests.federation import ROUNDS, Consortium, founded_in
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +98,9 @@ def test_the_learning_curve_has_a_point_for_every_measured_round(
     consortium: Consortium, outcome: Outcome
 ):
     learning = curves_of(consortium.book, outcome, Comparison(), None)["learning"]
-    assert [point["round"] for point in learning] == [p.round for p in outcome.run.family.learning]
+    assert [point["round"] for point in learning] == [0, ROUNDS]
     assert learning[0]["auc"] == 0.5  # before the first round everybody scores alike
+    assert learning[-1]["auc"] == ranking.auc(*outcome.run.evaluation.shared).value
 
 
 def test_every_column_has_a_chart_that_counts_every_training_row(outcome: Outcome):

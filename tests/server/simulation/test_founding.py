@@ -1,13 +1,16 @@
 """A simulation writes lenders' folders, and removes nothing that it did not write itself."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from client.settings import read_settings
-from server.simulation.founding import MARK, found, founded
+from server.authority import read_authority
+from server.keys import read_identity
+from server.simulation.founding import MARK, certify, found, founded
 from shared.errors import OperatorError
 from tests.federation import Consortium, founded_in, study, table
 
@@ -54,10 +57,10 @@ def test_no_lender_is_named_anywhere(tmp_path: Path):
 
 
 def test_an_earlier_simulation_is_replaced(consortium: Consortium):
-    (consortium.folder / "lenders" / "L01" / "own").mkdir()
+    (consortium.folder / "lenders" / "L01" / "own" / "result.json").touch()
     (consortium.folder / "stages").mkdir()
     _again(consortium)
-    assert not (consortium.folder / "lenders" / "L01" / "own").exists()
+    assert not (consortium.folder / "lenders" / "L01" / "own" / "result.json").exists()
     assert not (consortium.folder / "stages").exists()
 
 
@@ -124,3 +127,55 @@ def test_the_terms_can_be_read_by_people(consortium: Consortium):
     text = (consortium.homes[0] / "agreement.json").read_text(encoding="utf-8")
     assert json.loads(text)["minimum_lenders"] == 3
     assert text.count("\n") > 20
+
+
+def test_members_hold_keys_of_their_own_under_one_authority(consortium: Consortium):
+    """Lenders read them as their identity, the coordinator as its own; no two keys are the same."""
+    coordinator, authority = read_identity(consortium.folder, datetime.now(UTC))
+    assert (coordinator.member.role, coordinator.member.code) == ("coordinator", "coordinator")
+    members = [read_settings(home) for home in consortium.homes]
+    identities = [coordinator, *(settings.identity for settings in members)]
+    assert {settings.authority for settings in members} == {authority}
+    assert [settings.identity.member.code for settings in members] == [
+        f"L0{number}" for number in range(1, 6)
+    ]
+    held = read_authority(consortium.folder / "authority", datetime.now(UTC))
+    assert held.certificate == authority
+    assert len({identity.private for identity in identities} | {held.private}) == 7
+
+
+def test_private_keys_are_readable_by_their_owner_only_and_nowhere_else(consortium: Consortium):
+    """Seven key files, mode 0600; the text of none of them is in any other file."""
+    keys = sorted(consortium.folder.rglob("*.key"))
+    assert len(keys) == 7
+    for key in keys:
+        assert key.stat().st_mode & 0o777 == 0o600
+        secret = key.read_bytes().splitlines()[1]
+        holding = [path for path in consortium.folder.rglob("*") if path.is_file()]
+        assert [path for path in holding if secret in path.read_bytes()] == [key]
+
+
+def test_keys_do_not_follow_from_the_seed(tmp_path: Path):
+    """Two runs of one study: whoever knows the seed knows no key."""
+    one, other = (founded_in(tmp_path / name).folder for name in ("one", "other"))
+    for place in ("coordinator.key", "authority/authority.key", "lenders/L01/own/identity.key"):
+        assert (one / place).read_bytes() != (other / place).read_bytes()
+
+
+def test_a_run_that_goes_on_keeps_its_keys_and_one_that_starts_again_does_not(
+    consortium: Consortium,
+):
+    key = consortium.homes[0] / "own" / "identity.key"
+    first = key.read_bytes()
+    founded(consortium.folder, consortium.agreement, consortium.book)
+    assert key.read_bytes() == first
+    _again(consortium)
+    assert key.read_bytes() != first
+
+
+@pytest.mark.parametrize("name", ["", " ", "T" * 500])
+def test_a_study_of_any_title_can_be_certified(tmp_path: Path, name: str):
+    """A certificate's own limits are no concern of a researcher's."""
+    (tmp_path / "lenders").mkdir()
+    certify(tmp_path, name)
+    assert read_identity(tmp_path, datetime.now(UTC))[0].member.role == "coordinator"

@@ -216,18 +216,25 @@ def test_a_lender_slower_than_patience_is_left_out_of_that_stage_and_catches_up(
     run = consortium.conducted(faults=faults, policy=hasty)
     records = _records(consortium)
     assert records["trees/0"].missing == ("L02: no answer in time",)
-    assert "L02" in records["trees/1"].members
+    assert "L02" in records["mixture"].members
     assert "L02" in records["close"].members
     assert model_of(run) != undisturbed
 
 
 def test_a_lender_that_was_away_is_named_while_away_and_takes_part_again(consortium: Consortium):
-    consortium.conducted(faults=_faults("away L05 bins trees/0"))
+    consortium.conducted(faults=_faults("away L05 trees/0 trees/1"))
     records = _records(consortium)
-    assert records["bins"].missing == ("L05: unavailable",)
-    assert records["trees/0"].missing == ("L05: not heard from",)
-    for stage in STAGES[STAGES.index("trees/1") :]:
+    assert records["trees/0"].missing == ("L05: unavailable",)
+    assert records["trees/1"].missing == ("L05: not heard from",)
+    for stage in STAGES[STAGES.index("mixture") :]:
         assert "L05" in records[stage].members
+
+
+def test_faults_happen_in_every_phase_of_a_secure_run(consortium: Consortium):
+    phases = ("set-up/keys", "set-up/shares", "set-up/ready", "census/unmask", "bins/unmask")
+    faults = _faults(*[f"slow L0{i + 1} {phase} 0.05" for i, phase in enumerate(phases)])
+    consortium.conducted(faults=faults)
+    assert faults.idle == ()
 
 
 def test_faults_for_a_lender_or_stage_that_is_not_there_are_told(consortium: Consortium):

@@ -127,7 +127,11 @@ def test_a_lender_in_trouble_refuses_says_why_to_itself_and_the_run_goes_on(
     assert sorted(outcome.results) == ["L01", "L02", "L03", "L05"]
     for record in outcome.records:
         assert record.members == ("L01", "L02", "L03", "L05")
-        assert record.missing == (f"{member}: refused ({code} error; see the lender's own log)",)
+        (missing,) = record.missing
+        evidence = trouble is _other_terms and record.stage != "close"
+        told = why if evidence else "see the lender's own log"
+        assert missing.startswith(f"{member}: refused ({'agreement' if evidence else code}")
+        assert told in missing
 
 
 def test_the_report_says_who_took_no_part_and_is_whole_for_the_others(consortium: Consortium):

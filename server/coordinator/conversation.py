@@ -1,0 +1,262 @@
+"""Asking many lenders one thing over the grid, and waiting for their replies as a policy says.
+
+Invariants:
+- An exchange ends when nobody is left to wait for, when enough have answered and `patience` has
+  passed, or at the `deadline`. A lender that is disconnected or has failed is not waited for, but
+  asked again while the others' replies are not enough.
+- At most one reply counts for each lender, and a node keeps to one lender's code. A reply that does
+  not fit leaves its lender out, with the reason, and changes nothing else.
+- An error's text never goes further: it may quote rows.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Set
+from dataclasses import dataclass, field
+
+from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
+from flwr.serverapp import Grid
+
+from server.coordinator.exchange import Policy, Traffic
+from server.coordinator.refusals import Refusals
+from server.coordinator.topic import Topic
+from shared.errors import PeerError
+from shared.wire.messages import QUERY, Question, Refused, pack_question, parse_reply
+
+_log = logging.getLogger("lianfang.coordinator")
+FIRST_POLL_SECONDS, POLL_SECONDS = 0.002, 0.1
+_ROLL_CALL_SECONDS = 1.0
+_FIRST_RETRY_SECONDS = 2.0
+_MOST_REPEATS = 3
+
+
+@dataclass(eq=False)
+class Heard:
+    """How one exchange went: the node that answered for each code, and why others did not."""
+
+    start: float
+    answered: dict[str, int] = field(default_factory=dict)
+    missing: dict[int, str] = field(default_factory=dict)
+    waiting: dict[str, int] = field(default_factory=dict)
+    away: set[int] = field(default_factory=set)
+    repeats: dict[int, int] = field(default_factory=dict)
+    failures: dict[int, int] = field(default_factory=dict)
+    again: dict[int, float] = field(default_factory=dict)
+    refused: set[int] = field(default_factory=set)
+    told: bool = False
+    packed: dict[int, tuple[Question, RecordDict]] = field(default_factory=dict)
+
+    @property
+    def expected(self) -> set[int]:
+        """Nodes at work on the question, as far as can be seen."""
+        return set(self.waiting.values()) - self.away
+
+
+class Conversation:
+    """All exchanges of one run over a grid.
+
+    `codes`: the lender each node speaks for, once it has shown it; `hints`: the same of an earlier
+    process, believed for addressing only.
+    """
+
+    def __init__(
+        self,
+        grid: Grid,
+        policy: Policy,
+        *,
+        refusals: Refusals | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.policy = policy
+        self.codes: dict[int, str] = {}
+        self.hints: dict[int, str] = {}
+        self._grid = grid
+        self._refusals = refusals
+        self._clock = clock
+        self._sleep = sleep
+        self._names: dict[int, str] = {}  # as a node last called itself: for messages only
+        self._overdue: dict[str, int] = {}
+        self._traffic = Traffic()
+        self._exchanges = 0
+
+    def hold(self, topic: Topic) -> Heard:
+        """Ask, wait, take; returns when the exchange is over, whatever came of it."""
+        heard = Heard(self._clock())
+        self._exchanges += 1
+        roll_call = heard.start
+        self._ask_missing(topic, heard)
+        while not self._over(topic, heard, self._clock() - heard.start):
+            self._take_replies(topic, heard)
+            if self._clock() - roll_call > _ROLL_CALL_SECONDS:
+                roll_call = self._clock()
+                self._ask_missing(topic, heard)
+                self._tell_awaited(topic, heard)
+            pause = 0.1 * (self._clock() - heard.start)
+            self._sleep(min(POLL_SECONDS, max(FIRST_POLL_SECONDS, pause)))
+        for node in heard.waiting.values():
+            self._miss(topic, heard, node, self._why_silent(heard, node))
+        self._overdue |= heard.waiting
+        return heard
+
+    def connected(self) -> set[int]:
+        """Nodes that are there now."""
+        return set(self._grid.get_node_ids())
+
+    def busy(self) -> set[int]:
+        """Nodes that owe a reply to an exchange that went on without them."""
+        self._forget_overdue()
+        return set(self._overdue.values())
+
+    def code(self, node: int) -> str | None:
+        """The lender at a node, as far as is known."""
+        return self.codes.get(node, self.hints.get(node))
+
+    def nodes_of(self, codes: Set[str], connected: Set[int]) -> set[int]:
+        """Nodes of these lenders; while one is not to be found, also those never heard from."""
+        found = {node for node in connected if self.code(node) in codes}
+        if codes <= {self.code(node) for node in found}:
+            return found
+        return found | self.strangers(connected)
+
+    def strangers(self, connected: Set[int]) -> set[int]:
+        """Nodes of whom it is not known whose they are, and who have not said."""
+        return {n for n in connected if self.code(n) is None and n not in self._names}
+
+    def name(self, node: int) -> str:
+        """What to call a node in a message to the operator."""
+        code, claimed = self.code(node), self._names.get(node)
+        if code is not None or claimed is None:
+            return code or "a lender"
+        return f"a lender as {claimed}" if claimed in self.codes.values() else claimed
+
+    def spent(self) -> Traffic:
+        """The traffic since this was last asked."""
+        spent, self._traffic = self._traffic, Traffic()
+        return spent
+
+    def _over(self, topic: Topic, heard: Heard, waited: float) -> bool:
+        if topic.complete() or waited > self.policy.deadline:
+            return True
+        expected = heard.expected
+        if topic.enough():
+            done = not expected and not topic.awaited()
+            return done or waited > topic.patience(self.policy)
+        # Nobody left to wait for: only a lender that comes back can save the exchange.
+        if expected or not (heard.answered or heard.missing or heard.away):
+            return False
+        settled = topic.final and heard.refused and heard.refused >= heard.missing.keys()
+        return bool(settled) or waited > topic.hope(self.policy)
+
+    def _ask_missing(self, topic: Topic, heard: Heard) -> None:
+        connected, now = self.connected(), self._clock()
+        back = heard.away & connected
+        heard.away = {*heard.waiting.values(), *heard.missing} - connected
+        retry = bool(topic.awaited()) or not topic.enough()
+        answered, waiting = set(heard.answered.values()), set(heard.waiting.values())
+        for node in sorted(set(topic.nodes(connected)) & connected - answered):
+            due = retry and now >= heard.again.get(node, 0.0) and node not in heard.refused
+            if node in back or (node not in waiting and (node not in heard.missing or due)):
+                self._ask(topic, heard, node)
+
+    def _ask(self, topic: Topic, heard: Heard, node: int) -> None:
+        question = topic.question(node)
+        if id(question) not in heard.packed:
+            heard.packed[id(question)] = (question, pack_question(question, topic.label))
+        content = heard.packed[id(question)][1]
+        message = Message(content, node, QUERY, group_id=str(self._exchanges))
+        for number in filter(None, self._grid.push_messages([message])):
+            heard.waiting[number] = node
+            self._count(down=content_bytes(content))
+
+    def _tell_awaited(self, topic: Topic, heard: Heard) -> None:
+        awaited = topic.awaited()
+        if awaited and not heard.expected and not heard.told:
+            heard.told = True
+            text = f"{topic.label} waits for {', '.join(sorted(awaited))}"
+            _log.warning("%s", text, extra={"stage": text})
+
+    def _take_replies(self, topic: Topic, heard: Heard) -> None:
+        for message in self._grid.pull_messages(list(heard.waiting)):
+            node = heard.waiting.pop(message.metadata.reply_to_message_id, None)
+            if node is None or node in heard.answered.values():
+                continue
+            heard.away.discard(node)
+            try:
+                if self._take(topic, heard, node, message):
+                    heard.missing.pop(node, None)
+                else:
+                    self._repeat(topic, heard, node)
+            except PeerError as error:
+                self._miss(topic, heard, node, error.what)
+
+    def _take(self, topic: Topic, heard: Heard, node: int, message: Message) -> bool:
+        if not message.has_content():
+            self._count()
+            raise PeerError("unavailable")  # its reason is Flower's text about the node: left out
+        self._count(up=content_bytes(message.content))
+        reply = parse_reply(message.content)
+        if not reply.member.isprintable():
+            raise PeerError("its code is not a printable text")
+        self._names[node] = reply.member
+        if isinstance(reply, Refused):
+            if reply.refusal is not None and topic.final:
+                heard.refused.add(node)
+            raise PeerError(self._refused(topic, node, reply))
+        if self.codes.get(node, reply.member) != reply.member:
+            raise PeerError("answers under another code than before")
+        if reply.member in heard.answered:
+            raise PeerError("another node answers under the same code")
+        answer = topic.take(node, reply)
+        if answer:
+            self.codes[node] = reply.member
+            heard.answered[reply.member] = node
+        return answer
+
+    def _refused(self, topic: Topic, node: int, reply: Refused) -> str:
+        if reply.refusal is None or self._refusals is None:
+            return f"refused ({reply.code} error; see the lender's own log)"
+        return self._refusals.taken(reply.member, reply.refusal, topic.asked_of(node))
+
+    def _repeat(self, topic: Topic, heard: Heard, node: int) -> None:
+        heard.repeats[node] = heard.repeats.get(node, 0) + 1
+        if heard.repeats[node] > _MOST_REPEATS:
+            raise PeerError("keeps falling behind")
+        self._ask(topic, heard, node)
+
+    def _miss(self, topic: Topic, heard: Heard, node: int, why: str) -> None:
+        heard.missing[node] = why
+        heard.failures[node] = heard.failures.get(node, 0) + 1
+        wait = _FIRST_RETRY_SECONDS * 2 ** (heard.failures[node] - 1)
+        heard.again[node] = self._clock() + wait
+        topic.missed(node)
+
+    def _why_silent(self, heard: Heard, node: int) -> str:
+        return "disconnected" if node in heard.away else "no answer in time"
+
+    def _forget_overdue(self) -> None:
+        for message in self._grid.pull_messages(list(self._overdue)):
+            self._overdue.pop(message.metadata.reply_to_message_id, None)
+
+    def _count(self, *, up: int = 0, down: int = 0) -> None:
+        before = self._traffic
+        self._traffic = Traffic(before.messages + 1, before.bytes_up + up, before.bytes_down + down)
+
+
+def content_bytes(content: RecordDict) -> int:
+    """Bytes of the arrays and statements in a message: what its size is made of."""
+    size = 0
+    for record in content.values():
+        if isinstance(record, ArrayRecord):
+            size += sum(len(array.data) for array in record.values())
+        elif isinstance(record, ConfigRecord):
+            size += sum(_bytes_in(value) for value in record.values())
+    return size
+
+
+def _bytes_in(value: object) -> int:
+    if isinstance(value, list):
+        return sum(len(item) for item in value if isinstance(item, bytes))
+    return len(value) if isinstance(value, bytes) else 0

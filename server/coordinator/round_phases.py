@@ -1,0 +1,134 @@
+"""The two exchanges of a round, each as a topic of conversation with its lenders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Set
+
+from server.coordinator.catching_up import StageAsks
+from server.coordinator.conversation import Conversation
+from server.coordinator.exchange import Policy
+from server.coordinator.topic import Topic
+from shared.errors import PeerError
+from shared.secure_sum.coordinator_round import Closed, Collecting, Opening
+from shared.secure_sum.lender_side import Asked
+from shared.secure_sum.statements import Answer, MaskedInput, Survivors
+from shared.wire.messages import Ask, Behind, Reply
+
+_GRACE_SECONDS = 5.0  # for answers beyond those that open a sum: they let lenders wipe their keys
+
+
+class MaskedPhase(Topic):
+    """A RoundOpen, in the stage's Ask, to the lenders that are `asked`.
+
+    `enough` judges those whose masked input is in; `insists`: whether everybody is worth waiting
+    for.
+    """
+
+    final = True
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        collecting: Collecting,
+        asks: StageAsks,
+        *,
+        asked: frozenset[str],
+        enough: Callable[[Set[str]], bool],
+        insists: bool,
+    ) -> None:
+        self.label = collecting.opened.payload.stage
+        self._conversation = conversation
+        self._collecting = collecting
+        self._asks = asks
+        self._enough = enough
+        self._insists = insists
+        self._lenders = asked
+
+    def nodes(self, connected: Set[int]) -> Iterable[int]:
+        """Theirs, as far as it is known where they are."""
+        return self._conversation.nodes_of(self._lenders, connected)
+
+    def question(self, node: int) -> Ask:
+        """The stage's question, with what the node lacks."""
+        return self._asks.ask(node)
+
+    def asked_of(self, node: int) -> Asked:
+        """The round's opening."""
+        return self._collecting.opened
+
+    def take(self, node: int, reply: Reply) -> bool:
+        """Add a masked input to the sum."""
+        match reply:
+            case Behind():
+                self._asks.fell_behind(node, reply)
+                return False
+            case MaskedInput():
+                if reply.member not in self._lenders:
+                    raise PeerError("an answer that was not asked for")
+                self._collecting.take_masked(reply)
+                self._asks.told(node)
+                return True
+        raise PeerError("an answer of another kind than was asked for")
+
+    def enough(self) -> bool:
+        """Whether the survivors could be settled now."""
+        return self._enough(frozenset(self._collecting.alive))
+
+    def complete(self) -> bool:
+        """Whether all of them have answered."""
+        return self._lenders <= set(self._collecting.alive)
+
+    def awaited(self) -> Set[str]:
+        """Those that have not answered, where everybody is worth waiting for."""
+        return self._lenders - set(self._collecting.alive) if self._insists else frozenset()
+
+    def missed(self, node: int) -> None:
+        """It may have lost its memory."""
+        self._asks.forget(node)
+
+
+class UnmaskPhase(Topic):
+    """The survivors of a round, to themselves. `every`: one answer of each is wanted."""
+
+    final = True
+
+    def __init__(self, conversation: Conversation, opening: Opening, closed: Closed) -> None:
+        self.label = f"{closed.opened.payload.stage}/unmask"
+        self.every = False
+        self._conversation = conversation
+        self._opening = opening
+        self._survivors = closed.survivors
+
+    def nodes(self, connected: Set[int]) -> Iterable[int]:
+        """Those that have not answered."""
+        return self._conversation.nodes_of(self._absent(), connected)
+
+    def question(self, node: int) -> Survivors:
+        """The same to all."""
+        return self._survivors
+
+    def asked_of(self, node: int) -> Asked:
+        """The question itself."""
+        return self._survivors
+
+    def take(self, node: int, reply: Reply) -> bool:
+        """Shares that open the sum."""
+        if not isinstance(reply, Answer):
+            raise PeerError("an answer of another kind than was asked for")
+        self._opening.take_answer(reply)
+        return True
+
+    def enough(self) -> bool:
+        """Whether the sum can be opened."""
+        return self._opening.enough and not self.every
+
+    def complete(self) -> bool:
+        """Whether all survivors have answered."""
+        return not self._absent()
+
+    def patience(self, policy: Policy) -> float:
+        """Short: the sum can be opened without those who are missing."""
+        return min(policy.patience, _GRACE_SECONDS)
+
+    def _absent(self) -> set[str]:
+        return set(self._survivors.alive) - set(self._opening.answered)

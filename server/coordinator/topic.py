@@ -1,0 +1,60 @@
+"""What one exchange with many lenders is about."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Set
+
+from server.coordinator.exchange import Policy
+from shared.secure_sum.lender_side import Asked
+from shared.wire.messages import Question, Reply
+
+_RETURN_SECONDS = 60.0  # how long an exchange without enough replies hopes for lenders' return
+
+
+class Topic(ABC):
+    """One question, who is asked, and what becomes of the replies. `label`: where in the run;
+    `final`: whether a signed refusal settles the matter, as nobody else can stand in.
+    """
+
+    label: str
+    final: bool = False
+
+    @abstractmethod
+    def nodes(self, connected: Set[int]) -> Iterable[int]:
+        """Whom to ask, of those that are connected."""
+
+    @abstractmethod
+    def question(self, node: int) -> Question:
+        """What to ask a node now."""
+
+    def asked_of(self, node: int) -> Asked | None:
+        """The statement that a refusal would be about; None where there is none."""
+        return None
+
+    @abstractmethod
+    def take(self, node: int, reply: Reply) -> bool:
+        """Whether this was an answer; else the node is asked again. PeerError leaves it out."""
+
+    @abstractmethod
+    def enough(self) -> bool:
+        """Whether the answers do without those still missing."""
+
+    def complete(self) -> bool:
+        """Whether nobody else's answer is of use."""
+        return False
+
+    def awaited(self) -> Set[str]:
+        """Lenders that are missing and worth all patience, even if they are gone just now."""
+        return frozenset()
+
+    def missed(self, node: int) -> None:  # noqa: B027 - most topics need not know
+        """The node has failed, or was not heard from."""
+
+    def patience(self, policy: Policy) -> float:
+        """Seconds to wait for more answers than are needed."""
+        return policy.patience
+
+    def hope(self, policy: Policy) -> float:
+        """Seconds to wait for too few answers when nobody is left who could give them."""
+        return policy.patience if self.awaited() else min(policy.patience, _RETURN_SECONDS)
