@@ -337,7 +337,7 @@ def test_a_roll_of_another_set_up_without_signature_or_after_another_is_refused(
     begun.refuses(foreign, "roll")
     begun.refuses(replace(proper, signature=b""), "signature")
     for side in begun.federation.sides.values():
-        side.shares(proper)
+        assert side.shares(proper) == side.shares(proper)  # the same bytes again
     begun.refuses(begun.roll(threshold=5), "roll")
     assert_refused(Federation(5), lambda side: side.shares(proper), proper, "roll")
 
