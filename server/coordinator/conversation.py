@@ -16,12 +16,13 @@ import time
 from collections.abc import Callable, Set
 from dataclasses import dataclass, field
 
-from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
+from flwr.app import Message, RecordDict
 from flwr.serverapp import Grid
 
-from server.coordinator.exchange import Policy, Traffic
+from server.coordinator.exchange import Policy
 from server.coordinator.refusals import Refusals
 from server.coordinator.topic import Topic
+from server.coordinator.traffic import Traffic, content_bytes
 from shared.errors import PeerError
 from shared.wire.messages import QUERY, Question, Refused, pack_question, parse_reply
 
@@ -243,20 +244,3 @@ class Conversation:
     def _count(self, *, up: int = 0, down: int = 0) -> None:
         before = self._traffic
         self._traffic = Traffic(before.messages + 1, before.bytes_up + up, before.bytes_down + down)
-
-
-def content_bytes(content: RecordDict) -> int:
-    """Bytes of the arrays and statements in a message: what its size is made of."""
-    size = 0
-    for record in content.values():
-        if isinstance(record, ArrayRecord):
-            size += sum(len(array.data) for array in record.values())
-        elif isinstance(record, ConfigRecord):
-            size += sum(_bytes_in(value) for value in record.values())
-    return size
-
-
-def _bytes_in(value: object) -> int:
-    if isinstance(value, list):
-        return sum(len(item) for item in value if isinstance(item, bytes))
-    return len(value) if isinstance(value, bytes) else 0

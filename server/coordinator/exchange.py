@@ -18,6 +18,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from server.coordinator.traffic import Traffic
 from shared.errors import LianfangError
 from shared.training.run import Run
 
@@ -46,15 +47,6 @@ class Policy:
     def needed(self, known: int) -> int:
         """Lenders a stage needs when `known` have taken part in the run."""
         return max(self.minimum, math.ceil(self.quorum * known))
-
-
-@dataclass(frozen=True)
-class Traffic:
-    """Messages and bytes of all lenders together: up is what they sent."""
-
-    messages: int = 0
-    bytes_up: int = 0
-    bytes_down: int = 0
 
 
 @dataclass(frozen=True, eq=False)

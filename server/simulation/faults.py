@@ -6,8 +6,11 @@
     away   L03 trees/5 trees/9  L03 is disconnected from one stage on, and back when another begins
     kill   coordinator trees/5  the whole process is killed (SIGKILL) when the stage begins
 
+With secure sums a stage has two messages, trees/5 and trees/5/unmask, and a set-up has three:
+set-up/keys, set-up/shares, set-up/ready. Each may stand in place of a stage.
+
 Invariants:
-- A fault happens at the named stage and nowhere else, so a run with faults can be repeated.
+- A fault happens at the named message and nowhere else, so a run with faults can be repeated.
 - A fault that never happened (no such lender or stage) is told, see `idle`.
 """
 

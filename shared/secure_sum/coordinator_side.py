@@ -95,9 +95,15 @@ class SetUpUnderWay:
         if member.code != keys.member or keys.opened != named or slots != {self.opened.slots}:
             raise PeerError("keys that are not this set-up's")
         check_signature(self._suite, member.public, keys)
+        self._check_points(keys)
         if self._keys.setdefault(keys.member, keys) != keys:
             raise PeerError("other keys than before")
         self._publics[keys.member] = member.public
+
+    def _check_points(self, keys: MemberKeys) -> None:
+        """A point no secret can be agreed with would stop every lender: who sends it is left out."""
+        probe = self._suite.private_key(self.opened.nonce)
+        self._suite.agree_many(probe, [keys.transport, *keys.masks])
 
     def close_keys(self, threshold: int | None = None) -> Roll:
         """No further members; `threshold` None takes the least, ⌊2n/3⌋ + 1."""

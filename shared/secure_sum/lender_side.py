@@ -195,14 +195,14 @@ class LenderSide:
         masked = self._journal.history.masked.get(survivors.round.hex())
         if masked is None:
             raise RefusedError("round")
+        set_up, roll = self._rolled(bytes.fromhex(masked.set_up))
+        check.signature(self._suite, set_up.coordinator, survivors)
         given = self._journal.history.answered.get(masked.round)
-        if given is not None:  # signed before, or it would not be in the journal
+        if given is not None:
             if given.lenders != survivors.alive:
                 raise RefusedError("answered")
             self._journal.append(given)
             return self._answer(survivors, b64decode(given.released))
-        set_up, roll = self._rolled(bytes.fromhex(masked.set_up))
-        check.signature(self._suite, set_up.coordinator, survivors)
         self._check_survivors(survivors, masked, roll.threshold)
         secrets, alive = self._secrets(masked.slot), set(survivors.alive)
         shares = b"".join(

@@ -17,7 +17,7 @@ from server.authority import create_authority, issue
 from shared.errors import PeerError
 from shared.identity.certificate import Identity, identity_of, public_of
 from shared.secure_sum import boxes, lender_checks
-from shared.secure_sum.coordinator_side import SetUp
+from shared.secure_sum.coordinator_side import SetUp, SetUpUnderWay
 from shared.secure_sum.floors import Floors
 from shared.secure_sum.lender_checks import MOST_MEMBERS, MOST_SLOTS
 from shared.secure_sum.lender_secrets import SlotSecrets
@@ -348,14 +348,19 @@ def test_a_transport_key_of_low_order_is_refused(begun: Begun) -> None:
     begun.refuses(begun.roll([*begun.keys.values(), bad], 5), "point")
 
 
-def test_a_mask_key_of_low_order_is_refused_when_its_slot_comes(begun: Begun) -> None:
-    """The other slots can be used."""
+def test_a_mask_key_of_low_order_is_refused_when_its_slot_comes(
+    begun: Begun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a coordinator that looks, when it is sent; else by every lender when its slot comes."""
     federation = begun.federation
     first = begun.keys["L05"].masks[0]
     bad = replace(begun.keys["L05"], masks=(first, bytes(32)), signature=b"")
     begun.keys["L05"] = signed(federation.suite, identity("L05").private, bad)
     side = federation.sides["L05"]
     side._keep(replace(side._set_up(), own=begun.keys["L05"]), side_slots(federation, "L05"))
+    with pytest.raises(PeerError, match="low order"):
+        begun.under_way.take_keys(begun.keys["L05"])
+    monkeypatch.setattr(SetUpUnderWay, "_check_points", nothing)
     for keys in begun.keys.values():
         begun.under_way.take_keys(keys)
     roll = begun.under_way.close_keys()
