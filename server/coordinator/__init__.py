@@ -1,5 +1,5 @@
-"""The coordinator: asks, adds up, writes down, goes on. It learns totals and nothing else, unless the
-agreement asks for plain sums.
+"""The coordinator: asks, adds up, writes down, goes on. It learns totals and nothing else, unless
+the agreement asks for plain sums.
 
     rounds              the run: question, total, checkpoint, next question
     secure_exchange     one stage's secure sum; plain_exchange its naive twin

@@ -203,7 +203,7 @@ class Conversation:
             raise PeerError("its code is not a printable text")
         self._names[node] = reply.member
         if isinstance(reply, Refused):
-            if reply.refusal is not None and topic.final:
+            if reply.refusal is not None and topic.final and self.code(node) is not None:
                 heard.refused.add(node)
             raise PeerError(self._refused(topic, node, reply))
         if self.codes.get(node, reply.member) != reply.member:

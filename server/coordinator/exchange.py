@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from server.coordinator.traffic import Traffic
+from server.coordinator.traffic import NO_TRAFFIC, Traffic
 from shared.errors import LianfangError
 from shared.training.run import Run
 
@@ -63,7 +63,7 @@ class Collected:
     traffic: Traffic
     round: bytes = b""
     agreed: tuple[tuple[str, bytes], ...] = ()
-    set_up: Traffic = Traffic()
+    set_up: Traffic = NO_TRAFFIC
 
 
 class Exchange(Protocol):

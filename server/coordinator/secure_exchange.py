@@ -20,12 +20,13 @@ from server.coordinator.catching_up import Agreed, CatchingUp, StageAsks
 from server.coordinator.checkpoint import StageRecord
 from server.coordinator.conversation import Conversation, Heard
 from server.coordinator.counted import NOT_COUNTED, CountedLenders, singled_out
-from server.coordinator.exchange import Collected, Traffic, VoidStageError, void
+from server.coordinator.exchange import Collected, VoidStageError, void
 from server.coordinator.kept_rounds import KeptRounds
 from server.coordinator.membership import Membership
 from server.coordinator.plain_exchange import PlainStage
 from server.coordinator.round_phases import MaskedPhase, UnmaskPhase
 from server.coordinator.set_up import Means, SettingUp
+from server.coordinator.traffic import NO_TRAFFIC, Traffic
 from shared.errors import PeerError
 from shared.secure_sum.coordinator_round import Closed, Collecting, Opening, open_round
 from shared.secure_sum.coordinator_side import SetUp
@@ -70,7 +71,7 @@ class SecureExchange:
             return self._told(run, question, released)
         opened = self._kept.opened()
         if opened is not None and opened.payload.run.hex() == run.digest:
-            set_up, spent = self._membership.set_up_of(opened), Traffic()
+            set_up, spent = self._membership.set_up_of(opened), NO_TRAFFIC
             closed = self._kept.closed(opened)
         else:
             set_up = self._membership.made_ready(run, question, self._needed())

@@ -16,6 +16,9 @@ class Traffic:
     bytes_down: int = 0
 
 
+NO_TRAFFIC = Traffic()
+
+
 def content_bytes(content: RecordDict) -> int:
     """Bytes of the arrays and statements in a message: what its size is made of."""
     size = 0

@@ -101,7 +101,7 @@ class SetUpUnderWay:
         self._publics[keys.member] = member.public
 
     def _check_points(self, keys: MemberKeys) -> None:
-        """A point no secret can be agreed with would stop every lender: who sends it is left out."""
+        """Who sends a point that no secret can be agreed with would stop every lender: left out."""
         probe = self._suite.private_key(self.opened.nonce)
         self._suite.agree_many(probe, [keys.transport, *keys.masks])
 

@@ -134,3 +134,29 @@ def test_every_total_of_a_run_with_changing_members_is_the_sum_of_its_members(
     totals = [Checkpoints(one.folder / "stages").replay(Run(one.agreement))[0] for one in pair]
     for masked, bare in zip(*totals, strict=True):
         np.testing.assert_array_equal(masked, bare)
+
+
+def test_keys_that_come_while_the_others_go_on_are_not_mixed_into_their_set_up(
+    consortium: Consortium,
+):
+    """The late lender is taken in by the next set-up, with other keys."""
+    slow = Faults((parse_fault("slow L03 set-up/keys 3.0"),))
+    consortium.conducted(faults=slow, policy=HASTY)
+    records = _records(consortium)
+    assert records["census"].members == ("L01", "L02", "L04", "L05")
+    assert records["census"].missing == ("a lender: no answer in time",)
+    assert records["bins"].members == ("L01", "L02", "L04", "L05")
+    assert "L03" in records["close"].members
+
+
+def test_answers_that_come_while_the_next_stage_is_asked_change_nothing(
+    consortium: Consortium,
+):
+    """Shares for one round arrive during the next; lenders answer in order, so none is lost."""
+    slow = Faults((parse_fault("slow L02 trees/0/unmask 3.0"),))
+    run = consortium.conducted(faults=slow, policy=HASTY)
+    records = _records(consortium)
+    assert [code for code, _ in records["trees/0"].agreed] == ["L01", "L03", "L04", "L05"]
+    assert "L02" in records["trees/0"].members
+    assert records["trees/1"].missing == ("L02: still at work on an earlier question",)
+    assert run.finished
