@@ -41,7 +41,7 @@ def floors_of(source: Path, asked: dict[str, Any], profile: str) -> Floors:
 
 
 def _flaw(name: str, value: Any) -> str:
-    if name == "kinds":
+    if name in ("kinds", "same_lenders"):
         known = get_args(Kind)
         fine = isinstance(value, list) and value and all(kind in known for kind in value)
         return "" if fine else f"is not a list of some of {', '.join(known)}"

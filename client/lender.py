@@ -87,6 +87,8 @@ class Lender:
             if self._sealed is not None and others_wrote:
                 self._sealed.forget()
             if isinstance(question, Ask):
+                if self._sealed is not None:
+                    self._sealed.check_ask(question)
                 return self._caught_up(question) or self._due(question)
             if self._sealed is None:
                 raise PeerError("a secure sum where the agreement asks for plain ones")
@@ -145,13 +147,15 @@ class Lender:
     def _secure(self, sealed: Sealed, ask: Ask, question: StageQuestion) -> Reply:
         if not question.length:  # nothing leaves, so there is nothing to mask
             sealed.check_agreed(ask.agreed)
-            return Sum(self.member, question.stage, question.check(self._answer()))
+            vector = question.check(self._answer())
+            sealed.retire()
+            return Sum(self.member, question.stage, vector)
         if ask.opened is None:
             raise PeerError("numbers are asked for without a round to mask them for")
         return sealed.masked(
             ask.opened,
             self._payload(question),
-            self._numbers(question),
+            lambda: self._numbers(question),
             purpose=question.purpose,
             agreed=ask.agreed,
         )

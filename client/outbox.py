@@ -78,6 +78,8 @@ class Outbox:
     def append(self, record: Record) -> None:
         """Make a record durable, then fold it; OperatorError when the disk does not take it."""
         with self.locked():
+            if self._taken == 0:  # a line could not be taken back: what is on disk is read anew
+                self._take_in()
             number, before = self._next()
             at = self._clock()
             line = line_of(number, at, record, before)

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from client.outbox import Outbox
 from client.settings import ClientSettings
 from client.vault import Vault
-from shared.errors import InternalError, OperatorError
+from shared.errors import InternalError, LianfangError, OperatorError, PeerError
 from shared.secure_sum.encoding import read_text
+from shared.secure_sum.fixed_point import to_ring
 from shared.secure_sum.floors import RefusedError
 from shared.secure_sum.lender_secrets import LenderSetUp
 from shared.secure_sum.lender_side import Asked, LenderSide, Terms
@@ -40,7 +41,7 @@ from shared.secure_sum.statements import (
 )
 from shared.secure_sum.suite import STANDARD, Randomness
 from shared.secure_sum.trust import Trust
-from shared.wire.messages import Refused
+from shared.wire.messages import Ask, Refused, ask_transcript
 
 _log = logging.getLogger("lianfang.client")
 
@@ -62,7 +63,8 @@ class Sealed:
         if settings.identity is None or settings.authority is None:
             raise InternalError("secure sums without an identity: the settings should refuse that")
         self._member = settings.member
-        trust = Trust(settings.authority, clock, settings.members)
+        self._trust = trust = Trust(settings.authority, clock, settings.members)
+        self._certificate, self._coordinator = b"", b""
         agreement = bytes.fromhex(settings.agreement.digest())
         terms = Terms(STANDARD, settings.identity, trust, settings.floors, agreement)
         with outbox.locked():  # alone in the vault, too
@@ -97,18 +99,45 @@ class Sealed:
         self,
         opened: RoundOpen,
         due: Payload,
-        numbers: NDArray[np.int64],
+        work: Callable[[], NDArray[np.int64]],
         *,
         purpose: str,
         agreed: Proof,
     ) -> MaskedInput | Refused:
-        """This lender's numbers, int64 (length,), under the masks of a round. UnprovenError as
-        `LenderSide.mask`.
+        """What `work` gives, int64 (length,), under the masks of a round. It is called only when
+        the round is one this lender takes part in. UnprovenError as `LenderSide.mask`.
         """
         try:
+            self._side.check_due(opened, due, agreed)
+            numbers = self._fitting(opened, work)
             return self._side.mask(opened, due, numbers, purpose=purpose, agreed=agreed)
         except RefusedError as error:
             return self._refused(error, opened)
+
+    def _fitting(
+        self, opened: RoundOpen, work: Callable[[], NDArray[np.int64]]
+    ) -> NDArray[np.int64]:
+        try:
+            numbers = work()
+            to_ring(numbers, opened.bits)
+        except LianfangError:  # that, too, tells something about them
+            self._side.failed(opened)
+            raise
+        return numbers
+
+    def check_ask(self, ask: Ask) -> None:
+        """PeerError unless the coordinator signed the question: before anything else is done."""
+        if ask.coordinator != self._certificate:
+            self._coordinator = self._trust.member(ask.coordinator, "coordinator").public
+            self._certificate = ask.coordinator
+        try:
+            STANDARD.verify(self._coordinator, ask.signature, ask_transcript(ask))
+        except PeerError as error:
+            raise PeerError("a question that the coordinator did not sign") from error
+
+    def retire(self) -> None:
+        """The run is over: no secret of it is needed any more."""
+        self._side.retire()
 
     def check_agreed(self, agreed: Proof) -> None:
         """UnprovenError unless the round answered last was answered alike by others."""

@@ -38,6 +38,7 @@ from pathlib import Path
 from typing import Any
 
 from client.credentials import read_authority, read_identity, read_members
+from client.files import partial_of, write_durably
 from client.floors import floors_of
 from shared.errors import OperatorError
 from shared.identity.certificate import Identity
@@ -201,6 +202,6 @@ def _kept_secret(own: Path) -> int:
     own.mkdir(parents=True, exist_ok=True)
     path = own / "secret"
     if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(str(secrets.randbits(63)))
+        partial_of(path).unlink(missing_ok=True)
+        write_durably(path, str(secrets.randbits(63)).encode())
     return int(path.read_text())

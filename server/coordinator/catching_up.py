@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import PeerError
+from shared.identity.certificate import Identity
 from shared.secure_sum.statements import RoundOpen
+from shared.secure_sum.suite import STANDARD
 from shared.training.run import Run
-from shared.wire.messages import Ask, Behind
+from shared.wire.messages import Ask, Behind, ask_transcript
 
 Agreed = tuple[tuple[str, bytes], ...]
 """Codes of lenders, and their signatures over a round and its survivors."""
@@ -58,11 +60,13 @@ class StageAsks:
         run: Run,
         released: Sequence[NDArray[np.int64]],
         opened: RoundOpen | None = None,
+        signer: Identity | None = None,
     ) -> None:
         self._catching_up = catching_up
         self._released = released
         self._about = (run.agreement.digest(), run.question().stage, run.digest)
         self._opened = opened
+        self._signed = _signed(signer, Ask(*self._about[:2], 0, self._about[2], (), opened))
         self._behind: set[int] = set()
         self._unproven: dict[int, bytes] = {}
         self._made: dict[tuple[int, Agreed], Ask] = {}
@@ -74,7 +78,7 @@ class StageAsks:
         if (first, agreed) not in self._made:
             terms, stage, digest = self._about
             rest = tuple(self._released[first:])
-            ask = Ask(terms, stage, first, digest, rest, self._opened, agreed)
+            ask = Ask(terms, stage, first, digest, rest, self._opened, agreed, *self._signed)
             self._made[first, agreed] = ask
         return self._made[first, agreed]
 
@@ -98,3 +102,10 @@ class StageAsks:
     def forget(self, node: int) -> None:
         """What the node holds is not known any more."""
         self._catching_up.holds.pop(node, None)
+
+
+def _signed(signer: Identity | None, ask: Ask) -> tuple[bytes, bytes]:
+    """The coordinator's certificate and its signature; nothing where sums are plain."""
+    if signer is None:
+        return b"", b""
+    return signer.member.certificate, STANDARD.sign(signer.private, ask_transcript(ask))

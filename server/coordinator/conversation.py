@@ -20,7 +20,7 @@ from flwr.app import Message, RecordDict
 from flwr.serverapp import Grid
 
 from server.coordinator.exchange import Policy
-from server.coordinator.refusals import Refusals
+from server.coordinator.refusals import BLAMES, Refusals
 from server.coordinator.topic import Topic
 from server.coordinator.traffic import Traffic, content_bytes
 from shared.errors import PeerError
@@ -76,6 +76,7 @@ class Conversation:
         self.hints: dict[int, str] = {}
         self._grid = grid
         self._refusals = refusals
+        self.blamed: set[str] = set()  # codes that signed refusals name as the cause
         self._clock = clock
         self._sleep = sleep
         self._names: dict[int, str] = {}  # as a node last called itself: for messages only
@@ -219,7 +220,10 @@ class Conversation:
     def _refused(self, topic: Topic, node: int, reply: Refused) -> str:
         if reply.refusal is None or self._refusals is None:
             return f"refused ({reply.code} error; see the lender's own log)"
-        return self._refusals.taken(reply.member, reply.refusal, topic.asked_of(node))
+        told = self._refusals.taken(reply.member, reply.refusal, topic.asked_of(node))
+        if reply.refusal.reason in BLAMES:
+            self.blamed.add(reply.refusal.came)
+        return told
 
     def _repeat(self, topic: Topic, heard: Heard, node: int) -> None:
         heard.repeats[node] = heard.repeats.get(node, 0) + 1

@@ -2,8 +2,8 @@
 
 Two such sums over different lenders, told apart, would show what the difference holds; so lenders
 let a sum of counts be opened only for the survivors of the first one they answered
-(docs/decisions/0011-counts-need-the-same-lenders.md). Gradients and weights are asked of whoever is
-there: each stage asks them another function of the rows, once.
+(docs/decisions/0011-counts-need-the-same-lenders.md). In production that holds for all sums; in a
+demo gradients and weights are asked of whoever is there.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from server.coordinator.exchange import VoidStageError, void
-from shared.secure_sum.floors import GUARDED
 
 SAME_LENDERS = (
     "counts are added up over the same lenders each time; with one missing, the difference to an "
@@ -22,23 +21,24 @@ _REMEDY = "bring {} back, then run the same command with --resume; or start a ne
 
 
 class CountedLenders:
-    """The lenders of this run's first count; `first` is empty before it."""
+    """The lenders of this run's first count, empty before it; sums of `kinds` are over these."""
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: frozenset[str]) -> None:
+        self._kinds = kinds
         self.first: frozenset[str] = frozenset()
 
     def add(self, kind: str, members: Iterable[str]) -> None:
         """A round of this kind was added up."""
-        if kind in GUARDED:
+        if kind in self._kinds:
             self.first = self.first or frozenset(members)
 
     def allows(self, kind: str, members: Iterable[str]) -> bool:
         """Whether lenders let a sum over these be opened."""
-        return kind not in GUARDED or not self.first or frozenset(members) == self.first
+        return kind not in self._kinds or not self.first or frozenset(members) == self.first
 
     def wanted(self, kind: str) -> frozenset[str]:
         """The lenders a round of this kind must have; empty when anybody will do."""
-        return self.first if kind in GUARDED else frozenset()
+        return self.first if kind in self._kinds else frozenset()
 
 
 def singled_out(where: str, missing: dict[str, str]) -> VoidStageError:

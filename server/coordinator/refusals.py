@@ -27,6 +27,8 @@ from shared.secure_sum.statements import Refusal, check_signature
 from shared.secure_sum.suite import Suite
 
 REFUSALS = "refusals"
+BLAMES = frozenset({"box", "accepted"})
+"""Reasons whose refusal names another member as the cause."""
 _LONGEST_WORD = 80
 
 

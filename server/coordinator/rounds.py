@@ -35,6 +35,7 @@ from shared.errors import OperatorError, PeerError
 from shared.identity.certificate import Member
 from shared.model.saved import digest_of, from_files, to_files
 from shared.model.shared_model import SharedModel
+from shared.secure_sum.floors import Floors
 from shared.secure_sum.suite import STANDARD, Randomness
 from shared.secure_sum.trust import Trust
 from shared.training.agreement import Agreement, agreement_from
@@ -131,7 +132,8 @@ def conduct(
 def _means(folder: Path, run: Run, now: Callable[[], datetime], randomness: Randomness) -> Means:
     identity, authority = read_identity(folder, now())
     agreement = bytes.fromhex(run.agreement.digest())
-    return Means(STANDARD, identity, Trust(authority, now), agreement, randomness, now)
+    same = Floors.of(run.agreement.profile).same_lenders
+    return Means(STANDARD, identity, Trust(authority, now), agreement, randomness, now, same)
 
 
 def _absorb(run: Run, total: NDArray[np.int64]) -> None:

@@ -56,7 +56,7 @@ class SecureExchange:
         self._kept = kept
         self._setting_up = setting_up
         self._catching_up = CatchingUp(conversation.code)
-        self._counted = CountedLenders()
+        self._counted = CountedLenders(means.same_lenders)
         self._known: set[str] = set()
         for record in records:
             self._known |= set(record.members)
@@ -79,9 +79,14 @@ class SecureExchange:
             opened = self._opened(run, question, set_up)
         missing: dict[str, str] = {}
         if closed is None:
-            asks = StageAsks(self._catching_up, run, released, opened)
+            asks = self._asks(run, released, opened)
             closed, missing = self._closed(question, set_up, opened, asks)
         return self._unmasked(question, set_up, closed, missing, spent)
+
+    def _asks(
+        self, run: Run, released: Sequence[NDArray[np.int64]], opened: RoundOpen | None = None
+    ) -> StageAsks:
+        return StageAsks(self._catching_up, run, released, opened, self._means.identity)
 
     def _needed(self, members: Set[str] = frozenset()) -> int:
         return self._conversation.policy.needed(len(self._known | members))
@@ -90,7 +95,7 @@ class SecureExchange:
         self, run: Run, question: Question, released: Sequence[NDArray[np.int64]]
     ) -> Collected:
         """A stage without numbers: it hands out the last total, to everybody."""
-        topic = PlainStage(question, StageAsks(self._catching_up, run, released), self._needed)
+        topic = PlainStage(question, self._asks(run, released), self._needed)
         heard = self._conversation.hold(topic)
         missing = self._reasons(heard)
         lines = self._missing(topic.members, missing)

@@ -34,7 +34,9 @@ _FEWEST_SLOTS, _MOST_SLOTS = 8, 96
 
 @dataclass(frozen=True)
 class Means:
-    """What the coordinator brings to the secure sum. `agreement`: digest of the run's terms."""
+    """What the coordinator brings to the secure sum. `agreement`: digest of the run's terms;
+    `same_lenders`: kinds of sums that are over the same lenders each time.
+    """
 
     suite: Suite
     identity: Identity
@@ -42,6 +44,7 @@ class Means:
     agreement: bytes
     randomness: Randomness
     now: Callable[[], datetime]
+    same_lenders: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class SettingUp:
         left_out = dict.fromkeys(demand.without, NOT_COUNTED)
         for _ in range(_TRIES):
             tried = self._tried(demand, left_out)
-            left_out |= tried.halfway
+            left_out |= tried.halfway | self._blamed(tried)
             rest = len(tried.roll.members) - len(tried.halfway)
             if not tried.halfway or rest < demand.needed:
                 break
@@ -112,6 +115,18 @@ class SettingUp:
             ready = ReadyPhase(under_way, shares.given, demand.needed)
             halfway |= self._conversation.hold(ready).missing
         return _Try(under_way, roll, halfway)
+
+    def _blamed(self, tried: _Try) -> dict[int, str]:
+        """Who, by others' signed word, dealt them something that does not open. It may be they that
+        lie: both sides are left out, or one liar could keep honest lenders out one by one.
+        """
+        blamed, self._conversation.blamed = self._conversation.blamed, set()
+        nodes = {code: node for node, code in self._conversation.codes.items()}
+        return {
+            nodes[code]: "what it dealt to another lender does not open, says that lender"
+            for code in blamed & set(tried.roll.members)
+            if code in nodes
+        }
 
     def _meet(self, certificate: bytes) -> None:
         member = self._means.trust.member(certificate, "lender")

@@ -46,8 +46,7 @@ REASONS = {
 }
 
 GUARDED = frozenset({"counts", "losses"})
-"""Kinds whose sums could be subtracted from each other: under one agreement they are all over the
-same lenders."""
+"""Kinds whose sums could be subtracted from each other, whoever asks."""
 
 
 class RefusedError(PeerError):
@@ -63,7 +62,8 @@ class RefusedError(PeerError):
 @dataclass(frozen=True)
 class Floors:
     """A lender's own limits. `minimum_threshold` comes on top of ⌊2n/3⌋ + 1; `maximum_clip` is for
-    gradients and weights.
+    gradients and weights. Sums of the kinds `same_lenders` are, under one agreement, all over the
+    same lenders.
     """
 
     minimum_cohort: int = 5
@@ -71,11 +71,14 @@ class Floors:
     maximum_clip: float = 16.0
     kinds: frozenset[str] = frozenset(get_args(Kind))
     minimum_cell: int = 1
+    same_lenders: frozenset[str] = frozenset(get_args(Kind))
 
     @classmethod
     def of(cls, profile: str) -> Floors:
-        """The profile's own: demo consortia may be as small as three."""
-        return cls(minimum_cohort=3, minimum_threshold=3) if profile == "demo" else cls()
+        """The profile's own: demo consortia may have three members, and lose one in training."""
+        if profile == "demo":
+            return cls(minimum_cohort=3, minimum_threshold=3, same_lenders=GUARDED)
+        return cls()
 
     def problems(self, profile: str) -> list[str]:
         """What is out of range, or weaker than the profile's own floors."""
@@ -84,6 +87,8 @@ class Floors:
             mine, own = getattr(self, field.name), getattr(usual, field.name)
             if field.name == "kinds":
                 weaker = not mine <= own
+            elif field.name == "same_lenders":
+                weaker = not mine >= own
             elif field.name == "maximum_clip":
                 weaker = not 0 < mine <= own
             else:
@@ -92,11 +97,18 @@ class Floors:
                 found.append(f"{field.name} is weaker than the {profile} profile's {own}")
         return found
 
-    def check_roll(self, members: int, threshold: int) -> None:
-        """A set-up of `members` of which `threshold` open a sum."""
+    def check_roll(self, members: int, threshold: int, listed: int = 0) -> None:
+        """A set-up of `members` of which `threshold` open a sum; `listed`: how many members there
+        are, where this lender has their list. A third of those may collude, on whichever roll.
+        """
+        colluding = listed // 3
+        if members < listed - colluding:
+            wanted = f"{listed - colluding} of the {listed} listed"
+            raise RefusedError("cohort", expected=wanted, came=members)
         if members < self.minimum_cohort:
             raise RefusedError("cohort", expected=f"{self.minimum_cohort} or more", came=members)
         least = max(self.minimum_threshold, least_threshold(members))
+        least = max(least, (members + colluding) // 2 + 1 if listed else 0)
         if not least <= threshold <= members:
             raise RefusedError("threshold", expected=f"{least} to {members}", came=threshold)
 

@@ -8,10 +8,9 @@ Invariants:
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
-
-from shared.secure_sum.floors import GUARDED
 
 RecordKind = Literal["keys", "shares", "ready", "masked", "answer", "refusal", "sum"]
 
@@ -55,8 +54,8 @@ class Journal(Protocol):
 
 @dataclass
 class History:
-    """`counter`: the highest set-up's; rounds by name; `updates`: round by run digest;
-    `last_answers`: by agreement.
+    """`counter`: the highest set-up's; rounds by name; `updates`: round by agreement and
+    stage, whatever totals were said to come before; `last_answers`: by agreement.
     """
 
     counter: int = 0
@@ -71,17 +70,24 @@ class History:
         self.counter = max(self.counter, record.counter)
         if record.kind == "masked":
             self.masked[record.round] = record
-            self.updates[record.run] = record.round
+            self.updates[update_of(record.agreement, record.stage)] = record.round
             self.slots[record.set_up] = max(record.slot, self.slots.get(record.set_up, -1))
+        elif record.kind == "refusal" and record.round:  # its numbers could not be given
+            self.updates[update_of(record.agreement, record.stage)] = record.round
         elif record.kind == "answer":
             if record.round not in self.answered:  # given again, it is no later than before
                 self.last_answers[record.agreement] = record
             self.answered[record.round] = record
 
-    def guarded_sets(self, agreement: str) -> list[tuple[str, ...]]:
-        """Survivors of every sum of counts or losses answered under an agreement."""
+    def survivors_of(self, agreement: str, kinds: Set[str]) -> list[tuple[str, ...]]:
+        """Survivors of every sum of these kinds answered under an agreement."""
         return [
             record.lenders
             for record in self.answered.values()
-            if record.agreement == agreement and record.payload in GUARDED
+            if record.agreement == agreement and record.payload in kinds
         ]
+
+
+def update_of(agreement: str, stage: str) -> str:
+    """Names the one update a lender has for a stage of a run."""
+    return f"{agreement}|{stage}"

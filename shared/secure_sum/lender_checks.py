@@ -23,14 +23,20 @@ from shared.secure_sum.suite import Suite
 from shared.secure_sum.trust import Trust
 
 
-def opening(suite: Suite, opened: SetUpOpen, agreement: bytes, counter: int) -> None:
-    """A new set-up is for this lender's agreement and suite, and later than all before."""
+def opening(
+    suite: Suite, opened: SetUpOpen, agreement: bytes, counter: int, seconds: float
+) -> None:
+    """A new set-up is for this lender's agreement and suite, and later than all before. Counters
+    are at most a day ahead of the clock (`seconds` since 1970): none can use up all that follow.
+    """
     if opened.agreement != agreement:
         raise RefusedError("agreement")
     if opened.suite != suite.name:
         raise RefusedError("suite")
     if opened.counter <= counter:
         raise RefusedError("counter", expected=f"above {counter}", came=opened.counter)
+    if opened.counter > (most := int(seconds) + 86_400):
+        raise RefusedError("counter", expected=f"{most} at most", came="more")
     if not 1 <= opened.slots <= MOST_SLOTS or len(opened.nonce) != 32:
         raise RefusedError("slots", expected=f"1 to {MOST_SLOTS}", came=opened.slots)
 
@@ -88,8 +94,8 @@ def round_open(opened: RoundOpen, due: Payload, members: int, slots: int) -> Non
     if not 0 <= opened.slot < slots:
         raise RefusedError("slot", expected=f"0 to {slots - 1}", came=opened.slot)
     most = lender_bits(members)
-    if not 2 <= opened.bits <= most:
-        raise RefusedError("bits", expected=f"2 to {most}", came=opened.bits)
+    if opened.bits != most:  # fewer would tell how large this lender's numbers are
+        raise RefusedError("bits", expected=most, came=opened.bits)
 
 
 def in_order(codes: Sequence[str]) -> bool:

@@ -32,8 +32,8 @@ from shared.secure_sum import lender_checks as check
 from shared.secure_sum.boxes import open_boxes, seal_boxes
 from shared.secure_sum.encoding import read_text, text_of
 from shared.secure_sum.fixed_point import to_ring
-from shared.secure_sum.floors import GUARDED, Floors, RefusedError
-from shared.secure_sum.history import Journal, Record
+from shared.secure_sum.floors import Floors, RefusedError
+from shared.secure_sum.history import Journal, Record, update_of
 from shared.secure_sum.lender_secrets import LenderSetUp, SecretStore, SlotSecrets
 from shared.secure_sum.masks import add_masks
 from shared.secure_sum.shamir import SHARE_BYTES
@@ -112,7 +112,8 @@ class LenderSide:
         if before is not None and before.opened == opened:
             return self._keys_leave(before)
         terms = self._terms
-        check.opening(self._suite, opened, terms.agreement, self._journal.history.counter)
+        counter, now = self._journal.history.counter, terms.trust.clock().timestamp()
+        check.opening(self._suite, opened, terms.agreement, counter, now)
         coordinator = check.holder(terms.trust, opened.coordinator, "coordinator")
         check.signature(self._suite, coordinator.public, opened)
         slots = [self._fresh() for _ in range(opened.slots)]
@@ -134,7 +135,8 @@ class LenderSide:
             return self._shares_leave(set_up)
         check.signature(self._suite, set_up.coordinator, roll)
         publics = check.roll(self._suite, self._terms.trust, roll, set_up.opened, set_up.own)
-        self._terms.floors.check_roll(len(roll.keys), roll.threshold)
+        listed = len(self._terms.trust.pinned or ())
+        self._terms.floors.check_roll(len(roll.keys), roll.threshold, listed)
         name = name_of(self._suite, roll)
         slots = [self._secrets(slot) for slot in range(set_up.opened.slots)]
         boxes, slots = seal_boxes(self._suite, set_up, roll, name, slots, self._randomness)
@@ -187,8 +189,42 @@ class LenderSide:
             raise RefusedError("point", came=f"slot {opened.slot}") from error
         text = masked_transcript(self._suite, name, self._code, values)
         self._record_masked(set_up, opened, text, values.nbytes, purpose)
+        self._wipe_below(opened.slot)
         signature = self._suite.sign(self._terms.identity.private, text)
         return MaskedInput(name, self._code, values, signature)
+
+    def check_due(
+        self, opened: RoundOpen, due: Payload, agreed: Iterable[tuple[str, bytes]]
+    ) -> None:
+        """All that `mask` checks before it looks at the numbers, so that a lender works out none
+        for a round it does not take part in.
+        """
+        self._check_round(opened, due)
+        self.check_agreed(agreed)
+
+    def failed(self, opened: RoundOpen) -> None:
+        """The numbers for a round could not be given. That tells something about them, so it is
+        recorded, and the stage has no other round: nobody can ask with other totals and compare.
+        """
+        payload = opened.payload
+        self._record(
+            "refusal", "the numbers could not be given", b"", stage=payload.stage,
+            payload=payload.kind, set_up=opened.set_up.hex(), slot=opened.slot,
+            round=name_of(self._suite, opened).hex(), run=payload.run.hex(),
+        )  # fmt: skip
+
+    def retire(self) -> None:
+        """The run is over: wipe what is left of the set-up."""
+        set_up = self._set_up()
+        if set_up is not None and set_up.opened.agreement == self._terms.agreement:
+            self._wipe_below(set_up.opened.slots)
+
+    def _wipe_below(self, slot: int) -> None:
+        """Slots below are never answered any more."""
+        for earlier in reversed(range(slot)):
+            if self._store.slot(earlier) is None:
+                break
+            self._store.wipe(earlier)
 
     def answer(self, survivors: Survivors) -> Answer:
         """Release one share of each member, for the one set of survivors, then wipe."""
@@ -249,6 +285,8 @@ class LenderSide:
         set_up = self._set_up()
         if set_up is None or not set_up.roll or set_up.name != name:
             raise RefusedError("delivery")
+        if set_up.opened.agreement != self._terms.agreement:
+            raise RefusedError("agreement")
         return set_up, set_up.roll[0]
 
     def _secrets(self, slot: int) -> SlotSecrets:
@@ -292,7 +330,8 @@ class LenderSide:
         if name not in history.masked:
             if opened.slot <= (used := history.slots.get(opened.set_up.hex(), -1)):
                 raise RefusedError("slot", expected=f"above {used}", came=opened.slot)
-            if opened.payload.run.hex() in history.updates:
+            update = update_of(self._terms.agreement.hex(), opened.payload.stage)
+            if history.updates.get(update, name) != name:
                 raise RefusedError("again")
         return set_up
 
@@ -302,10 +341,10 @@ class LenderSide:
         """
         last = self._journal.history.last_answers.get(self._terms.agreement.hex())
         set_up = self._set_up()
-        if last is None or set_up is None:
+        if last is None or last.round == self._proven:
             return
-        if last.round == self._proven:
-            return
+        if set_up is None:
+            raise UnprovenError(bytes.fromhex(last.round))
         text = answer_transcript(bytes.fromhex(last.round), last.lenders)
         shown = {code: sign for code, sign in agreed if code in last.lenders}
         good = (c for c, sign in shown.items() if self._signed(set_up.public_of(c), sign, text))
@@ -328,8 +367,8 @@ class LenderSide:
         if not check.in_order(alive) or self._code not in alive or not set(alive) <= members:
             raise RefusedError("survivors")
         self._terms.floors.check_sum(len(alive), threshold)
-        if masked.payload in GUARDED:
-            for earlier in self._journal.history.guarded_sets(masked.agreement):
+        if masked.payload in (kinds := self._terms.floors.same_lenders):
+            for earlier in self._journal.history.survivors_of(masked.agreement, kinds):
                 if earlier != alive:
                     raise RefusedError("difference", expected=len(earlier), came=len(alive))
 

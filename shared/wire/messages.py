@@ -29,6 +29,7 @@ from flwr.app import ConfigRecord, RecordDict
 from numpy.typing import NDArray
 
 from shared.errors import PeerError
+from shared.identity.certificate import MOST_BYTES
 from shared.secure_sum.encoding import read_text, text_of
 from shared.secure_sum.statements import (
     MOST_MEMBERS,
@@ -66,8 +67,8 @@ _CODES = frozenset({"operator", "peer", "internal", "unexpected"})
 @dataclass(frozen=True, eq=False)
 class Ask:
     """`released`: totals number first, first+1, …; `digest`: the run's after all of them. With
-    secure sums `opened` is the round the answer is for, and `agreed` holds codes and signatures of
-    answers to the round before.
+    secure sums `opened` is the round the answer is for, `agreed` holds codes and signatures of
+    answers to the round before, and `coordinator` (its certificate) signs the question.
     """
 
     run: str
@@ -77,6 +78,8 @@ class Ask:
     released: tuple[NDArray[np.int64], ...]
     opened: RoundOpen | None = None
     agreed: tuple[tuple[str, bytes], ...] = ()
+    coordinator: bytes = b""
+    signature: bytes = b""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +116,7 @@ class Refused:
 Question = Ask | SetUpOpen | Roll | Delivery | Survivors
 Reply = Sum | Behind | Refused | MemberKeys | SealedShares | Ready | MaskedInput | Answer
 
-_LARGE, _SMALL = 64 << 20, 1 << 20
+_LARGE, _SMALL = 4 << 20, 1 << 20
 # A text of JSON takes up to thirty times its size when it is read, so each kind has its own bound.
 _QUESTIONS: dict[str, tuple[type[SetUpOpen | Roll | Delivery | Survivors], int]] = {
     "SetUpOpen": (SetUpOpen, 1 << 16),
@@ -129,7 +132,16 @@ _REPLIES: dict[str, tuple[type[MemberKeys | SealedShares | Ready | Answer], int]
 }
 _ASK = frozenset(
     {"kind", "run", "stage", "first", "digest", "lengths", "opened", "agreed_by", "agreed"}
+    | {"coordinator", "signature"}
 )
+
+
+def ask_transcript(ask: Ask) -> bytes:
+    """What the coordinator signs of a question. The digest stands for all totals; which of them a
+    lender is sent, and what it is shown, is between the two.
+    """
+    opened = b"" if ask.opened is None else text_of(ask.opened)
+    return "|".join(("lianfang/ask/v1", ask.run, ask.stage, ask.digest, "")).encode() + opened
 
 
 def pack_question(question: Question, label: str = "") -> RecordDict:
@@ -216,6 +228,8 @@ def _pack_ask(ask: Ask) -> RecordDict:
         opened=b"" if ask.opened is None else text_of(ask.opened),
         agreed_by=[code for code, _ in ask.agreed],
         agreed=[signature for _, signature in ask.agreed],
+        coordinator=ask.coordinator,
+        signature=ask.signature,
     )
     totals = np.concatenate([np.empty(0, dtype=np.int64), *ask.released])
     return RecordDict({"ask": config, "totals": pack_numbers(totals)})
@@ -237,6 +251,8 @@ def _parse_ask(content: RecordDict, config: ConfigRecord) -> Ask:
         tuple(flat[a:b] for a, b in pairwise(ends)),
         statement(config, "opened", RoundOpen, _SMALL),
         pairs(config, ("agreed_by", "agreed"), MOST_MEMBERS),
+        raw(config, "coordinator", MOST_BYTES),
+        raw(config, "signature", _LONGEST_SIGNATURE),
     )
 
 

@@ -6,6 +6,7 @@ Each lender has its folder, vault and outbox, and can be started again at any po
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from shared.wire.messages import (
     Question,
     Reply,
     Sum,
+    ask_transcript,
     pack_question,
     pack_reply,
     parse_question,
@@ -116,9 +118,11 @@ class SealedConsortium:
     def ask(self, opened: RoundOpen | None, agreed: object = None) -> Ask:
         """The question that is due, with all totals and the answers to the round before."""
         proof = self.agreed if agreed is None else agreed
-        return Ask(
-            self.terms.digest(), self.run.question().stage, 0, self.run.digest,
-            tuple(self.released), opened, proof,
+        return signed_ask(
+            Ask(
+                self.terms.digest(), self.run.question().stage, 0, self.run.digest,
+                tuple(self.released), opened, proof,
+            )
         )  # type: ignore[arg-type] # fmt: skip
 
     def collected(self, absent: Iterable[str] = ()) -> Closed:
@@ -163,6 +167,12 @@ class SealedConsortium:
         """All stages that are left."""
         while not self.run.finished:
             self.stage()
+
+
+def signed_ask(ask: Ask) -> Ask:
+    """As the coordinator sends it."""
+    signature = STANDARD.sign(COORDINATOR.private, ask_transcript(ask))
+    return replace(ask, coordinator=COORDINATOR.member.certificate, signature=signature)
 
 
 def unproven(reply: Reply) -> bytes:

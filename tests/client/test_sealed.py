@@ -115,7 +115,7 @@ def test_asked_again_the_bytes_are_the_same_also_after_a_restart(
 def test_numbers_are_worked_out_once_however_often_they_are_asked_for(
     consortium: SealedConsortium, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A refused round costs the lender its numbers once, not each time."""
+    """And not at all for a round the lender refuses, or while it waits for a proof."""
     consortium.make_set_up()
     worked: list[str] = []
     real = Lender._answer
@@ -127,8 +127,7 @@ def test_numbers_are_worked_out_once_however_often_they_are_asked_for(
     monkeypatch.setattr(Lender, "_answer", counted)
     opened = consortium.opened(clip=1e9)
     assert isinstance(consortium.asked("L01", consortium.ask(opened)), Refused)
-    assert isinstance(consortium.asked("L01", consortium.ask(opened)), Refused)
-    assert worked == ["L01"]
+    assert worked == []
     closed = consortium.collected()
     for _ in range(3):
         assert isinstance(consortium.asked("L01", consortium.ask(closed.opened)), MaskedInput)
@@ -137,7 +136,37 @@ def test_numbers_are_worked_out_once_however_often_they_are_asked_for(
     consortium.opened()
     assert unproven(consortium.asked("L01", consortium.ask(consortium.opened(), ())))
     assert unproven(consortium.asked("L01", consortium.ask(consortium.opened(), ())))
-    assert worked[4:] == ["L01"]  # the next stage, once
+    assert len(worked) == 4
+
+
+@pytest.mark.parametrize("changed", ["signature", "stage", "digest", "certificate"])
+def test_a_question_that_the_coordinator_did_not_sign_changes_nothing(
+    consortium: SealedConsortium, changed: str
+) -> None:
+    """Not even the lender's copy of the run, whose totals anybody could make up; and it leaves no
+    trace in the outbox that somebody could fill the disk with.
+    """
+    consortium.make_set_up()
+    consortium.stage()
+    other = consortium.lenders["L02"]
+    bad = {
+        "signature": {"signature": bytes(64)},
+        "stage": {"stage": "close"},
+        "digest": {"digest": "00" * 32},
+        "certificate": {"coordinator": read_settings(consortium.folders["L02"]).identity},
+    }[changed]
+    if changed == "certificate":
+        assert bad["coordinator"] is not None
+        bad = {"coordinator": bad["coordinator"].member.certificate}
+    ask = consortium.ask(consortium.opened())
+    before = [e.record for e in read_outbox(consortium.folders["L01"]).entries]
+    absorbed = consortium.lenders["L01"]._run.absorbed
+    with pytest.raises(PeerError):
+        consortium.asked("L01", replace(ask, **bad))
+    assert consortium.lenders["L01"]._run.absorbed == absorbed
+    assert [e.record for e in read_outbox(consortium.folders["L01"]).entries] == before
+    assert isinstance(consortium.asked("L01", ask), MaskedInput)
+    assert other.member == "L02"
 
 
 def test_a_question_for_numbers_without_a_round_is_refused(consortium: SealedConsortium) -> None:
@@ -406,8 +435,9 @@ def test_the_disk_has_the_record_before_anything_else_happens(
 
     monkeypatch.setattr(STANDARD.__class__, "sign", sign)
     opened = consortium.opened()
+    ask = consortium.ask(opened)
     done.clear()
-    masked = consortium.asked("L01", consortium.ask(opened))
+    masked = consortium.asked("L01", ask)
     journal, vault = "outbox.jsonl", "set-up.bin"
     assert isinstance(masked, MaskedInput)
     assert done == [("write", journal), ("fdatasync", journal), ("sign", "")]

@@ -275,8 +275,10 @@ def test_every_floor_can_be_raised(tmp_path: Path) -> None:
     text = (
         "[floors]\nminimum_cohort = 9\nminimum_threshold = 8\nmaximum_clip = 2\n"
         'kinds = ["counts", "gradients"]\nminimum_cell = 5\n'
+        'same_lenders = ["counts", "losses", "gradients", "weights"]\n'
     )
-    stricter = Floors(9, 8, 2.0, frozenset({"counts", "gradients"}), 5)
+    every = Floors.of("production").same_lenders
+    stricter = Floors(9, 8, 2.0, frozenset({"counts", "gradients"}), 5, every)
     for number, terms in enumerate((TERMS, PRODUCTION)):
         folder = folder_of(tmp_path / str(number), terms, lender=PINNED, floors=text)
         settings = read(listed(folder, keys()))

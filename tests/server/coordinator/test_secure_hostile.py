@@ -176,7 +176,9 @@ def test_a_lender_that_lies_in_a_set_up_is_not_in_it(name: str, consortium: Cons
 
 
 def test_a_box_that_does_not_open_is_refused_with_evidence(consortium: Consortium):
-    """Its receiver says whose it was; without the receiver the others start over."""
+    """Its receiver says whose it was; both are left out, and the others start over: nobody can keep
+    honest lenders out one by one.
+    """
 
     def spoilt(label: str, reply: Reply) -> Reply:
         boxes = tuple(
@@ -187,7 +189,8 @@ def test_a_box_that_does_not_open_is_refused_with_evidence(consortium: Consortiu
     consortium.conducted(wrapped=changed("L04", _at("set-up/shares", spoilt)))
     records = _released(consortium)[1]
     why = "L02: refused (box): a box of shares does not open (expected , came L04)"
-    assert records["census"].missing == (why,)
+    blamed = "L04: what it dealt to another lender does not open, says that lender"
+    assert records["census"].missing == (why, blamed)
     (path, *_) = sorted((consortium.folder / "refusals").iterdir())
     assert path.name == "001-L02-box.json"
     evidence = json.loads(path.read_text(encoding="utf-8"))

@@ -13,7 +13,7 @@ from shared.errors import PeerError
 from shared.secure_sum.coordinator_side import SetUp
 from shared.secure_sum.encoding import text_of
 from shared.secure_sum.fixed_point import from_ring
-from shared.secure_sum.floors import REASONS, RefusedError
+from shared.secure_sum.floors import REASONS, Floors, RefusedError
 from shared.secure_sum.lender_secrets import SlotSecrets
 from shared.secure_sum.lender_side import Asked, LenderSide
 from shared.secure_sum.masks import pair_keys, self_key
@@ -40,8 +40,15 @@ Shares = dict[str, dict[str, bytes]]
 class Attacked:
     """A federation with a finished set-up, and all that reached the coordinator of one round."""
 
-    def __init__(self, lenders: int = 5, *, threshold: int | None = None, slots: int = 3) -> None:
-        self.federation = Federation(lenders, slots=slots)
+    def __init__(
+        self,
+        lenders: int = 5,
+        *,
+        threshold: int | None = None,
+        slots: int = 3,
+        floors: Floors | None = None,
+    ) -> None:
+        self.federation = Federation(lenders, slots=slots, floors=floors)
         self.suite = self.federation.suite
         self.codes = self.federation.codes
         self.set_up = self.federation.set_up(threshold=threshold)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.secure_sum import lender_side
+from shared.secure_sum.floors import Floors
+from shared.secure_sum.history import History
 from shared.secure_sum.statements import Kind
 from tests.shared.secure_sum.federation import payload
 from tests.shared.secure_sum.malicious import Attacked, assert_refused
@@ -90,11 +91,23 @@ def test_counts_of_more_or_of_other_lenders_than_before_are_refused() -> None:
     attacked.federation.sides["L07"].answer(attacked.survivors(name, attacked.codes))
 
 
+@pytest.mark.parametrize("second", ["counts", "gradients", "weights"])
+def test_in_production_all_sums_are_over_the_same_lenders(second: Kind) -> None:
+    """Gradients of rows with one score are counts in another form, and false totals can make any
+    round such a one: so production guards them too.
+    """
+    attacked = Attacked(7, floors=Floors.of("production"))
+    answered(attacked, 0, "gradients", tuple(attacked.codes))
+    told = asks_without_one(attacked, 1, second)
+    others = attacked.all_but("L07")
+    assert_refused(attacked.federation, lambda side: side.answer(told), told, "difference", others)
+
+
 def test_without_the_rule_the_difference_is_one_lenders_counts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Control: two counts of the same rows, over all and over all but one."""
-    monkeypatch.setattr(lender_side, "GUARDED", frozenset())
+    monkeypatch.setattr(History, "survivors_of", lambda *_: [])
     attacked, totals = Attacked(7), []
     federation = attacked.federation
     for slot, codes in enumerate([tuple(attacked.codes), attacked.all_but("L07")]):

@@ -30,7 +30,7 @@ def test_profiles_are_floors_of_their_own_and_not_weaker_than_themselves() -> No
     assert (DEMO.minimum_cohort, DEMO.minimum_threshold) == (3, 3)
     for profile in ("demo", "production"):
         assert Floors.of(profile).problems(profile) == []
-    assert len(DEMO.problems("production")) == 2
+    assert len(DEMO.problems("production")) == 3
     assert PRODUCTION.problems("demo") == []
 
 
@@ -39,10 +39,10 @@ def test_profiles_are_floors_of_their_own_and_not_weaker_than_themselves() -> No
     [
         {"minimum_cohort": 4}, {"minimum_threshold": 3}, {"maximum_clip": 17.0},
         {"maximum_clip": 0.0}, {"maximum_clip": float("nan")}, {"maximum_clip": -1.0},
-        {"minimum_cell": 0},
+        {"minimum_cell": 0}, {"same_lenders": frozenset({"counts", "losses"})},
         {"kinds": frozenset({"counts", "secrets"})},
     ],
-    ids=str,
+    ids=lambda weaker: f"{next(iter(weaker))}-{len(str(weaker))}",
 )  # fmt: skip
 def test_every_floor_that_is_weaker_than_the_profiles_is_named(weaker: dict) -> None:
     """And only that one; stricter ones pass."""

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from shared.secure_sum.history import History, Record
+from shared.secure_sum.floors import GUARDED
+from shared.secure_sum.history import History, Record, update_of
 from tests.shared.secure_sum.federation import MemoryJournal, payload
 from tests.shared.secure_sum.malicious import Attacked
 
@@ -31,7 +32,8 @@ def test_each_kind_of_record_is_folded_into_its_place() -> None:
     assert folded(keys, *others) == History(counter=7)
     assert folded(keys, replace(keys, counter=3)).counter == 7
     history = folded(MASKED)
-    assert (history.masked, history.updates) == ({"r1": MASKED}, {"u1": "r1"})
+    assert history.masked == {"r1": MASKED}
+    assert history.updates == {update_of("aa", MASKED.stage): "r1"}
     assert (history.slots, history.last_answers) == ({"s1": 2}, {})
     assert folded(MASKED, replace(MASKED, slot=1, round="r0")).slots == {"s1": 2}
 
@@ -57,9 +59,9 @@ def test_guarded_sets_are_those_of_counts_and_losses_under_one_agreement() -> No
         ANSWER,
     ]
     history = folded(MASKED, ANSWER, *others)
-    assert history.guarded_sets("aa") == [("L01", "L02"), ("L02", "L03")]
-    assert history.guarded_sets("bb") == [("L01", "L02")]
-    assert history.guarded_sets("cc") == []
+    assert history.survivors_of("aa", GUARDED) == [("L01", "L02"), ("L02", "L03")]
+    assert history.survivors_of("bb", GUARDED) == [("L01", "L02")]
+    assert history.survivors_of("cc", GUARDED) == []
 
 
 def test_everything_that_leaves_is_in_the_journal_each_time() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from shared.errors import InternalError, OperatorError
 from shared.secure_sum import lender_checks, masks
-from shared.secure_sum.floors import Floors
+from shared.secure_sum.floors import Floors, RefusedError
 from shared.secure_sum.history import History
 from shared.secure_sum.lender_side import LenderSide
 from shared.secure_sum.masks import self_key
@@ -313,3 +313,60 @@ def test_without_that_the_difference_of_two_sums_is_one_lenders_update(
         for journal in federation.journals.values():
             journal.history.updates.clear()
     np.testing.assert_array_equal(totals[0] - totals[1], attacked.vectors[VICTIM])
+
+
+def test_a_stage_is_masked_once_whatever_totals_are_said_to_come_before() -> None:
+    """The same stage under another run digest: the rows and, with a small lie, the question are the
+    same, so the difference of two such sums would be one lender's numbers.
+    """
+    attacked = Attacked(5)
+    name = attacked.mask(attacked.open(0, payload(0, 20)))
+    attacked.tell(name, dict.fromkeys(attacked.codes, attacked.codes))
+    forked = replace(payload(0, 20), run=bytes(32))
+    second = attacked.open(1, forked)
+    proofs = [
+        (c, attacked.federation.sides[c].answer(attacked.survivors(name, attacked.codes)).signature)
+        for c in attacked.codes
+    ]
+
+    def ask(side: LenderSide) -> object:
+        return side.mask(second, forked, attacked.vectors["L01"], purpose="a test", agreed=proofs)
+
+    assert_refused(attacked.federation, ask, second, "again")
+
+
+def test_without_that_the_difference_of_two_branches_is_one_lenders_numbers() -> None:
+    """Control: lenders that remember digests only."""
+    attacked = Attacked(5)
+    federation, totals = attacked.federation, []
+    for slot, codes in enumerate([tuple(attacked.codes), attacked.all_but("L05")]):
+        for journal in federation.journals.values():
+            journal.history.updates.clear()
+        opened = attacked.open(slot, replace(payload(0, 20), run=bytes([slot]) * 32))
+        own = {code: attacked.vectors[code] for code in codes}
+        closed = federation.collected(attacked.set_up, opened, own)
+        totals.append(federation.opened(attacked.set_up, closed).total())
+    np.testing.assert_array_equal(totals[0] - totals[1], attacked.vectors["L05"])
+
+
+def test_numbers_that_could_not_be_given_use_the_stage_up() -> None:
+    """Whether they can be given tells something, so it can be asked once; and the same again."""
+    attacked = Attacked(5)
+    side, opened = attacked.federation.sides["L01"], attacked.open(0, payload(0, 20))
+    side.failed(opened)
+    other = attacked.open(1, replace(payload(0, 20), run=bytes(32)))
+    with pytest.raises(RefusedError, match="masked before"):
+        side.check_due(other, other.payload, ())
+    side.mask(opened, opened.payload, attacked.vectors["L01"], purpose="a test")
+
+
+def test_with_a_list_of_members_no_small_roll_can_be_carved_out() -> None:
+    """A third of all members may collude, on whichever roll: too many are not left out."""
+    floors = Floors.of("production")
+    with pytest.raises(RefusedError, match="8 of the 12 listed"):
+        floors.check_roll(5, 4, listed=12)
+    floors.check_roll(5, 4)  # control: without the list four of five may be the colluders
+    with pytest.raises(RefusedError, match="expected 7 to 8"):
+        floors.check_roll(8, 6, listed=12)
+    floors.check_roll(8, 7, listed=12)
+    floors.check_roll(12, 9, listed=12)

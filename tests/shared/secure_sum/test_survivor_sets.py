@@ -316,7 +316,7 @@ def test_stories_do_not_get_round_the_difference_rule(monkeypatch: pytest.Monkey
             scene.federation, lambda side, told=told: side.answer(told), told, "difference", [code]
         )
 
-    monkeypatch.setattr(History, "guarded_sets", lambda *_: [])
+    monkeypatch.setattr(History, "survivors_of", lambda *_: [])
     scene.seeds, scene.keys = ({code: {} for code in scene.codes} for _ in range(2))
     scene.tell(second, {c: scene.all_but(*gone) for c, gone in told_gone.items()})
     threshold = scene.set_up.threshold

@@ -511,7 +511,7 @@ def test_bounds_on_texts_are_above_what_the_largest_consortium_needs() -> None:
     roll = Roll(bytes(32), 334, (member,) * 500, bytes(64))
     delivery = Delivery(bytes(32), (("L001", bytes(66 * 12 + 16), bytes(64)),) * 499)
     for statement in (roll, delivery):
-        assert 20 * len(text_of(statement)) < messages._QUESTIONS[type(statement).__name__][1]
+        assert 4 * len(text_of(statement)) < messages._QUESTIONS[type(statement).__name__][1]
         assert parse_question(pack_question(statement)) == statement
 
 
