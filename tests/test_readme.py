@@ -52,7 +52,9 @@ def test_every_command_of_the_readme_succeeds_and_the_demo_keeps_its_promise(clo
         done = run(command, clone)
         assert done.returncode == 0, f"{command}\n{done.stderr[-3000:]}"
     demo = json.loads((clone / "out/demo/report.json").read_text(encoding="utf-8"))
-    assert demo["insecure"] is True
+    assert demo["insecure"] is False
+    plain = json.loads((clone / "out/plain/report.json").read_text(encoding="utf-8"))
+    assert plain["insecure"] is True
     pooled = demo["pooled"]
     assert pooled["auc_personal"] >= pooled["auc_lightgbm"]
     assert pooled["auc_shared"] >= pooled["auc_fedavg_mlp"] + 0.05

@@ -21,7 +21,7 @@ from server.coordinator.checkpoint import unwritable, write_durably
 from shared.errors import PeerError
 from shared.identity.certificate import CODE, Member
 from shared.secure_sum.encoding import text_of
-from shared.secure_sum.floors import REASONS
+from shared.secure_sum.floors import REASONS, in_words
 from shared.secure_sum.lender_side import Asked
 from shared.secure_sum.statements import Refusal, check_signature
 from shared.secure_sum.suite import Suite
@@ -84,9 +84,8 @@ class Refusals:
 
 
 def _in_words(refusal: Refusal) -> str:
-    told = f"refused ({refusal.reason}): {REASONS[refusal.reason]}"
-    expected, came = _word(refusal.expected), _word(refusal.came)
-    return told + (f" (expected {expected}, came {came})" if expected or came else "")
+    told = in_words(refusal.reason, _word(refusal.expected), _word(refusal.came))
+    return f"refused ({refusal.reason}): {told}"
 
 
 def _word(text: str) -> str:

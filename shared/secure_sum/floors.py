@@ -49,14 +49,19 @@ GUARDED = frozenset({"counts", "losses"})
 """Kinds whose sums could be subtracted from each other, whoever asks."""
 
 
+def in_words(reason: str, expected: str, came: str) -> str:
+    """A reason, one of `REASONS`, with what was expected and what came, as far as that is known."""
+    parts = [f"expected {expected}"] * bool(expected) + [f"came {came}"] * bool(came)
+    return REASONS[reason] + (f" ({', '.join(parts)})" if parts else "")
+
+
 class RefusedError(PeerError):
     """A lender will not do what it is asked. `expected` and `came` hold numbers or codes only."""
 
     def __init__(self, reason: str, *, expected: object = "", came: object = "") -> None:
         self.reason = reason
         self.expected, self.came = _brief(expected), _brief(came)
-        told = f" (expected {self.expected}, came {self.came})" if self.expected + self.came else ""
-        super().__init__(REASONS[reason] + told)
+        super().__init__(in_words(reason, self.expected, self.came))
 
 
 @dataclass(frozen=True)

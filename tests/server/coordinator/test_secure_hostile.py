@@ -188,7 +188,7 @@ def test_a_box_that_does_not_open_is_refused_with_evidence(consortium: Consortiu
 
     consortium.conducted(wrapped=changed("L04", _at("set-up/shares", spoilt)))
     records = _released(consortium)[1]
-    why = "L02: refused (box): a box of shares does not open (expected , came L04)"
+    why = "L02: refused (box): a box of shares does not open (came L04)"
     blamed = "L04: what it dealt to another lender does not open, says that lender"
     assert records["census"].missing == (why, blamed)
     (path, *_) = sorted((consortium.folder / "refusals").iterdir())
