@@ -40,7 +40,7 @@ def code_of(lender: int) -> str:
 
 def slots_for(lenders: int) -> int:
     """Slots of a set-up, as the coordinator chooses them."""
-    return min(128, max(8, 6400 // lenders))
+    return min(96, max(8, 6400 // lenders))
 
 
 def fraction_bits(lenders: int) -> int:
