@@ -33,9 +33,9 @@ Json = dict[str, Any]
 NOT_SHOWN = """\
 ## What these figures do not show
 
-- **Plain sums, sixteen fraction bits.** Measured before sums were secure and fraction bits fell to at
-  most twelve. Models of secure and plain sums are the same; on the demo's seeds 0 to 2 the twelve bits
-  move the shared AUC by .0002 at most. What the secure sum costs: `make bench-secure-sum`.
+- **Plain sums, sixteen fraction bits.** Measured before sums were secure and fraction bits fell
+  to at most twelve. Models of secure and plain sums are the same; on the demo's seeds 0 to 2 the
+  twelve bits move the shared AUC by .0002 at most. The secure sum's cost: `make bench-secure-sum`.
 - **No network.** Coordinator and lenders share one machine and one process; messages take Flower's
   own form but no wire. Over a network every round waits for the slowest lender.
 - **Made lenders are not lenders.** Only the demo and pakdd have real ones. Elsewhere rows were
