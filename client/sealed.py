@@ -69,7 +69,7 @@ class Sealed:
         terms = Terms(STANDARD, settings.identity, trust, settings.floors, agreement)
         with outbox.locked():  # alone in the vault, too
             vault = Vault(settings.vault)
-            _drop_unrecorded(vault, outbox)
+            _drop_unrecorded(settings, vault, outbox)
             self._side = LenderSide(terms, vault, outbox, randomness)
             self._side.settle()
 
@@ -148,14 +148,22 @@ class Sealed:
         return Refused(self._member, "peer", self._side.refusal(error, asked))
 
 
-def _drop_unrecorded(vault: Vault, outbox: Outbox) -> None:
-    """A set-up the outbox knows nothing of is not used: its file is younger than the outbox (a
-    crash before anything left, which costs nothing), or somebody put an older outbox in place.
+def _drop_unrecorded(settings: ClientSettings, vault: Vault, outbox: Outbox) -> None:
+    """A set-up the outbox knows nothing of is not used. With no roll yet its keys never left: a
+    crash, which costs nothing. With one, the outbox was removed or an older one put in its place;
+    then this side does not know what it has answered, and OperatorError stops it.
     """
     state = vault.state()
     if state is None:
         return
-    counter = read_text(LenderSetUp, state).opened.counter
-    if counter > outbox.history.counter:
-        _log.warning("a set-up that is not in the outbox was removed from the vault")
-        vault.destroy()
+    kept = read_text(LenderSetUp, state)
+    if kept.opened.counter <= outbox.history.counter:
+        return
+    if kept.roll:
+        raise OperatorError(
+            f"{settings.outbox} is missing, or older than the vault",
+            remedy=f"put it back as it was; if it is lost, remove {settings.vault} and take part "
+            "in new runs only: what this side has answered so far is no longer known",
+        )
+    _log.warning("%s: a set-up whose keys never left was removed", settings.vault)
+    vault.destroy()

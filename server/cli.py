@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +29,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse, call, print; returns the exit status."""
     arguments = _parser().parse_args(argv)
     try:
-        return {"status": _status, "verify": _verify}[arguments.command](arguments)
+        status = {"status": _status, "verify": _verify}[arguments.command](arguments)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except LianfangError as error:
         console.print("error:", style="bold red", end=" ")
         console.print(str(error), highlight=False, markup=False, soft_wrap=True)

@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from server.coordinator.exchange import VoidStageError, void
 
 SAME_LENDERS = (
-    "counts are added up over the same lenders each time; with one missing, the difference to an "
-    "earlier total would show its numbers"
+    "counts are added up over the same lenders each time, in production all sums are; with one "
+    "missing, the difference to an earlier total would show its numbers"
 )
 NOT_COUNTED = "not among the lenders of the first count"
 _REMEDY = "bring {} back, then run the same command with --resume; or start a new run without it"

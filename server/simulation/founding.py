@@ -11,6 +11,7 @@ RUN/lenders/L01/table.parquet          its rows, as the researcher's file has th
 RUN/lenders/L01/authority.crt          the lender's own copy
 RUN/lenders/L01/certificate.crt        its certificate
 RUN/lenders/L01/own/identity.key       its private key
+RUN/lenders/L01/members.json           in production: all lenders' public keys
 
 Invariants:
 - Nothing is ever removed but a folder that holds simulated.txt; it is written before all else.
@@ -32,7 +33,7 @@ from pathlib import Path
 
 from server.authority import RandomBytes, create_authority, issue, write_authority
 from server.coordinator.rounds import AGREEMENT, read_agreement
-from server.keys import AUTHORITY, COORDINATOR, COORDINATOR_KEY, write_private
+from server.keys import AUTHORITY, COORDINATOR, COORDINATOR_KEY, read_private, write_private
 from server.simulation.book import Book
 from shared.errors import OperatorError
 from shared.identity.certificate import Role, public_of
@@ -42,6 +43,7 @@ from shared.training.agreement import Agreement
 LENDERS = "lenders"
 MARK = "simulated.txt"
 CERTIFICATE, KEY = "certificate.crt", "own/identity.key"
+MEMBERS = "members.json"
 _DAYS = 3650  # a simulation may be resumed as long as its folder lies about
 
 
@@ -62,9 +64,11 @@ def found(folder: Path, agreement: Agreement, book: Book) -> list[Path]:
         home = folder / LENDERS / code
         home.mkdir(parents=True)
         (home / "agreement.json").write_text(terms, encoding="utf-8")
-        (home / "client.toml").write_text(_settings(code, agreement.seed), encoding="utf-8")
+        (home / "client.toml").write_text(_settings(code, agreement), encoding="utf-8")
         (home / "table.parquet").write_bytes(_rows_of(code, agreement, book))
     certify(folder, agreement.name)
+    if agreement.profile == "production":
+        _list_members(folder)
     (folder / AGREEMENT).write_text(terms, encoding="utf-8")  # last: a run is there, or it is not
     return lender_folders(folder)
 
@@ -97,6 +101,14 @@ def certify(
     identify("coordinator", "coordinator", folder, folder / COORDINATOR_KEY, folder / COORDINATOR)
     for home in lender_folders(folder):
         identify(home.name, "lender", home, home / KEY, home / CERTIFICATE)
+
+
+def _list_members(folder: Path) -> None:
+    """Every lender's list of all lenders' keys, which in earnest they compare by themselves."""
+    homes = lender_folders(folder)
+    keys = {home.name: public_of(read_private(home / KEY)).hex() for home in homes}
+    for home in homes:
+        (home / MEMBERS).write_text(json.dumps(keys, indent=1), encoding="utf-8")
 
 
 def founded(folder: Path, agreement: Agreement, book: Book) -> list[Path]:
@@ -136,11 +148,15 @@ def lender_folders(folder: Path) -> list[Path]:
     return sorted(path for path in (folder / LENDERS).iterdir() if path.is_dir())
 
 
-def _settings(code: str, seed: int) -> str:
+def _settings(code: str, agreement: Agreement) -> str:
     # A simulated lender's secret follows from the seed, so that a run can be repeated.
-    secret = int.from_bytes(hashlib.sha256(f"lianfang|{seed}|{code}".encode()).digest()[:7], "big")
+    secret = int.from_bytes(
+        hashlib.sha256(f"lianfang|{agreement.seed}|{code}".encode()).digest()[:7], "big"
+    )
+    listed = f'members = "{MEMBERS}"\n' if agreement.profile == "production" else ""
     return (
         f'[lender]\nmember = "{code}"\ntable = "table.parquet"\n'
         f'agreement = "agreement.json"\nauthority = "{AUTHORITY}"\n'
         f'certificate = "{CERTIFICATE}"\nkey = "{KEY}"\nsecret = {secret}\n'
+        f"{listed}"
     )

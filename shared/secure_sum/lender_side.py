@@ -103,7 +103,7 @@ class LenderSide:
         self._kept = None
 
     def settle(self) -> None:
-        """Finish what a crash may have interrupted: wipe the slots that have been answered."""
+        """Finish what a crash may have interrupted: wipe the slots that are spent."""
         self._set_up()
 
     def keys(self, opened: SetUpOpen) -> MemberKeys:
@@ -271,15 +271,18 @@ class LenderSide:
         if self._kept is None:
             state = self._store.state()
             self._kept = None if state is None else read_text(LenderSetUp, state)
-            self._wipe_answered()
+            self._wipe_spent()
         return self._kept
 
-    def _wipe_answered(self) -> None:
-        """A crash between an answer's record and its wiping leaves secrets behind: not for long."""
-        kept = "" if self._kept is None else self._kept.name.hex()
-        for record in self._journal.history.answered.values():
-            if record.set_up == kept and self._store.slot(record.slot) is not None:
-                self._store.wipe(record.slot)
+    def _wipe_spent(self) -> None:
+        """A crash between a record and the wiping that follows it leaves secrets behind: not for
+        long. Spent are answered slots, and those below the one masked last.
+        """
+        kept, history = "" if self._kept is None else self._kept.name.hex(), self._journal.history
+        answered = {one.slot for one in history.answered.values() if one.set_up == kept}
+        for slot in sorted(answered | set(range(history.slots.get(kept, 0)))):
+            if self._store.slot(slot) is not None:
+                self._store.wipe(slot)
 
     def _rolled(self, name: bytes) -> tuple[LenderSetUp, Roll]:
         set_up = self._set_up()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -532,19 +533,32 @@ def test_two_processes_of_a_lender_are_one_lender(
     twins[0].close(), twins[1].close()
 
 
-def test_an_older_outbox_put_in_place_costs_the_set_up(
-    consortium: SealedConsortium, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("lost", ["older", "removed"])
+def test_an_older_or_a_missing_outbox_stops_the_lender(
+    consortium: SealedConsortium, lost: str
 ) -> None:
-    """Slots whose use is no longer known are not used: the vault forgets them."""
+    """Slots whose use is no longer known are not used, and the vault stays as it was; without it,
+    as the remedy says, the lender has forgotten and takes part with new keys.
+    """
     journal = consortium.folders["L01"] / "own" / "outbox.jsonl"
     before = journal.read_bytes()
     consortium.make_set_up()
     opened = consortium.opened()
     assert isinstance(consortium.asked("L01", consortium.ask(opened)), MaskedInput)
-    journal.write_bytes(before)
-    with caplog.at_level(logging.WARNING):
+    vault = consortium.folders["L01"] / "own" / "vault"
+    kept = (vault / "set-up.bin").read_bytes()
+    if lost == "older":
+        journal.write_bytes(before)
+    else:
+        consortium.lenders["L01"].close()
+        journal.unlink()
+    with pytest.raises(OperatorError, match="missing, or older than the vault") as caught:
         consortium.restart("L01")
-    assert "removed from the vault" in caplog.text
+    assert str(journal) in str(caught.value)
+    assert str(vault) in caught.value.remedy
+    assert (vault / "set-up.bin").read_bytes() == kept
+    shutil.rmtree(vault)
+    consortium.restart("L01")
     reply = consortium.asked("L01", consortium.ask(consortium.opened(0, stage="census")))
     assert isinstance(reply, Refused)
     consortium.make_set_up()
