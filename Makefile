@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATASETS ?= ../shared/data
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-model bench-scale bench-secure-sum results clean
+.PHONY: help demo test check bench bench-model bench-scale bench-secure-sum bench-tokens proto results clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -23,7 +23,7 @@ check: $(VENV)/.dev  ## lint, types, architecture contracts
 	$(BIN)/mypy shared client server simulate.py
 	$(BIN)/lint-imports --no-logo
 
-bench: bench-model bench-scale bench-secure-sum  ## all measurements (long; needs the data sets in $(DATASETS))
+bench: bench-model bench-scale bench-secure-sum bench-tokens  ## all measurements (long; needs the data sets in $(DATASETS))
 
 bench-model: $(VENV)/.dev  ## shared model against pooled LightGBM on every data set
 	LIANFANG_DATASETS=$(DATASETS) $(BIN)/python tests/bench/model.py --partitions all --families network blend --out bench-out/model.json
@@ -33,6 +33,13 @@ bench-scale: $(VENV)/.dev  ## memory and time up to two million rows
 
 bench-secure-sum: $(VENV)/.dev  ## secure sum against Flower's SecAgg+ and a plain sum
 	$(BIN)/python tests/bench/secure_sum.py
+
+bench-tokens: $(VENV)/.dev  ## tokens and screening against openmined-psi
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[peers]'
+	$(BIN)/python tests/bench/tokens.py
+
+proto: $(VENV)/.dev  ## generate shared/wire/*_pb2*.py from the .proto files
+	$(BIN)/python -m grpc_tools.protoc -I . --python_out=. --pyi_out=. --grpc_python_out=. shared/wire/*.proto
 
 results: $(VENV)/.dev  ## write docs/results.md from fresh measurements
 	$(BIN)/python simulate.py --seeds 0 1 2 --out out/results

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.x509.oid import NameOID
 
@@ -25,8 +26,10 @@ from server.keys import AUTHORITY, read_certificate, read_private, write_private
 from shared.errors import OperatorError, PeerError
 from shared.identity.certificate import Role, check_authority, public_of, read_member
 from shared.identity.pem import certificate_to_pem
+from shared.identity.transport import read_peer, transport_public
 
 AUTHORITY_KEY = "authority.key"
+_PublicKey = Ed25519PublicKey | EllipticCurvePublicKey
 RandomBytes = Callable[[int], bytes]
 """As `os.urandom`: that many bytes nobody can guess."""
 
@@ -53,7 +56,7 @@ def create_authority(
     """
     private = random(32)
     name = _name([(NameOID.COMMON_NAME, "authority"), (NameOID.ORGANIZATION_NAME, consortium)])
-    builder = _builder(name, name, public_of(private), now, _last(now, days), random)
+    builder = _builder(name, name, _key(public_of(private)), now, _last(now, days), random)
     certificate = _signed(builder, private, certifies=True)
     check_authority(certificate, now)
     return Authority(certificate, private)
@@ -75,6 +78,51 @@ def issue(
     let two codes claim one signature. Raises OperatorError for a code, role, key or date that
     members would refuse.
     """
+    builder = _leaf(authority, code, role, _key(public), days, now, random)
+    certificate = _signed(builder, authority.private, certifies=False)
+    try:
+        read_member(certificate, authority.certificate, now)
+    except PeerError as error:
+        raise _not_issued(code, error) from error
+    return certificate
+
+
+def issue_transport(
+    authority: Authority,
+    code: str,
+    role: Role,
+    public: bytes,
+    *,
+    days: int,
+    now: datetime,
+    random: RandomBytes,
+) -> bytes:
+    """A certificate (DER) for mutual TLS over `public`, a P-256 key as `transport_public` reads it.
+
+    It names the same code and role as the member's identity, and the code as host. Raises as
+    `issue`.
+    """
+    builder = _leaf(authority, code, role, transport_public(public), days, now, random)
+    host = x509.SubjectAlternativeName([x509.DNSName(code)])
+    certificate = _signed(
+        builder.add_extension(host, critical=False), authority.private, certifies=False
+    )
+    try:
+        read_peer(certificate, authority.certificate, now)
+    except PeerError as error:
+        raise _not_issued(code, error) from error
+    return certificate
+
+
+def _leaf(
+    authority: Authority,
+    code: str,
+    role: Role,
+    public: _PublicKey,
+    days: int,
+    now: datetime,
+    random: RandomBytes,
+) -> x509.CertificateBuilder:
     consortium = check_authority(authority.certificate, now)
     issuer = x509.load_der_x509_certificate(authority.certificate)
     last = _last(now, days)
@@ -88,15 +136,13 @@ def issue(
         (NameOID.ORGANIZATIONAL_UNIT_NAME, role),
         (NameOID.ORGANIZATION_NAME, consortium),
     ]
-    builder = _builder(_name(parts), issuer.subject, public, now, last, random)
-    certificate = _signed(builder, authority.private, certifies=False)
-    try:
-        read_member(certificate, authority.certificate, now)
-    except PeerError as error:
-        raise OperatorError(
-            f"nothing was issued to {code[:64]!r}: {error.what}", remedy="mend the request"
-        ) from error
-    return certificate
+    return _builder(_name(parts), issuer.subject, public, now, last, random)
+
+
+def _not_issued(code: str, error: PeerError) -> OperatorError:
+    return OperatorError(
+        f"nothing was issued to {code[:64]!r}: {error.what}", remedy="mend the request"
+    )
 
 
 def write_authority(folder: Path, authority: Authority) -> None:
@@ -129,22 +175,26 @@ def _check_pair(folder: Path, private: bytes, certificate: bytes) -> None:
 def _builder(
     subject: x509.Name,
     issuer: x509.Name,
-    public: bytes,
+    public: _PublicKey,
     now: datetime,
     last: datetime,
     random: RandomBytes,
 ) -> x509.CertificateBuilder:
-    if len(public) != 32:
-        raise OperatorError("an Ed25519 public key has 32 bytes", remedy="mend the request")
     return (
         x509.CertificateBuilder()
         .issuer_name(issuer)
         .subject_name(subject)
-        .public_key(Ed25519PublicKey.from_public_bytes(public))
+        .public_key(public)
         .serial_number((int.from_bytes(random(20), "big") >> 1) | 1)  # RFC 5280 §4.1.2.2
         .not_valid_before(now - _EARLY)
         .not_valid_after(last)
     )
+
+
+def _key(public: bytes) -> Ed25519PublicKey:
+    if len(public) != 32:
+        raise OperatorError("an Ed25519 public key has 32 bytes", remedy="mend the request")
+    return Ed25519PublicKey.from_public_bytes(public)
 
 
 def _last(now: datetime, days: int) -> datetime:

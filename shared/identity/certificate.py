@@ -1,6 +1,6 @@
 """A member's certificate: its code, its role and its Ed25519 key, under the consortium's authority.
 
-    subject   CN = code    OU = "lender" or "coordinator"    O = consortium
+    subject   CN = code    OU = role    O = consortium
     issuer    the authority, whose own certificate each institution holds in a file
 
 Invariants:
@@ -27,7 +27,7 @@ from cryptography.x509.oid import ExtensionOID, NameOID, ObjectIdentifier
 
 from shared.errors import InternalError, OperatorError, PeerError
 
-Role = Literal["lender", "coordinator"]
+Role = Literal["lender", "coordinator", "keyholder", "registry"]
 MOST_BYTES = 4096
 """A certificate of ours has about 300; larger ones are not parsed."""
 CODE = re.compile(r"\w[\w.-]{0,63}")
@@ -78,13 +78,26 @@ def read_member(certificate: bytes, authority: bytes, now: datetime) -> Member:
     authority or for its consortium, expired, not yet valid, itself an authority, not Ed25519, code
     not printable or too long, role unknown. OperatorError: the authority's own is not usable now.
     """
+    leaf, code, role = certified(certificate, authority, now)
+    try:
+        return Member(code, role, _ed25519(leaf).public_bytes_raw(), certificate)
+    except _FlawError as flaw:
+        raise PeerError(f"a member's certificate {flaw}") from flaw
+
+
+def certified(
+    certificate: bytes, authority: bytes, now: datetime
+) -> tuple[x509.Certificate, str, Role]:
+    """A DER certificate that `authority` issued and that is valid now, whatever key it holds, with
+    the code and the role it names. Raises as `read_member`.
+    """
     anchor = _anchor(authority, now)
     try:
         leaf = _parsed(certificate)
         _check_issued(leaf, anchor)
         _check_time(leaf, now)
         _check_signs_statements_only(leaf)
-        return _member(leaf, anchor, certificate)
+        return (leaf, *_names(leaf, anchor))
     except _FlawError as flaw:
         raise PeerError(f"a member's certificate {flaw}") from flaw
 
@@ -178,7 +191,7 @@ def _check_signs_statements_only(leaf: x509.Certificate) -> None:
         raise _FlawError("is not for signing statements")
 
 
-def _member(leaf: x509.Certificate, anchor: x509.Certificate, certificate: bytes) -> Member:
+def _names(leaf: x509.Certificate, anchor: x509.Certificate) -> tuple[str, Role]:
     code, role = _only(leaf, NameOID.COMMON_NAME), _only(leaf, NameOID.ORGANIZATIONAL_UNIT_NAME)
     if not CODE.fullmatch(code):
         raise _FlawError("holds a code that is not 1 to 64 letters, digits, '_', '-' or '.'")
@@ -186,7 +199,7 @@ def _member(leaf: x509.Certificate, anchor: x509.Certificate, certificate: bytes
         raise _FlawError(f"holds a role that is not one of {', '.join(get_args(Role))}")
     if _only(leaf, NameOID.ORGANIZATION_NAME) != _only(anchor, NameOID.ORGANIZATION_NAME):
         raise _FlawError("is for another consortium than its authority's")
-    return Member(code, cast(Role, role), _ed25519(leaf).public_bytes_raw(), certificate)
+    return code, cast(Role, role)
 
 
 def _extensions(certificate: x509.Certificate) -> x509.Extensions:

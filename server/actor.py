@@ -1,0 +1,122 @@
+"""A key holder's or registry's own folder: who it is, and whom it believes.
+
+    authority.crt       the consortium's authority
+    certificate.crt     its identity (Ed25519), which signs statements
+    own/identity.key
+    transport.crt       its end of mutual TLS (P-256)
+    own/transport.key
+    revoked.json        optional: codes whose certificates are no longer believed
+
+Invariants:
+- All of it is read and checked before anything is served; private keys others can read are refused.
+- A folder holds one role. One that holds a share of the key and the list is refused outside `demo`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from server.authority import Authority, issue, issue_transport
+from server.keys import AUTHORITY, read_certificate, read_private, unreadable, write_private
+from shared.errors import OperatorError
+from shared.identity.certificate import Identity, Role, identity_of, public_of
+from shared.identity.pem import certificate_to_pem
+from shared.identity.transport import new_transport_key, read_peer, transport_public_of
+
+CERTIFICATE, KEY = "certificate.crt", "own/identity.key"
+TRANSPORT, TRANSPORT_KEY = "transport.crt", "own/transport.key"
+REVOKED = "revoked.json"
+
+
+@dataclass(frozen=True)
+class Actor:
+    """An actor's credentials. `authority`, `transport`: DER; `transport_key`: PEM."""
+
+    folder: Path
+    identity: Identity
+    authority: bytes = field(repr=False)
+    transport: bytes = field(repr=False)
+    transport_key: bytes = field(repr=False)
+    revoked: frozenset[str] = frozenset()
+
+
+def read_actor(folder: Path, role: Role, now: datetime) -> Actor:
+    """The actor whose folder this is; OperatorError names the file that is wrong."""
+    authority = read_certificate(folder / AUTHORITY)
+    private = read_private(folder / KEY)
+    identity = identity_of(read_certificate(folder / CERTIFICATE), private, authority, now)
+    transport = read_certificate(folder / TRANSPORT)
+    peer = read_peer(transport, authority, now)
+    if identity.member.role != role or (peer.code, peer.role) != (identity.member.code, role):
+        raise OperatorError(
+            f"{folder}: its certificates are not both those of one {role}",
+            remedy="ask the authority for an identity and a transport certificate in this role",
+        )
+    key = _private_pem(folder / TRANSPORT_KEY)
+    transport_public_of(key)
+    return Actor(folder, identity, authority, transport, key, _revoked(folder / REVOKED))
+
+
+def write_actor(
+    folder: Path,
+    authority: Authority,
+    code: str,
+    role: Role,
+    *,
+    days: int,
+    now: datetime,
+    random: Callable[[int], bytes],
+) -> None:
+    """Make an actor's folder on the authority's own machine, as the demo and simulations do.
+
+    In earnest keys are made where they are used and only certificates travel. Raises OperatorError,
+    and writes over nothing, if a key is there already.
+    """
+    (folder / "own").mkdir(parents=True, exist_ok=True)
+    private, transport_key = random(32), new_transport_key(random)
+    write_private(folder / KEY, private)
+    own = {"days": days, "now": now, "random": random}
+    identity = issue(authority, code, role, public_of(private), **own)  # type: ignore[arg-type]
+    public = transport_public_of(transport_key)
+    transport = issue_transport(authority, code, role, public, **own)  # type: ignore[arg-type]
+    handle = os.open(folder / TRANSPORT_KEY, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(transport_key)
+    for name, certificate in (
+        (CERTIFICATE, identity),
+        (TRANSPORT, transport),
+        (AUTHORITY, authority.certificate),
+    ):
+        (folder / name).write_bytes(certificate_to_pem(certificate))
+
+
+def _private_pem(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_mode & 0o077:
+                raise OperatorError(
+                    f"{path} can be read by others than its owner",
+                    remedy=f"chmod 600 {path}; if anybody may have copied it, replace the key",
+                )
+            return file.read(16_384)
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def _revoked(path: Path) -> frozenset[str]:
+    if not path.exists():
+        return frozenset()
+    try:
+        codes = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(codes, list) and all(isinstance(code, str) for code in codes):
+            return frozenset(codes)
+        raise ValueError
+    except (OSError, ValueError) as error:
+        raise OperatorError(
+            f"{path}: it is not a list of codes", remedy='write it as ["L03", …]'
+        ) from error
