@@ -15,7 +15,7 @@ demo: $(VENV)/.simulate  ## train over twelve real lenders and draw the report
 	@echo "open out/demo/report.html in a browser"
 
 test: $(VENV)/.dev  ## run all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: $(VENV)/.dev  ## lint, types, architecture contracts
 	$(BIN)/ruff check .

@@ -19,7 +19,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,10 +35,11 @@ from client.desk import close_all
 from client.table import RawTable, read_raw
 from server.coordinator.exchange import VoidStageError
 from server.report.page import write_report
-from server.simulation.asked import ASKED, Asked, alone, keep_asked, read_asked
+from server.simulation.asked import ASKED, RESULTS, Asked, alone, keep_asked, read_asked
 from server.simulation.assessment import Report, report_of
 from server.simulation.book import Book, book_of
 from server.simulation.comparison import Comparison, compare
+from server.simulation.ctrl_c import stopped_by_ctrl_c
 from server.simulation.faults import Faults, parse_fault
 from server.simulation.founding import LENDERS, found, founded
 from server.simulation.grid import InProcessGrid, run_in_process
@@ -61,6 +62,10 @@ from shared.errors import LianfangError, OperatorError
 from shared.training.agreement import Agreement
 
 HERE = Path(__file__).parent
+_BEGAN_PLAIN = (
+    "this run began with --plain and goes on so; for secure sums leave --resume out and name "
+    "another folder with --out"
+)
 EXIT_OPERATOR, EXIT_VOID, EXIT_INTERRUPTED = 2, 3, 130
 
 
@@ -125,6 +130,8 @@ def _write(report: Report, out: Path) -> None:
     seconds["total"] = round(seconds["total"] + seconds["report"], 2)
     text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False, sort_keys=True)
     (out / "report.json").write_text(text, encoding="utf-8")
+    for name in RESULTS:  # single lenders' figures are in them
+        (out / name).chmod(0o600)
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,16 +203,19 @@ def _trained(
         else:
             workers = (os.cpu_count() or 1) + 1  # one more than cores: lenders wait for their disks
             grid = InProcessGrid(client.app.app, homes, workers=workers, faults=faults)
-            try:
+            with stopped_by_ctrl_c(grid), closing(grid):
                 run_in_process(server.app.app, grid, settings)
-            finally:
-                grid.close()
     return read_outcome(folder, ready.book)
 
 
 def _asked(arguments: argparse.Namespace, out: Path) -> Asked:
     asked, usual = _asked_by(arguments), _asked_by(_parser().parse_args([]))
-    return read_asked(out, asked, usual) if arguments.resume else asked
+    if not arguments.resume:
+        return asked
+    kept = read_asked(out, asked, usual)
+    if kept.plain and not asked.plain:
+        console.print(_BEGAN_PLAIN, highlight=False, markup=False, soft_wrap=True)
+    return kept
 
 
 def _asked_by(arguments: argparse.Namespace) -> Asked:

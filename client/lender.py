@@ -12,20 +12,23 @@ Invariants:
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from client.files import keep_private
 from client.outbox import Outbox
 from client.personal import PersonalModel, Trial, fit_personal, try_personal
 from client.result import write_result
 from client.sealed import Sealed
 from client.settings import ClientSettings
 from client.table import read_table
-from shared.errors import InternalError, PeerError
+from shared.errors import InternalError, OperatorError, PeerError
+from shared.secure_sum.floors import RefusedError
 from shared.secure_sum.history import Record
 from shared.secure_sum.lender_side import UnprovenError
 from shared.secure_sum.statements import Payload
@@ -64,6 +67,7 @@ class Lender:
         self._tried = False
         self._personal: PersonalModel | None = None
         self._worked: tuple[str, NDArray[np.int64]] = ("", np.empty(0, dtype=np.int64))
+        _keep_to_itself(settings.own)
         self._outbox = Outbox(settings.outbox, clock)
         secure = settings.agreement.sums == "secure"
         self._sealed = Sealed(settings, self._outbox, clock) if secure else None
@@ -86,44 +90,63 @@ class Lender:
         with self._outbox.locked() as others_wrote:
             if self._sealed is not None and others_wrote:
                 self._sealed.forget()
-            if isinstance(question, Ask):
-                if self._sealed is not None:
-                    self._sealed.check_ask(question)
-                return self._caught_up(question) or self._due(question)
             if self._sealed is None:
-                raise PeerError("a secure sum where the agreement asks for plain ones")
-            return self._sealed.reply(question)
+                if not isinstance(question, Ask):
+                    raise PeerError("a secure sum where the agreement asks for plain ones")
+                return self._caught_up(question) or self._due(question)
+            if not isinstance(question, Ask):
+                return self._sealed.reply(question)
+            self._sealed.check_ask(question)  # what nobody signed leaves no refusal: see there
+            try:
+                return self._caught_up(question) or self._due(question)
+            except RefusedError as error:
+                return self._sealed.refused_ask(error, question)
 
     def _caught_up(self, ask: Ask) -> Behind | None:
-        """Take the released totals; or say how far behind this copy is."""
+        """Take the released totals; or say how far behind this copy is.
+
+        Where they do not lead to the digest stated, this copy may be the one that is wrong: it
+        starts over and asks for all of them. RefusedError when all of them do not do either.
+        """
         if ask.run != self._terms:
-            raise PeerError("the question belongs to an agreement this lender does not hold")
+            raise RefusedError("agreement")
         held = self._run.absorbed
         if held < ask.first or held > ask.first + len(ask.released):
             if held > ask.first:
                 self._start_over()
             return Behind(self.member, self._run.absorbed)
-        for total in ask.released[held - ask.first :]:
-            if self._run.finished:
-                raise PeerError("more totals than the run has stages")
-            self._absorb(total)
-        if self._run.digest != ask.digest:
+        if not self._led_to(ask.digest, ask.released[held - ask.first :]):
             self._start_over()
-            raise PeerError("the released totals are not those this lender has seen")
+            if held > 0:
+                return Behind(self.member, 0)
+            raise RefusedError("totals")
         return None
+
+    def _led_to(self, digest: str, totals: Sequence[NDArray[np.int64]]) -> bool:
+        """Whether these totals lead this copy of the run to the state of this digest."""
+        try:
+            for total in totals:
+                if self._run.finished:
+                    return False
+                self._run.absorb(total)
+        except PeerError as error:
+            _log.warning("%s: a released total cannot be used: %s", self.member, error.what)
+            return False
+        return self._run.digest == digest
 
     def _due(self, ask: Ask) -> Reply:
         """The answer to the stage asked, if that is the one that is due."""
         if self._run.finished:
-            raise PeerError("the run is over; nothing is due")
+            raise RefusedError("stage", expected="none: the run is over", came=ask.stage[:40])
         question = self._run.question()
         if question.stage != ask.stage:
-            raise PeerError(f"stage {ask.stage[:40]!r} is asked where {question.stage!r} is due")
+            raise RefusedError("stage", expected=question.stage, came=ask.stage[:40])
         if self._sealed is None:
             return self._plain(question)
         try:
             return self._secure(self._sealed, ask, question)
         except UnprovenError as error:
+            self._sealed.unproven(ask)
             return Behind(self.member, self._run.absorbed, error.name)
 
     def _plain(self, question: StageQuestion) -> Sum:
@@ -151,7 +174,7 @@ class Lender:
             sealed.retire()
             return Sum(self.member, question.stage, vector)
         if ask.opened is None:
-            raise PeerError("numbers are asked for without a round to mask them for")
+            raise RefusedError("bare")
         return sealed.masked(
             ask.opened,
             self._payload(question),
@@ -177,14 +200,6 @@ class Lender:
         if self._worked[0] != self._run.digest:
             self._worked = (self._run.digest, question.check(self._answer()))
         return self._worked[1]
-
-    def _absorb(self, total: NDArray[np.int64]) -> None:
-        """Take a total; one that cannot be used leaves nothing half taken behind."""
-        try:
-            self._run.absorb(total)
-        except PeerError:
-            self._start_over()
-            raise
 
     def _answer(self) -> NDArray[np.int64]:
         if self._run.evaluation is not None:
@@ -232,3 +247,13 @@ class Lender:
         self._run = Run(self._settings.agreement)
         self._trial, self._tried, self._personal = None, False, None
         self._rows = LenderRows(self._rows.table, self._rows.roles, self._settings.secret)
+
+
+def _keep_to_itself(own: Path) -> None:
+    try:
+        keep_private(own)
+    except OSError as error:
+        raise OperatorError(
+            f"{own} cannot be kept from other users: {error.strerror or type(error).__name__}",
+            remedy="make it a folder of the user the node runs as, then chmod 700",
+        ) from error

@@ -52,16 +52,18 @@ def entry_of(number: int, at: datetime, record: Record, line: bytes) -> Entry:
 def read_lines(source: Path, content: bytes, last: Entry | None = None) -> Iterator[Entry]:
     """The entries of whole lines that follow `last` (None: from the beginning of the file).
 
-    Raises OperatorError at the first line that is not the one due.
+    Raises OperatorError at the first line that is not the one due or that the next does not follow.
     """
     number, before = (0, BEGINNING) if last is None else (last.number, last.digest)
     for line in content.split(b"\n")[:-1]:
         number += 1
         try:
-            at, record = _parsed(line)
+            at, record, follows = _parsed(line)
         except (ValueError, TypeError, KeyError, RecursionError):
             raise damaged(source, number, "is not a record") from None
         if line_of(number, at, record, before) != line:
+            if number > 1 and line_of(number, at, record, follows) == line:  # but for its link
+                raise damaged(source, number - 1, "was changed after the next one was written")
             raise damaged(source, number, "is not the one that was written there")
         yield (entry := entry_of(number, at, record, line))
         before = entry.digest
@@ -77,16 +79,18 @@ def damaged(source: Path, number: int, why: str) -> OperatorError:
     )
 
 
-def _parsed(line: bytes) -> tuple[datetime, Record]:
+def _parsed(line: bytes) -> tuple[datetime, Record, str]:
+    """Time, record, and the digest it gives of the line before."""
     document = json.loads(line)
     at = datetime.fromisoformat(document.pop("at"))
-    del document["number"], document["before"]  # compared with the line as a whole
+    del document["number"]  # compared with the line as a whole
+    follows = str(document.pop("before"))
     if "lenders" in document:
         document["lenders"] = tuple(document["lenders"])
     record = Record(**document)
     if at.tzinfo is None or record.kind not in _KINDS or not _well_typed(record):
         raise ValueError("another form")
-    return at, record
+    return at, record, follows
 
 
 def _well_typed(record: Record) -> bool:

@@ -24,8 +24,14 @@ _WHAT: dict[RecordKind, str] = {
     "answer": "answer",
     "refusal": "refusal",
     "sum": "PLAIN numbers",
+    "points": "blinded points",
+    "events": "list events",
+    "request": "list request",
 }
 _HEADS = ("no", "when", "what", "stage", "run", "lenders", "bytes", "hash", "purpose")
+_OUTBOX = Path("own", "outbox.jsonl")
+_DEEPEST = 3
+"""How far below the lender's folder somebody may have pointed: own, or a file or folder in it."""
 _RIGHT = frozenset({"no", "lenders", "bytes"})
 
 
@@ -66,17 +72,29 @@ def read_outbox(folder: Path) -> CheckedOutbox:
     """The outbox in a lender's folder; OperatorError when there is none or it does not hold
     together.
     """
-    path = folder / "own" / "outbox.jsonl"
+    path = folder / _OUTBOX
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise OperatorError(
-            f"{path} cannot be read: {error.strerror or type(error).__name__}",
-            remedy="name the lender's folder, which holds client.toml; there is no outbox before "
-            "the first question",
-        ) from error
+        raise _unreadable(folder, error) from error
     return CheckedOutbox(
         tuple(read_lines(path, content)), bool(content) and not content.endswith(b"\n")
+    )
+
+
+def _unreadable(folder: Path, error: OSError) -> OperatorError:
+    """Where somebody named the outbox, or a folder in the lender's, that one is told."""
+    here = folder.resolve()
+    for home in list(here.parents)[:_DEEPEST]:
+        if (home / _OUTBOX).is_file():
+            return OperatorError(
+                f"{folder} lies inside a lender's folder: it is not that folder itself",
+                remedy=f"name the lender's folder: lianfang-client outbox {home}",
+            )
+    return OperatorError(
+        f"{folder / _OUTBOX} cannot be read: {error.strerror or type(error).__name__}",
+        remedy="name the lender's folder, which holds client.toml or exchange.toml; there is no "
+        "outbox before the first question",
     )
 
 
@@ -112,13 +130,18 @@ def _row(entry: Entry, members: dict[str, int]) -> tuple[str, ...]:
         str(entry.number),
         f"{entry.at.astimezone():%Y-%m-%d %H:%M:%S}",
         _WHAT[record.kind],
-        record.stage or ("set-up" if record.kind in ("keys", "shares", "ready") else "-"),
+        _shown(record.stage) or ("set-up" if record.kind in ("keys", "shares", "ready") else "-"),
         record.agreement[:8],
         lenders,
         f"{record.size:,}",
         record.content[:8],
-        "".join(letter if letter.isprintable() else "?" for letter in record.purpose),
+        _shown(record.purpose),
     )
+
+
+def _shown(text: str) -> str:
+    """A coordinator may have got it there: it must not move a terminal's cursor."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _aligned(row: tuple[str, ...], widths: list[int]) -> list[str]:

@@ -4,7 +4,10 @@ outbox.
 Invariants:
 - Every message about a secure sum is answered under the outbox's lock, so two processes of one
   lender cannot both answer for a slot.
-- What the lender will not do leaves as a signed refusal, and is in its outbox and its log.
+- What the lender will not do leaves as a signed refusal, and is in its outbox. The log tells each
+  reason once, until the lender starts anew; the outbox has every line.
+- Without a signature leave: one word about a question that no coordinator of the consortium signed
+  (or anybody could fill the outbox), or about this lender's own trouble, such as a full disk.
 """
 
 from __future__ import annotations
@@ -49,6 +52,10 @@ Statement = SetUpOpen | Roll | Delivery | Survivors
 Proof = tuple[tuple[str, bytes], ...]
 """Codes and signatures of answers to the round before."""
 
+_LONGEST_STAGE = 40
+_MOST_UNPROVEN = 3
+"""How often the same proof is asked for: an honest coordinator shows it the first time."""
+
 
 class Sealed:
     """Raises OperatorError when the vault cannot be used. `randomness` is a test's to replace."""
@@ -65,6 +72,9 @@ class Sealed:
         self._member = settings.member
         self._trust = trust = Trust(settings.authority, clock, settings.members)
         self._certificate, self._coordinator = b"", b""
+        self._outbox = outbox
+        self._told: set[str] = set()
+        self._unproven: tuple[bytes, int] = (b"", 0)
         agreement = bytes.fromhex(settings.agreement.digest())
         terms = Terms(STANDARD, settings.identity, trust, settings.floors, agreement)
         with outbox.locked():  # alone in the vault, too
@@ -143,9 +153,46 @@ class Sealed:
         """UnprovenError unless the round answered last was answered alike by others."""
         self._side.check_agreed(agreed)
 
+    def unproven(self, ask: Ask) -> None:
+        """The proof shown does not do. It is asked for a few times; RefusedError after that."""
+        text, (last, times) = ask_transcript(ask), self._unproven
+        times = times + 1 if text == last else 1
+        self._unproven = (text, times)
+        if times > _MOST_UNPROVEN:
+            raise RefusedError("agreed")
+
+    def refused_ask(self, error: RefusedError, ask: Ask) -> Refused:
+        """The refusal of a stage's question, as the coordinator signed it."""
+        self._tell(error, "question")
+        refusal = self._side.refusal(error, ask_transcript(ask), stage=ask.stage[:_LONGEST_STAGE])
+        return Refused(self._member, "peer", refusal)
+
     def _refused(self, error: RefusedError, asked: Asked) -> Refused:
-        _log.error("%s: %s refused: %s", self._member, type(asked).__name__, error)
-        return Refused(self._member, "peer", self._side.refusal(error, asked))
+        self._tell(error, type(asked).__name__)
+        refusal = self._side.refusal(error, asked, **self._about(asked))
+        return Refused(self._member, "peer", refusal)
+
+    def _tell(self, error: RefusedError, what: str) -> None:
+        level = logging.DEBUG if error.reason in self._told else logging.ERROR
+        self._told.add(error.reason)
+        _log.log(level, "%s: %s refused: %s", self._member, what, error)
+
+    def _about(self, asked: Asked) -> dict[str, object]:
+        """Stage, run, set-up and slot for the outbox, as far as they are known. Not the round: a
+        refusal's line with a round says that a stage's numbers could not be given (`History`).
+        """
+        match asked:
+            case RoundOpen(set_up, slot, payload):
+                stage = payload.stage[:_LONGEST_STAGE]
+                about = {"stage": stage, "payload": payload.kind, "run": payload.run.hex()}
+                return about | {"set_up": set_up.hex(), "slot": slot}
+            case Survivors(round_):
+                masked = self._outbox.history.masked.get(round_.hex())
+                names = ("stage", "payload", "run", "set_up", "slot") if masked else ()
+                return {name: getattr(masked, name) for name in names}
+            case Delivery(set_up):
+                return {"set_up": set_up.hex()}
+        return {}
 
 
 def _drop_unrecorded(settings: ClientSettings, vault: Vault, outbox: Outbox) -> None:

@@ -41,7 +41,7 @@ from client.credentials import read_authority, read_identity, read_members
 from client.files import partial_of, write_durably
 from client.floors import floors_of
 from shared.errors import OperatorError
-from shared.identity.certificate import Identity
+from shared.identity.certificate import CODE, Identity
 from shared.secure_sum.floors import Floors
 from shared.training.agreement import Agreement, agreement_from
 
@@ -113,6 +113,16 @@ def read_settings(folder: Path, *, clock: Callable[[], datetime] = _now) -> Clie
         members=members,
         weaknesses=tuple(floors.problems(agreement.profile)),
     )
+
+
+def member_named(folder: Path) -> str | None:
+    """The code that `client.toml` gives, whatever else is wrong in it; None when it gives none."""
+    try:
+        lender = tomllib.loads((folder / FILE).read_text(encoding="utf-8")).get("lender")
+    except (OSError, ValueError):  # TOML and UTF-8 alike: `read_settings` says what it is
+        return None
+    code = lender.get("member") if isinstance(lender, dict) else None
+    return code if isinstance(code, str) and CODE.fullmatch(code) else None
 
 
 def _sections(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -199,7 +209,7 @@ def _check_enough(
 
 
 def _kept_secret(own: Path) -> int:
-    own.mkdir(parents=True, exist_ok=True)
+    own.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = own / "secret"
     if not path.exists():
         partial_of(path).unlink(missing_ok=True)

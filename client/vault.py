@@ -60,6 +60,14 @@ class _Layout:
         """Where a slot's digest and record begin."""
         return _HEADER.size + self.state + number * self.record
 
+    def record_of(self, handle: int, number: int) -> bytes | None:
+        """A slot's record; None when there is no such slot, or the record is not whole."""
+        if not 0 <= number < self.slots:
+            return None
+        content = os.pread(handle, self.record, self.place(number))
+        digest, record = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+        return record if sha256(record).digest() == digest else None
+
 
 class Vault:
     """The `SecretStore` of `shared.secure_sum.lender_secrets` in a folder of the lender's own.
@@ -102,13 +110,18 @@ class Vault:
 
     def slot(self, number: int) -> bytes | None:
         """A slot's record; None when it was wiped, or is not whole."""
+        return self._records(range(number, number + 1))[0]
+
+    def slots(self, count: int) -> list[bytes | None]:
+        """The records of the first `count` slots, as `slot` gives each."""
+        return self._records(range(count))
+
+    def _records(self, numbers: range) -> list[bytes | None]:
         with _told(self._path), self._opened() as handle:
             layout = None if handle is None else _Layout.read(handle)
-            if handle is None or layout is None or not 0 <= number < layout.slots:
-                return None
-            content = os.pread(handle, layout.record, layout.place(number))
-            digest, record = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
-            return record if sha256(record).digest() == digest else None
+            if handle is None or layout is None:
+                return [None] * len(numbers)
+            return [layout.record_of(handle, number) for number in numbers]
 
     def wipe(self, number: int) -> None:
         """Write zeros over a slot's record, durably."""

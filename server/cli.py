@@ -44,26 +44,30 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _status(arguments: argparse.Namespace) -> int:
     from server.coordinator.checkpoint import Checkpoints
     from server.coordinator.kept_rounds import open_round_of
+    from server.coordinator.refusals import refusals_kept
     from server.coordinator.rounds import STAGES, read_agreement
     from shared.training.run import Run
 
     run = Run(read_agreement(arguments.run))
     _, records = Checkpoints(arguments.run / STAGES).replay(run)
-    opened = open_round_of(arguments.run, run)
+    opened, refusals = open_round_of(arguments.run, run), refusals_kept(arguments.run)
     if arguments.json:
         stages = [record.to_dict() for record in records]
         about = {"finished": run.finished, "digest": run.digest, "open": opened}
-        _line(json.dumps(about | {"stages": stages}))
+        _line(json.dumps(about | {"stages": stages, "refusals": refusals}))
         return 0 if run.finished else 1
     table = Table("stage", "lenders", "missing", "kB up", "kB down", "seconds")
     for record in records:
         sizes = (f"{record.bytes_up / 1e3:,.0f}", f"{record.bytes_down / 1e3:,.0f}")
-        missing = Text("; ".join(record.missing))
+        lost = [f"{line} (in the sum)" for line in record.lost]
+        missing = Text("; ".join([*record.missing, *lost]))
         table.add_row(
             record.stage, str(len(record.members)), missing, *sizes, f"{record.seconds:.2f}"
         )
     Console().print(table)
     state = "finished" if run.finished else opened or f"next: {run.question().stage}"
+    if refusals:
+        _line(f"signed refusals in refusals/: {', '.join(refusals)}")
     _line(f"{len(records)} stages; {state}; digest {run.digest[:16]}")
     return 0 if run.finished else 1
 

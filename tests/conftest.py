@@ -1,11 +1,13 @@
-"""What every test shares: one thread for torch, hypothesis without a deadline."""
+"""What every test shares: one thread for torch, no deadline of hypothesis, a disk at once."""
 
 import os
 import warnings
+from collections.abc import Iterator
 
 os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
@@ -19,3 +21,19 @@ settings.register_profile(
     "lianfang", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )
 settings.load_profile("lianfang")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first: at the end of a run no worker should be busy with one alone."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_is_waited_for_on_the_disk() -> Iterator[None]:
+    """No test cuts the power: files are written and ordered as ever, but fsync need not wait.
+
+    A test that watches or breaks fsync puts its own in place.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        yield

@@ -7,7 +7,9 @@ a whole run takes a fraction of a second. The outcome follows an interaction, wh
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +68,26 @@ def study(**run: object) -> Study:
     return Study(source, "Five tiny lenders", **asked)  # type: ignore[arg-type]
 
 
+class Hurried:
+    """A run's time: real while a lender is at work, else waiting takes no time at all."""
+
+    def __init__(self, grid: InProcessGrid) -> None:
+        self._grid = grid
+        self._skipped = 0.0
+
+    def clock(self) -> float:
+        """Seconds, skipped ones among them."""
+        return time.monotonic() + self._skipped
+
+    def sleep(self, seconds: float) -> None:
+        """Until these seconds are over or a lender answers, whichever is first."""
+        at_work = [reply for reply in self._grid._replies.values() if not reply.done()]
+        if at_work:
+            wait(at_work, timeout=seconds, return_when=FIRST_COMPLETED)
+        else:
+            self._skipped += seconds
+
+
 @dataclass(frozen=True, eq=False)
 class Consortium:
     """A founded run: its folder, its terms and all its rows."""
@@ -88,6 +110,12 @@ class Consortium:
                 elif path.name != "identity.key":
                     path.unlink()
 
+    def coordinator_forgets(self) -> None:
+        """As if its folder were lost, but for the counter of set-ups."""
+        shutil.rmtree(self.folder / "stages", ignore_errors=True)
+        for path in (self.folder / "rounds").glob("*.*"):
+            path.unlink()
+
     def conducted(
         self,
         *,
@@ -98,14 +126,23 @@ class Consortium:
     ) -> Run:
         """Run from the start, or go on, with the real apps over the in-process grid.
 
-        From the start, lenders forget what they let out before: in earnest they never do.
+        From the start, both sides forget what was before: in earnest lenders never do.
         """
         close_all()
         if not resume:
             self.lenders_forget()
+            self.coordinator_forgets()
         grid = InProcessGrid(client.app.app, self.homes, workers=2, faults=faults)
+        time_of_run = Hurried(grid)
         try:
-            return conduct(wrapped(grid), self.folder, policy, resume=resume)
+            return conduct(
+                wrapped(grid),
+                self.folder,
+                policy,
+                resume=resume,
+                clock=time_of_run.clock,
+                sleep=time_of_run.sleep,
+            )
         finally:
             grid.close()
             close_all()

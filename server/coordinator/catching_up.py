@@ -52,7 +52,9 @@ class CatchingUp:
 
 
 class StageAsks:
-    """The Asks of one stage, made once for all nodes that are to be told the same."""
+    """The Asks of one stage, made once for all nodes that are to be told the same. `signed`: what
+    the coordinator signs of each, one text or none.
+    """
 
     def __init__(
         self,
@@ -66,7 +68,9 @@ class StageAsks:
         self._released = released
         self._about = (run.agreement.digest(), run.question().stage, run.digest)
         self._opened = opened
-        self._signed = _signed(signer, Ask(*self._about[:2], 0, self._about[2], (), opened))
+        bare = Ask(*self._about[:2], 0, self._about[2], (), opened)
+        self._signature = _signature(signer, bare)
+        self.signed = () if signer is None else (ask_transcript(bare),)
         self._behind: set[int] = set()
         self._unproven: dict[int, bytes] = {}
         self._made: dict[tuple[int, Agreed], Ask] = {}
@@ -78,7 +82,7 @@ class StageAsks:
         if (first, agreed) not in self._made:
             terms, stage, digest = self._about
             rest = tuple(self._released[first:])
-            ask = Ask(terms, stage, first, digest, rest, self._opened, agreed, *self._signed)
+            ask = Ask(terms, stage, first, digest, rest, self._opened, agreed, *self._signature)
             self._made[first, agreed] = ask
         return self._made[first, agreed]
 
@@ -104,7 +108,7 @@ class StageAsks:
         self._catching_up.holds.pop(node, None)
 
 
-def _signed(signer: Identity | None, ask: Ask) -> tuple[bytes, bytes]:
+def _signature(signer: Identity | None, ask: Ask) -> tuple[bytes, bytes]:
     """The coordinator's certificate and its signature; nothing where sums are plain."""
     if signer is None:
         return b"", b""

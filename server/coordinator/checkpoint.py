@@ -3,6 +3,7 @@
 Invariants:
 - A stage is handed out only after its file is durable (written aside, fsync, renamed, folder
   fsync), so a killed coordinator resumes with exactly what lenders may have seen.
+- Files are their owner's alone, and so are folders made here.
 - Files are numbered without gaps; each holds the run's digest after it and a seal over that and its
   own record. A missing, cut or edited file is found on loading and named, never served.
 """
@@ -33,7 +34,8 @@ class StageRecord:
 
     `bytes_up` is what all lenders sent together, `bytes_down` what they were sent. Of a secure sum
     also: the payload's `kind`, the `round` by name, the members' signatures over it (`agreed`), and
-    messages, bytes up and bytes down of the set-ups that were made for it (`set_up`).
+    messages, bytes up and bytes down of the set-ups that were made for it (`set_up`), and
+    who of the members did not help to open the total, and why (`lost`).
     """
 
     stage: str
@@ -47,6 +49,7 @@ class StageRecord:
     round: bytes = b""
     agreed: tuple[tuple[str, bytes], ...] = ()
     set_up: tuple[int, int, int] = (0, 0, 0)
+    lost: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, object]:
         """JSON-ready; bytes in hex."""
@@ -58,6 +61,7 @@ class StageRecord:
         """Inverse of `to_dict`; ValueError, TypeError or KeyError for anything else."""
         round_, agreed = bytes.fromhex(fields.pop("round", "")), fields.pop("agreed", ())
         lists = {name: tuple(fields.pop(name)) for name in ("members", "missing")}
+        lists["lost"] = tuple(fields.pop("lost", ()))
         up = tuple(fields.pop("set_up", (0, 0, 0)))
         signatures = tuple((str(code), bytes.fromhex(signed)) for code, signed in agreed)
         return cls(**fields, **lists, round=round_, agreed=signatures, set_up=up)  # type: ignore[arg-type]
@@ -69,7 +73,7 @@ class Checkpoints:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise unwritable(folder, error) from error
 
@@ -120,9 +124,11 @@ class Checkpoints:
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Write a file whole and durable, or leave what was there; raises OSError."""
+    """Write a file whole, durable and its owner's only, or leave what was there; raises OSError."""
     partial = path.with_name(path.name + PARTIAL)
-    with partial.open("wb") as file:
+    partial.unlink(missing_ok=True)  # a crash left it, with whatever mode
+    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

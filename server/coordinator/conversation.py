@@ -3,7 +3,8 @@
 Invariants:
 - An exchange ends when nobody is left to wait for, when enough have answered and `patience` has
   passed, or at the `deadline`. A lender that is disconnected or has failed is not waited for, but
-  asked again while the others' replies are not enough.
+  asked again while the others' replies are not enough. One that nobody can stand in for is waited
+  for with all patience while it is gone, and a minute when it answers that it cannot.
 - At most one reply counts for each lender, and a node keeps to one lender's code. A reply that does
   not fit leaves its lender out, with the reason, and changes nothing else.
 - An error's text never goes further: it may quote rows.
@@ -20,11 +21,18 @@ from flwr.app import Message, RecordDict
 from flwr.serverapp import Grid
 
 from server.coordinator.exchange import Policy
-from server.coordinator.refusals import BLAMES, Refusals
+from server.coordinator.refusals import BLAMES, Refusals, Where
 from server.coordinator.topic import Topic
 from server.coordinator.traffic import Traffic, content_bytes
 from shared.errors import PeerError
-from shared.wire.messages import QUERY, Question, Refused, pack_question, parse_reply
+from shared.wire.messages import (
+    QUERY,
+    UNKNOWN,
+    Question,
+    Refused,
+    pack_question,
+    parse_reply,
+)
 
 _log = logging.getLogger("lianfang.coordinator")
 FIRST_POLL_SECONDS, POLL_SECONDS = 0.002, 0.1
@@ -46,6 +54,7 @@ class Heard:
     failures: dict[int, int] = field(default_factory=dict)
     again: dict[int, float] = field(default_factory=dict)
     refused: set[int] = field(default_factory=set)
+    unable: set[int] = field(default_factory=set)
     told: bool = False
     packed: dict[int, tuple[Question, RecordDict]] = field(default_factory=dict)
 
@@ -130,8 +139,10 @@ class Conversation:
     def name(self, node: int) -> str:
         """What to call a node in a message to the operator."""
         code, claimed = self.code(node), self._names.get(node)
-        if code is not None or claimed is None:
-            return code or "a lender"
+        if code is not None:
+            return code
+        if claimed is None or claimed == UNKNOWN:
+            return f"the lender at node {node}"
         return f"a lender as {claimed}" if claimed in self.codes.values() else claimed
 
     def spent(self) -> Traffic:
@@ -142,15 +153,17 @@ class Conversation:
     def _over(self, topic: Topic, heard: Heard, waited: float) -> bool:
         if topic.complete() or waited > self.policy.deadline:
             return True
-        expected = heard.expected
+        expected, awaited = heard.expected, topic.awaited()
+        able = awaited - {self.code(node) for node in heard.unable}
         if topic.enough():
-            done = not expected and not topic.awaited()
-            return done or waited > topic.patience(self.policy)
+            most = topic.patience(self.policy)
+            most = most if expected or able else min(most, topic.hope(self.policy, able))
+            return not (expected or awaited) or waited > most
         # Nobody left to wait for: only a lender that comes back can save the exchange.
         if expected or not (heard.answered or heard.missing or heard.away):
             return False
         settled = topic.final and heard.refused and heard.refused >= heard.missing.keys()
-        return bool(settled) or waited > topic.hope(self.policy)
+        return bool(settled) or waited > topic.hope(self.policy, able)
 
     def _ask_missing(self, topic: Topic, heard: Heard) -> None:
         connected, now = self.connected(), self._clock()
@@ -177,8 +190,10 @@ class Conversation:
         awaited = topic.awaited()
         if awaited and not heard.expected and not heard.told:
             heard.told = True
+            why = {self.code(node): f": {why}" for node, why in heard.missing.items()}
             text = f"{topic.label} waits for {', '.join(sorted(awaited))}"
-            _log.warning("%s", text, extra={"stage": text})
+            told = ", ".join(code + why.get(code, "") for code in sorted(awaited))
+            _log.warning("%s waits for %s", topic.label, told, extra={"stage": text})
 
     def _take_replies(self, topic: Topic, heard: Heard) -> None:
         for message in self._grid.pull_messages(list(heard.waiting)):
@@ -195,6 +210,7 @@ class Conversation:
                 self._miss(topic, heard, node, error.what)
 
     def _take(self, topic: Topic, heard: Heard, node: int, message: Message) -> bool:
+        heard.unable.discard(node)
         if not message.has_content():
             self._count()
             raise PeerError("unavailable")  # its reason is Flower's text about the node: left out
@@ -204,9 +220,11 @@ class Conversation:
             raise PeerError("its code is not a printable text")
         self._names[node] = reply.member
         if isinstance(reply, Refused):
+            heard.unable.add(node)
             if reply.refusal is not None and topic.final and self.code(node) is not None:
                 heard.refused.add(node)
-            raise PeerError(self._refused(topic, node, reply))
+            attempt = 1 + heard.failures.get(node, 0) + heard.repeats.get(node, 0)
+            raise PeerError(self._refused(topic, node, reply, attempt))
         if self.codes.get(node, reply.member) != reply.member:
             raise PeerError("answers under another code than before")
         if reply.member in heard.answered:
@@ -217,10 +235,11 @@ class Conversation:
             heard.answered[reply.member] = node
         return answer
 
-    def _refused(self, topic: Topic, node: int, reply: Refused) -> str:
+    def _refused(self, topic: Topic, node: int, reply: Refused, attempt: int) -> str:
         if reply.refusal is None or self._refusals is None:
             return f"refused ({reply.code} error; see the lender's own log)"
-        told = self._refusals.taken(reply.member, reply.refusal, topic.asked_of(node))
+        where = Where(topic.label, topic.round, attempt)
+        told = self._refusals.taken(reply.member, reply.refusal, topic.asked_of(node), where)
         if reply.refusal.reason in BLAMES:
             self.blamed.add(reply.refusal.came)
         return told

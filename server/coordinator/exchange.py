@@ -18,6 +18,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from server.coordinator.remedies import remedy_for
 from server.coordinator.traffic import NO_TRAFFIC, Traffic
 from shared.errors import LianfangError
 from shared.training.run import Run
@@ -30,9 +31,12 @@ class VoidStageError(LianfangError):
 
 
 def void(where: str, why: str, missing: Iterable[str], remedy: str = BRING_BACK) -> VoidStageError:
-    """A stage that ended without a total. `where`: stage and phase; `missing`: "code: reason"."""
-    lines = "".join(f"\n  {line}" for line in missing)
-    return VoidStageError(f"stage {where}: {why}{lines}", remedy=remedy)
+    """A stage that ended without a total. `where`: stage and phase; `missing`: "code: reason";
+    `remedy` for lenders that are gone: for those that refused there is one by their reason.
+    """
+    lines = list(missing)
+    told = "".join(f"\n  {line}" for line in lines)
+    return VoidStageError(f"stage {where}: {why}{told}", remedy=remedy_for(lines, remedy))
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,8 @@ class Policy:
 class Collected:
     """The total of a stage, who is in it, who is missing with the reason, and the traffic.
 
-    Of a secure sum also the round's name, the members' signatures over it, and the traffic of the
-    set-ups that were made for it.
+    Of a secure sum also the round's name, the members' signatures over it, the traffic of the
+    set-ups that were made for it, and `lost`: members that did not help to open it, and why.
     """
 
     total: NDArray[np.int64]
@@ -64,6 +68,7 @@ class Collected:
     round: bytes = b""
     agreed: tuple[tuple[str, bytes], ...] = ()
     set_up: Traffic = NO_TRAFFIC
+    lost: tuple[str, ...] = ()
 
 
 class Exchange(Protocol):

@@ -44,14 +44,13 @@ class KeptRounds:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise unwritable(folder, error) from error
 
-    def clear(self) -> None:
-        """Forget all but the counter: a new run starts in this folder."""
-        for name in (_SET_UP, _OPENED, _CLOSED):
-            (self._folder / name).unlink(missing_ok=True)
+    def began(self) -> bool:
+        """Whether a round was opened: from then on lenders may have masked their numbers."""
+        return (self._folder / _OPENED).exists()
 
     def counter(self) -> int:
         """Of the last set-up that was opened; 0 when there was none."""

@@ -85,6 +85,10 @@ class PlainStage(Topic):
         """The stage's question, with the totals the node lacks."""
         return self._asks.ask(node)
 
+    def asked_of(self, node: int) -> tuple[bytes, ...]:
+        """The question, where it is signed."""
+        return self._asks.signed
+
     def take(self, node: int, reply: Reply) -> bool:
         """Add a vector to the total."""
         match reply:

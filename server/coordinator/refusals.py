@@ -1,6 +1,7 @@
 """Lenders' signed refusals, kept as evidence in the run's folder.
 
-    refusals/001-L03-threshold.json    what was asked, the refusal, and the lender's certificate
+    refusals/001-L03-threshold.json    where in the run, what was asked, the refusal, and the
+                                       lender's certificate
 
 Invariants:
 - A file is written only for a member's code that a certificate could hold, and one of the known
@@ -14,7 +15,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from server.coordinator.checkpoint import unwritable, write_durably
@@ -22,7 +24,6 @@ from shared.errors import PeerError
 from shared.identity.certificate import CODE, Member
 from shared.secure_sum.encoding import text_of
 from shared.secure_sum.floors import REASONS, in_words
-from shared.secure_sum.lender_side import Asked
 from shared.secure_sum.statements import Refusal, check_signature
 from shared.secure_sum.suite import Suite
 
@@ -30,6 +31,17 @@ REFUSALS = "refusals"
 BLAMES = frozenset({"box", "accepted"})
 """Reasons whose refusal names another member as the cause."""
 _LONGEST_WORD = 80
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where in a run a lender refused. `stage`: with its phase; `round`: the name of the round,
+    empty in a set-up; `attempt`: how often the lender was asked in this exchange.
+    """
+
+    stage: str
+    round: bytes = b""
+    attempt: int = 1
 
 
 class Refusals:
@@ -41,21 +53,22 @@ class Refusals:
         self._members = members
         self._kept: set[Refusal] = set()
 
-    def taken(self, member: str, refusal: Refusal, asked: Asked | None) -> str:
-        """Keep a refusal; returns it in words, for the operator.
+    def taken(self, member: str, refusal: Refusal, asked: Iterable[bytes], where: Where) -> str:
+        """Keep a refusal of one of the texts in `asked`; returns it in words, for the operator.
 
         Raises PeerError when it is not that member's, not about what was asked, or not signed.
         """
         if refusal.member != member or not CODE.fullmatch(member):
             raise PeerError("refused in another lender's name")
-        if asked is None or refusal.asked != self._suite.digest(text_of(asked)):
+        text = next((one for one in asked if self._suite.digest(one) == refusal.asked), None)
+        if text is None:
             raise PeerError("refused something it was not asked")
         if refusal.reason not in REASONS:
             raise PeerError("refused for a reason that is none")
         known = self._members(member)
         if known is not None:
             self._check(known, refusal)
-        self._keep(refusal, asked, known)
+        self._keep(refusal, text, known, where)
         return _in_words(refusal)
 
     def _check(self, member: Member, refusal: Refusal) -> None:
@@ -64,23 +77,40 @@ class Refusals:
         except PeerError as error:
             raise PeerError("refused, and its signature does not fit") from error
 
-    def _keep(self, refusal: Refusal, asked: Asked, member: Member | None) -> None:
+    def _keep(self, refusal: Refusal, asked: bytes, member: Member | None, where: Where) -> None:
         if refusal in self._kept:
             return
         self._kept.add(refusal)
         evidence = {
-            "asked": text_of(asked).decode(),
+            "stage": where.stage,
+            "round": where.round.hex(),
+            "attempt": where.attempt,
+            "asked": asked.decode(),
             "refusal": text_of(refusal).decode(),
             "certificate": "" if member is None else _base64(member.certificate),
             "checked": member is not None,
         }
         try:
-            self._folder.mkdir(exist_ok=True)
+            self._folder.mkdir(mode=0o700, exist_ok=True)
             number = 1 + len(list(self._folder.glob("*.json")))
             path = self._folder / f"{number:03d}-{refusal.member}-{refusal.reason}.json"
             write_durably(path, json.dumps(evidence, indent=1).encode())
         except OSError as error:
             raise unwritable(self._folder, error) from error
+
+
+def refusals_kept(folder: Path) -> list[str]:
+    """The files of refusals in a run's folder, each with the stage it was at; reads only."""
+    return [
+        f"{path.name} (at {_stage(path)})" for path in sorted((folder / REFUSALS).glob("*.json"))
+    ]
+
+
+def _stage(path: Path) -> str:
+    try:
+        return _word(str(json.loads(path.read_text(encoding="utf-8"))["stage"])) or "?"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "?"
 
 
 def _in_words(refusal: Refusal) -> str:

@@ -10,7 +10,7 @@ from server.coordinator.exchange import Policy
 from server.coordinator.topic import Topic
 from shared.errors import PeerError
 from shared.secure_sum.coordinator_round import Closed, Collecting, Opening
-from shared.secure_sum.lender_side import Asked
+from shared.secure_sum.encoding import text_of
 from shared.secure_sum.statements import Answer, MaskedInput, Survivors
 from shared.wire.messages import Ask, Behind, Reply
 
@@ -37,6 +37,7 @@ class MaskedPhase(Topic):
         insists: bool,
     ) -> None:
         self.label = collecting.opened.payload.stage
+        self.round = collecting.name
         self._conversation = conversation
         self._collecting = collecting
         self._asks = asks
@@ -52,9 +53,9 @@ class MaskedPhase(Topic):
         """The stage's question, with what the node lacks."""
         return self._asks.ask(node)
 
-    def asked_of(self, node: int) -> Asked:
-        """The round's opening."""
-        return self._collecting.opened
+    def asked_of(self, node: int) -> tuple[bytes, ...]:
+        """The round's opening, and the stage's question with it."""
+        return text_of(self._collecting.opened), *self._asks.signed
 
     def take(self, node: int, reply: Reply) -> bool:
         """Add a masked input to the sum."""
@@ -94,6 +95,7 @@ class UnmaskPhase(Topic):
 
     def __init__(self, conversation: Conversation, opening: Opening, closed: Closed) -> None:
         self.label = f"{closed.opened.payload.stage}/unmask"
+        self.round = closed.survivors.round
         self.every = False
         self._conversation = conversation
         self._opening = opening
@@ -107,9 +109,9 @@ class UnmaskPhase(Topic):
         """The same to all."""
         return self._survivors
 
-    def asked_of(self, node: int) -> Asked:
+    def asked_of(self, node: int) -> tuple[bytes, ...]:
         """The question itself."""
-        return self._survivors
+        return (text_of(self._survivors),)
 
     def take(self, node: int, reply: Reply) -> bool:
         """Shares that open the sum."""

@@ -30,6 +30,7 @@ from server.coordinator.plain_exchange import PlainExchange
 from server.coordinator.refusals import REFUSALS, Refusals
 from server.coordinator.secure_exchange import SecureExchange
 from server.coordinator.set_up import Means, SettingUp
+from server.coordinator.told import Told
 from server.keys import read_identity
 from shared.errors import OperatorError, PeerError
 from shared.identity.certificate import Member
@@ -95,15 +96,17 @@ def conduct(
 ) -> Run:
     """Carry a run in `folder` to its end and write the shared model there.
 
-    Without `resume` earlier stages in the folder are forgotten; lenders do not forget: of a secure
-    run's numbers they mask none again. Raises VoidStageError when too few lenders answer;
-    everything up to that stage is kept and can be resumed.
+    Without `resume` earlier stages of a plain run in the folder are forgotten. A secure run that
+    began is not begun again, as lenders mask no number twice: OperatorError, and nothing changes.
+    Raises VoidStageError when too few lenders answer; everything up to that stage is kept and can
+    be resumed.
     """
     run = Run(read_agreement(folder))
+    _keep_private(folder)
     checkpoints, kept = Checkpoints(folder / STAGES), KeptRounds(folder / ROUNDS)
     if not resume:
+        _check_new(folder, run, checkpoints, kept)
         checkpoints.clear()
-        kept.clear()
     released, records = checkpoints.replay(run)
     if run.agreement.sums == "plain":
         _log.warning("plain sums: not secure, single lenders' numbers can be seen here")
@@ -117,6 +120,7 @@ def conduct(
         conversation = Conversation(grid, policy, refusals=refusals, clock=clock, sleep=sleep)
         setting_up = SettingUp(means, conversation, kept, members)
         exchange = SecureExchange(means, conversation, kept, setting_up, records)
+    told = Told("stage %s went on without %s"), Told("stage %s was opened without the help of %s")
     while not run.finished:
         question, start = run.question(), clock()
         got = exchange.collect(run, released)
@@ -124,9 +128,33 @@ def conduct(
         record = _record(question, got, round(clock() - start, 4))
         checkpoints.write(len(released), got.total, record, run.digest)
         released.append(got.total)
-        _tell(run, record)
+        _tell(run, record, told)
     _write_model(run, folder / MODEL)
     return run
+
+
+def _keep_private(folder: Path) -> None:
+    """Take the run's folder away from all but its owner, where it is ours to do so."""
+    mode = folder.stat().st_mode & 0o777
+    if not mode & 0o077:
+        return
+    try:
+        folder.chmod(mode & 0o700)
+    except OSError as error:
+        _log.warning("%s can be used by others, and that cannot be changed: %s", folder, error)
+
+
+def _check_new(folder: Path, run: Run, checkpoints: Checkpoints, kept: KeptRounds) -> None:
+    """Without `resume`: that no secure run has begun in this folder."""
+    done = len(checkpoints.paths())
+    if not kept.began() and (done == 0 or run.agreement.sums == "plain"):
+        return
+    raise OperatorError(
+        f"the secure run in {folder} has begun ({done} stages done), and no lender masks the same "
+        "numbers twice; nothing was changed",
+        remedy="go on with it: simulate.py --resume, or resume=true in the run configuration; or "
+        "start a new run in a new folder, on new terms (another name or seed in the agreement)",
+    )
 
 
 def _means(folder: Path, run: Run, now: Callable[[], datetime], randomness: Randomness) -> Means:
@@ -163,20 +191,23 @@ def _record(question: Question, got: Collected, seconds: float) -> StageRecord:
         got.round,
         got.agreed,
         (set_up.messages, set_up.bytes_up, set_up.bytes_down),
+        got.lost,
     )
 
 
-def _tell(run: Run, record: StageRecord) -> None:
+def _tell(run: Run, record: StageRecord, told: tuple[Told, Told]) -> None:
     about = {"stage": record.stage, "done": run.absorbed, "steps": run.steps}
     _log.info("stage %s: %d lenders", record.stage, len(record.members), extra=about)
-    for line in record.missing:
-        _log.warning("stage %s went on without %s", record.stage, line)
+    without, unhelped = told
+    without.warn(record.stage, record.missing, record.members)
+    lost = {line.partition(": ")[0] for line in record.lost}
+    unhelped.warn(record.stage, record.lost, set(record.members) - lost)
 
 
 def _write_model(run: Run, folder: Path) -> None:
     model = run.model()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name, content in to_files(model).items():
             write_durably(folder / name, content)
     except OSError as error:

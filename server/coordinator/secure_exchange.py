@@ -24,6 +24,7 @@ from server.coordinator.exchange import Collected, VoidStageError, void
 from server.coordinator.kept_rounds import KeptRounds
 from server.coordinator.membership import Membership
 from server.coordinator.plain_exchange import PlainStage
+from server.coordinator.remedies import UNOPENED, unopened
 from server.coordinator.round_phases import MaskedPhase, UnmaskPhase
 from server.coordinator.set_up import Means, SettingUp
 from server.coordinator.traffic import NO_TRAFFIC, Traffic
@@ -164,7 +165,8 @@ class SecureExchange:
         spent: Traffic,
     ) -> Collected:
         opening = Opening(self._means.suite, set_up, closed)
-        total = self._total(question, opening, UnmaskPhase(self._conversation, opening, closed))
+        phase = UnmaskPhase(self._conversation, opening, closed)
+        total, lost = self._total(question, opening, phase)
         opened, alive = closed.opened, closed.survivors.alive
         self._known |= set(alive)
         agreed = opening.agreed[: set_up.threshold]  # as many as lenders ask for
@@ -178,19 +180,28 @@ class SecureExchange:
             closed.survivors.round,
             agreed,
             spent,
+            lost,
         )
 
-    def _total(self, question: Question, opening: Opening, phase: UnmaskPhase) -> NDArray[np.int64]:
+    def _total(
+        self, question: Question, opening: Opening, phase: UnmaskPhase
+    ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+        """The total, and who did not help to open it, with the reason."""
         missing = self._reasons(self._conversation.hold(phase))
         total = _total_of(question, opening)
         if isinstance(total, str) and opening.enough and not phase.complete():
             phase.every = True  # another answer may make up for a wrong one
             missing = self._reasons(self._conversation.hold(phase))
             total = _total_of(question, opening)
+        lines = [f"{code}: {why}" for code, why in sorted(missing.items())]
         if isinstance(total, str):
-            lines = [f"{code}: {why}" for code, why in sorted(missing.items())]
-            raise void(f"{question.stage}, unmasking", total, lines, _REMEDY)
-        return total
+            where, needed = f"{question.stage}, unmasking", self._membership.set_up.threshold
+            if not opening.enough:
+                raise void(where, total, lines, _REMEDY)
+            raise void(where, unopened(total, len(opening.answered), needed), lines, UNOPENED)
+        if opening.liar:
+            lines.append(f"{opening.liar}: its shares were wrong, and were done without")
+        return total, tuple(lines)
 
     def _released(self, kind: str, name: bytes, members: Iterable[str], agreed: Agreed) -> None:
         self._catching_up.released(name, members, agreed)

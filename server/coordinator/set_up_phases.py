@@ -7,7 +7,7 @@ from collections.abc import Iterable, Set
 from server.coordinator.topic import Topic
 from shared.errors import PeerError
 from shared.secure_sum.coordinator_side import SetUpUnderWay
-from shared.secure_sum.lender_side import Asked
+from shared.secure_sum.encoding import text_of
 from shared.secure_sum.statements import (
     Delivery,
     MemberKeys,
@@ -64,9 +64,9 @@ class KeysPhase(_Phase):
         """The same to all."""
         return self._under_way.opened
 
-    def asked_of(self, node: int) -> Asked:
+    def asked_of(self, node: int) -> tuple[bytes, ...]:
         """The question itself."""
-        return self._under_way.opened
+        return (text_of(self._under_way.opened),)
 
     def awaited(self) -> Set[str]:
         """Lenders that are wanted and have not answered."""
@@ -101,9 +101,9 @@ class SharesPhase(_Phase):
         """The same to all."""
         return self._roll
 
-    def asked_of(self, node: int) -> Asked:
+    def asked_of(self, node: int) -> tuple[bytes, ...]:
         """The question itself."""
-        return self._roll
+        return (text_of(self._roll),)
 
     def _take(self, reply: Reply) -> None:
         if not isinstance(reply, SealedShares):
@@ -131,9 +131,9 @@ class ReadyPhase(_Phase):
         """The boxes sealed to this node's lender."""
         return self._deliveries[node]
 
-    def asked_of(self, node: int) -> Asked:
+    def asked_of(self, node: int) -> tuple[bytes, ...]:
         """The question itself."""
-        return self._deliveries[node]
+        return (text_of(self._deliveries[node]),)
 
     def _take(self, reply: Reply) -> None:
         if not isinstance(reply, Ready):

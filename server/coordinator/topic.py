@@ -6,18 +6,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Set
 
 from server.coordinator.exchange import Policy
-from shared.secure_sum.lender_side import Asked
 from shared.wire.messages import Question, Reply
 
-_RETURN_SECONDS = 60.0  # how long an exchange without enough replies hopes for lenders' return
+_RETURN_SECONDS = 60.0
+"""How long an exchange hopes for lenders that are gone, or have answered that they cannot, once it
+waits for nobody else.
+"""
 
 
 class Topic(ABC):
     """One question, who is asked, and what becomes of the replies. `label`: where in the run;
-    `final`: whether a signed refusal settles the matter, as nobody else can stand in.
+    `round`: name of the round it is about, if any; `final`: whether a signed refusal settles the
+    matter, as nobody else can stand in.
     """
 
     label: str
+    round: bytes = b""
     final: bool = False
 
     @abstractmethod
@@ -28,9 +32,9 @@ class Topic(ABC):
     def question(self, node: int) -> Question:
         """What to ask a node now."""
 
-    def asked_of(self, node: int) -> Asked | None:
-        """The statement that a refusal would be about; None where there is none."""
-        return None
+    def asked_of(self, node: int) -> tuple[bytes, ...]:
+        """The signed texts that a refusal may be about; none where nothing is signed."""
+        return ()
 
     @abstractmethod
     def take(self, node: int, reply: Reply) -> bool:
@@ -55,6 +59,8 @@ class Topic(ABC):
         """Seconds to wait for more answers than are needed."""
         return policy.patience
 
-    def hope(self, policy: Policy) -> float:
-        """Seconds to wait for too few answers when nobody is left who could give them."""
-        return policy.patience if self.awaited() else min(policy.patience, _RETURN_SECONDS)
+    def hope(self, policy: Policy, awaited: Set[str]) -> float:
+        """Seconds to wait when nobody is at work on the question any more. `awaited`: those of
+        `self.awaited()` that have not answered that they cannot.
+        """
+        return policy.patience if awaited else min(policy.patience, _RETURN_SECONDS)

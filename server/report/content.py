@@ -189,6 +189,50 @@ class Sweep:
 
 
 @dataclass(frozen=True)
+class ListedLender:
+    """One lender's part in the fraud list. `others`: hits that only other lenders' filings give;
+    `innocent`: hits on applicants who are not the fraud.
+    """
+
+    code: str
+    filed: int | None
+    screened: int | None
+    hits: int | None
+    others: int | None
+    strong: int | None
+    single: int | None
+    weak: int | None
+    innocent: int | None
+
+
+@dataclass(frozen=True)
+class FraudList:
+    """The fraud list on synthetic identities; sums over lenders, `classes` (name, hits).
+
+    `differences`: answers that are not those of a plain comparison; `evaluations`: points that key
+    holders multiplied; `cpu`: seconds of processor time.
+    """
+
+    lenders: tuple[ListedLender, ...]
+    classes: tuple[tuple[str, int | None], ...]
+    filed: int | None
+    active: int | None
+    disputed: int | None
+    withdrawn: int | None
+    screened: int | None
+    hits: int | None
+    others: int | None
+    innocent: int | None
+    innocent_weak: int | None
+    differences: int | None
+    holders: int | None
+    threshold: int | None
+    evaluations: int | None
+    bytes: int | None
+    cpu: float | None
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything the page shows."""
 
@@ -216,3 +260,4 @@ class Report:
     model_parameters: int | None
     warnings: tuple[str, ...]
     sweep: Sweep | None
+    fraud_list: FraudList | None = None

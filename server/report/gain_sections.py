@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from server.report import lender_charts
 from server.report.content import Lender, Measures, Report, SwapSet, Sweep, SweepLender
 from server.report.parts import Picture, Section, Table
+from server.report.verdict import loses, verdict, wins
 from server.report.wording import MISSING, count, interval, measure, percent, plural, points
 
 _FIGURE_NAMES = {
@@ -27,13 +28,8 @@ def gain_sentences(lenders: Sequence[Lender]) -> tuple[str, ...]:
     known = [lender for lender in lenders if lender.gain is not None]
     if not known:
         return ("No lender's gain could be measured in this run.",)
-    winners = [lender for lender in known if _shown(lender.gain) > 0]
-    mean = sum(lender.gain or 0.0 for lender in known) / len(known)
-    first = (
-        f"{len(winners)} of {_measured(known, lenders)} rank their own applicants better with "
-        f"the consortium than alone; the mean gain is {points(mean)} points of AUC"
-        f"{_most(known, winners)}."
-    )
+    winners = [lender for lender in known if wins(lender.gain)]
+    first = f"{_first(lenders)}{_most(known, winners)}."
     hard = over_tuned([lender.gain_over_tuned for lender in lenders])
     sentences = (first, _sureness(winners), _losses(known), hard, _unmeasured(lenders))
     return tuple(filter(None, sentences))
@@ -41,19 +37,24 @@ def gain_sentences(lenders: Sequence[Lender]) -> tuple[str, ...]:
 
 def over_tuned(gains: Sequence[float | None]) -> str:
     """The same against local models tuned as hard as the researcher could; "" when not measured."""
-    known = [gain for gain in gains if gain is not None]
-    if not known:
+    found = verdict(gains)
+    if found is None:
         return ""
-    ahead, mean = sum(_shown(gain) > 0 for gain in known), sum(known) / len(known)
     return (
-        f"Against local models tuned as hard as we could, {ahead} of "
-        f"{plural(len(known), 'lender')} gain and the mean gain is {points(mean)} points."
+        f"Against local models tuned as hard as we could, {found.ahead} of "
+        f"{plural(found.measured, 'lender')} gain and the mean gain is "
+        f"{points(found.mean)} points."
     )
 
 
-def _measured(known: list[Lender], lenders: Sequence[Lender]) -> str:
-    everyone = len(known) == len(lenders)
-    return plural(len(known), "lender" if everyone else "measured lender")
+def _first(lenders: Sequence[Lender]) -> str:
+    found = verdict([lender.gain for lender in lenders])
+    assert found is not None  # asked for measured gains only
+    noun = "lender" if found.measured == len(lenders) else "measured lender"
+    return (
+        f"{found.ahead} of {plural(found.measured, noun)} rank their own applicants better with "
+        f"the consortium than alone; the mean gain is {points(found.mean)} points of AUC"
+    )
 
 
 def _most(known: list[Lender], winners: list[Lender]) -> str:
@@ -76,7 +77,7 @@ def _sureness(winners: list[Lender]) -> str:
 
 
 def _losses(known: list[Lender]) -> str:
-    losers = [lender for lender in known if _shown(lender.gain) < 0]
+    losers = [lender for lender in known if loses(lender.gain)]
     if not losers:
         return "No lender is worse off than alone with usual settings."
     clear = [x for x in losers if x.gain_high is not None and x.gain_high < 0]
@@ -88,11 +89,6 @@ def _losses(known: list[Lender]) -> str:
         (unknown, "without a measured interval"),
     )
     return " ".join(_lose(group, how) for group, how in parts if group)
-
-
-def _shown(gain: float | None) -> float:
-    """The gain in points as it is written: one that is written "0.0" is neither won nor lost."""
-    return round(100 * (gain or 0.0), 1)
 
 
 def _lose(group: list[Lender], how: str) -> str:
@@ -274,13 +270,12 @@ def _sweep_cells(x: SweepLender) -> tuple[str, ...]:
 
 def sweep_sentence(sweep: Sweep) -> str:
     """How many lenders gain on the mean over seeds."""
-    gains = [lender.gain for lender in sweep.lenders if lender.gain is not None]
-    if not gains:
+    found = verdict([lender.gain for lender in sweep.lenders])
+    if found is None:
         return f"Figures are means over {plural(len(sweep.seeds), 'seed')}."
-    winners = sum(_shown(gain) > 0 for gain in gains)
     return (
-        f"On the mean over {plural(len(sweep.seeds), 'seed')}, {winners} of "
-        f"{plural(len(gains), 'lender')} gain; the mean gain is "
-        f"{points(sum(gains) / len(gains))} points of AUC. "
+        f"On the mean over {plural(len(sweep.seeds), 'seed')}, {found.ahead} of "
+        f"{plural(found.measured, 'lender')} gain; the mean gain is "
+        f"{points(found.mean)} points of AUC. "
         f"{over_tuned([lender.gain_over_tuned for lender in sweep.lenders])}"
     ).strip()

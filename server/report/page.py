@@ -15,15 +15,12 @@ from pathlib import Path
 
 from server.report import curve_sections, feature_sections, gain_sections, run_sections
 from server.report.content import Report
+from server.report.list_section import list_section
 from server.report.parsing import parse_report
 from server.report.parts import Section
+from server.report.sums import seen_by_coordinator, sums_section
 from server.report.wording import MISSING, count, percent, plural
 from shared.errors import OperatorError
-
-_INSECURE = (
-    "Sums are plain in this run: the coordinator could see each lender's numbers. "
-    "For comparison only."
-)
 
 
 def write_report(report: Mapping[str, object], path: Path) -> None:
@@ -60,7 +57,8 @@ def _content(report: Report) -> dict[str, object]:
     return {
         "title": report.title or "Consortium report",
         "subtitle": _subtitle(report),
-        "insecure": _INSECURE if report.insecure else "",
+        "insecure": report.insecure,
+        "seen": seen_by_coordinator(insecure=report.insecure, profile=report.profile),
         "warnings": len(report.warnings),
         "sentences": gain_sections.gain_sentences(report.lenders),
         "sweep": gain_sections.sweep_sentence(report.sweep) if report.sweep else "",
@@ -86,6 +84,7 @@ def _sections(report: Report) -> list[Section]:
         gain_sections.sweep_section(report.sweep),
         gain_sections.lenders_section(report),
         gain_sections.swap_section(report),
+        list_section(report),
         curve_sections.learning_section(report),
         curve_sections.roc_section(report),
         curve_sections.ks_section(report),
@@ -96,6 +95,7 @@ def _sections(report: Report) -> list[Section]:
         feature_sections.psi_section(report),
         run_sections.traffic_section(report),
         run_sections.seconds_section(report),
+        sums_section(insecure=report.insecure, profile=report.profile),
         run_sections.warnings_section(report),
         run_sections.glossary_section(),
         run_sections.repeat_section(report),

@@ -12,7 +12,9 @@ from server.report.content import (
     Curves,
     Data,
     Feature,
+    FraudList,
     Lender,
+    ListedLender,
     Measures,
     OutOfTime,
     Points,
@@ -65,6 +67,7 @@ def parse_report(document: Mapping[str, object]) -> Report:
         model_parameters=model.whole("parameters"),
         warnings=top.texts("warnings"),
         sweep=_sweep(top.child("sweep")) if top.has("sweep") else None,
+        fraud_list=_fraud_list(top.child("fraud_list")) if top.has("fraud_list") else None,
     )
 
 
@@ -236,4 +239,41 @@ def _sweep_lender(node: Fields) -> SweepLender:
         gain=node.number("gain"),
         gain_sd=node.number("gain_sd"),
         gain_over_tuned=node.number("gain_over_tuned"),
+    )
+
+
+def _fraud_list(node: Fields) -> FraudList:
+    classes = node.child("classes")
+    return FraudList(
+        lenders=tuple(_listed_lender(child) for child in node.children("lenders")),
+        classes=tuple((name, classes.whole(name)) for name in classes.names()),
+        filed=node.whole("filed"),
+        active=node.whole("active"),
+        disputed=node.whole("disputed"),
+        withdrawn=node.whole("withdrawn"),
+        screened=node.whole("screened"),
+        hits=node.whole("hits"),
+        others=node.whole("others"),
+        innocent=node.whole("innocent"),
+        innocent_weak=node.whole("innocent_weak"),
+        differences=node.whole("differences"),
+        holders=node.whole("holders"),
+        threshold=node.whole("threshold"),
+        evaluations=node.whole("evaluations"),
+        bytes=node.whole("bytes"),
+        cpu=node.child("seconds").number("cpu"),
+    )
+
+
+def _listed_lender(node: Fields) -> ListedLender:
+    return ListedLender(
+        code=node.text("code"),
+        filed=node.whole("filed"),
+        screened=node.whole("screened"),
+        hits=node.whole("hits"),
+        others=node.whole("others"),
+        strong=node.whole("strong"),
+        single=node.whole("single"),
+        weak=node.whole("weak"),
+        innocent=node.whole("innocent"),
     )

@@ -50,6 +50,12 @@ def read_asked(out: Path, now: Asked, usual: Asked) -> Asked:
     kept = _kept(path)
     if kept is None:
         raise OperatorError(f"{path} cannot be used", remedy="start again")
+    if now.plain and not kept.plain:
+        raise OperatorError(
+            f"the run in {out} began with secure sums and cannot go on with plain ones",
+            remedy="leave --plain out to go on with it; for a run with plain sums leave --resume "
+            "out and name another folder with --out",
+        )
     for name, value in now.__dict__.items():
         if value not in (usual.__dict__[name], kept.__dict__[name]):
             raise OperatorError(

@@ -219,14 +219,17 @@ def _warnings(book: Book, outcome: Outcome, lenders: list[dict[str, Any]]) -> li
 
 
 def _absences(outcome: Outcome) -> list[str]:
-    """Who was missing at which stages, one line for each lender and reason."""
+    """Who was missing at which stages, one line for each lender and reason; then who was in the
+    sum and did not help to open it.
+    """
     stages: dict[str, list[str]] = {}
     for record in outcome.records:
         for line in record.missing:
-            stages.setdefault(line, []).append(record.stage)
+            stages.setdefault(f"went on without {line}", []).append(record.stage)
+        for line in record.lost:
+            told = f"opened without the help of {line} (its numbers are in the sum)"
+            stages.setdefault(told, []).append(record.stage)
     return [
-        f"stage {at[0]} went on without {line}"
-        if len(at) == 1
-        else f"{len(at)} stages, {at[0]} the first, went on without {line}"
-        for line, at in stages.items()
+        f"stage {at[0]} {told}" if len(at) == 1 else f"{len(at)} stages, {at[0]} the first, {told}"
+        for told, at in stages.items()
     ]

@@ -57,12 +57,12 @@ def found(folder: Path, agreement: Agreement, book: Book) -> list[Path]:
     Raises OperatorError, and removes nothing, when something else is in that place.
     """
     _clear(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     (folder / MARK).write_text("Made by simulate.py, which removes this folder to start again.\n")
     terms = json.dumps(agreement.to_dict(), indent=1, ensure_ascii=False)
     for code in book.codes:
         home = folder / LENDERS / code
-        home.mkdir(parents=True)
+        home.mkdir(mode=0o700, parents=True)
         (home / "agreement.json").write_text(terms, encoding="utf-8")
         (home / "client.toml").write_text(_settings(code, agreement), encoding="utf-8")
         (home / "table.parquet").write_bytes(_rows_of(code, agreement, book))
@@ -90,7 +90,7 @@ def certify(
     write_authority(folder / "authority", authority)
 
     def identify(code: str, role: Role, home: Path, key: Path, certificate: Path) -> None:
-        key.parent.mkdir(exist_ok=True)
+        key.parent.mkdir(mode=0o700, exist_ok=True)
         private = random(32)
         write_private(key, private)
         public = public_of(private)

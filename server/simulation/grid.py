@@ -7,6 +7,7 @@ Invariants:
   slow one holds up nobody else.
 - A handler's exception becomes an error reply with the exception's name only.
 - Faults are asked for by stage and lender, and happen exactly as asked (see `faults.py`).
+- A run that is to stop (`stop`) stops at its next look at the grid, never within a lock.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import itertools
 import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 from flwr.app import ConfigRecord, Context, Error, Message, RecordDict
@@ -58,6 +60,7 @@ class InProcessGrid(Grid):
         self._faults = faults or Faults()
         self._cores = threading.Semaphore(workers)
         self._closing = threading.Event()
+        self.stopped = False
         self._threads = {
             node: ThreadPoolExecutor(1, thread_name_prefix=f"lender-{node}")
             for node in self._contexts
@@ -66,8 +69,12 @@ class InProcessGrid(Grid):
         self._replies: dict[str, Future[Message]] = {}
         self._run: Run | None = None
 
+    def stop(self) -> None:
+        """Let the run's next call raise KeyboardInterrupt. Takes no lock: for signal handlers."""
+        self.stopped = True
+
     def close(self) -> None:
-        """Wait for lenders at work and let their threads go."""
+        """Wait for lenders at work, who begin nothing new, and let their threads go."""
         self._closing.set()
         for thread in self._threads.values():
             thread.shutdown(wait=False, cancel_futures=True)
@@ -98,10 +105,12 @@ class InProcessGrid(Grid):
 
     def get_node_ids(self) -> list[int]:
         """Nodes that are connected now."""
+        self._go_on()
         return [n for n in self._contexts if not self._faults.away(self._folder(n))]
 
     def push_messages(self, messages: Iterable[Message]) -> list[str]:
         """Hand messages to the lenders' threads; returns their numbers."""
+        self._go_on()
         numbers = []
         for message in messages:
             number, node = next(self._numbers), message.metadata.dst_node_id
@@ -113,6 +122,7 @@ class InProcessGrid(Grid):
 
     def pull_messages(self, message_ids: Iterable[str]) -> list[Message]:
         """Replies that have come in to any of these numbers."""
+        self._go_on()
         done = [n for n in message_ids if n in self._replies and self._replies[n].done()]
         return [self._replies.pop(number).result() for number in done]
 
@@ -125,6 +135,10 @@ class InProcessGrid(Grid):
             self._replies[number].exception(timeout)
         return self.pull_messages(numbers)
 
+    def _go_on(self) -> None:
+        if self.stopped:
+            raise KeyboardInterrupt
+
     def _folder(self, node: int) -> str:
         return Path(str(self._contexts[node].node_config["lender-directory"])).name
 
@@ -135,7 +149,9 @@ class InProcessGrid(Grid):
             return Message(Error(code=0, reason="fault"), reply_to=message)
         try:
             self._closing.wait(self._faults.during(stage, member))
-            with self._cores:
+            with self._cores if _computes(message) else nullcontext():
+                if self._closing.is_set():
+                    raise InterruptedError
                 reply = _travelled(self._app(message, self._contexts[node]))
         except Exception as error:  # noqa: BLE001 - Flower answers any exception with an Error
             reply = Message(Error(code=0, reason=type(error).__name__), reply_to=message)
@@ -163,5 +179,14 @@ def _travelled(message: Message) -> Message:
 
 
 def _stage(message: Message) -> str:
+    return _asked(message, "stage")
+
+
+def _computes(message: Message) -> bool:
+    """Not who hands out the shares of a round: it waits for its disk and does little else."""
+    return _asked(message, "kind") != "Survivors"
+
+
+def _asked(message: Message, field: str) -> str:
     record = message.content.get("ask")
-    return str(record.get("stage")) if isinstance(record, ConfigRecord) else ""
+    return str(record.get(field)) if isinstance(record, ConfigRecord) else ""

@@ -11,11 +11,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from server.report.gain_sections import gain_sentences, sweep_sentence
+from server.report.parsing import parse_report
+from server.report.sums import PLAIN, SECURE, limits_briefly
 from server.simulation.assessment import Report
 from server.simulation.faults import Fault
 
-PLAIN = "NOT SECURE: plain sums, the coordinator could see each lender's numbers"
-SECURE = "secure sums: the coordinator saw totals only"
 console = Console(stderr=True)
 
 
@@ -86,29 +87,21 @@ def tell_outcome(report: Report, out: Path) -> None:
         warn_plain()
     else:
         console.print(SECURE, style="bold green", end=" ", highlight=False)
-        console.print("(in a simulation one process plays all parts)", highlight=False)
+        limits = f"({limits_briefly(report['profile'])})"
+        console.print(limits, highlight=False, markup=False, soft_wrap=True)
     pooled = report["pooled"]
     names = ("auc_shared", "auc_personal", "auc_lightgbm", "auc_fedavg_mlp")
     shown = [f"{name[4:]} {pooled[name]:.4f}" for name in names if pooled.get(name) is not None]
     console.print(f"pooled AUC: {' · '.join(shown)}", highlight=False, soft_wrap=True)
-    gains = [lender["gain"] for lender in report["lenders"] if lender["gain"] is not None]
-    if gains:
-        better = sum(gain > 0 for gain in gains)
-        console.print(
-            f"{better} of {len(gains)} lenders rank their own applicants better than alone "
-            f"(usual LightGBM); mean gain {sum(gains) / len(gains):+.4f} AUC"
-            f"{_against_tuned(report)}",
-            highlight=False,
-            soft_wrap=True,
-        )
+    for line in _gains(report):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(f"report: {out / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _against_tuned(report: Report) -> str:
-    hard = [lender["gain_over_tuned"] for lender in report["lenders"]]
-    known = [gain for gain in hard if gain is not None]
-    if not known:
-        return ""
-    ahead = sum(gain > 0 for gain in known)
-    mean = sum(known) / len(known)
-    return f"; against hard-tuned ones {ahead} of {len(known)}, {mean:+.4f}"
+def _gains(report: Report) -> tuple[str, ...]:
+    """The page's own sentences, so that screen and page count alike; none without references."""
+    parsed = parse_report(report)
+    if all(lender.gain is None for lender in parsed.lenders):
+        return ()
+    over_seeds = (sweep_sentence(parsed.sweep),) if parsed.sweep else ()
+    return (" ".join(gain_sentences(parsed.lenders)), *over_seeds)

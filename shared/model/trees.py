@@ -82,6 +82,15 @@ class BoostedTrees(nn.Module):
         self.cover[span] = torch.as_tensor(cover)
         self.filled = span.stop
 
+    def first(self, trees: int) -> BoostedTrees:
+        """A model of its own with the first `trees` of the filled trees."""
+        kept = BoostedTrees(trees, self.depth, float(self.base))
+        kept.load_state_dict(
+            {name: part[:trees] if part.ndim else part for name, part in self.state_dict().items()}
+        )
+        kept.filled = trees
+        return kept
+
     def leaf_index(self, codes: Codes, first: int, last: int) -> Codes:
         """Leaf of every row in trees first … last-1, uint8 (last-first, n); codes uint8 (F, n)."""
         rows = codes.shape[1]

@@ -18,7 +18,8 @@
       │    derives the dead, records its one answer, wipes the slot              │
       │ ── Answer(seed shares of the alive, mask-key shares of the dead) ──────► │ total
 
-    T = digest(RoundOpen and set-up), k_ij = HKDF(DH of the mask keys of i and j; salt T)
+    T = digest(RoundOpen, which names the set-up); b_i: seed of the self-mask of lender i
+    k_ij = HKDF(DH of the mask keys of i and j; salt T)
     y_i = q_i + PRG(HKDF(b_i; T)) + Σ_{j>i} PRG(k_ij) − Σ_{j<i} PRG(k_ij)   mod 2**32
 
 Invariants:

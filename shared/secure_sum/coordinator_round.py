@@ -106,13 +106,16 @@ class Collecting:
 
 
 class Opening:
-    """Answers that open the sum of a closed round."""
+    """Answers that open the sum of a closed round. `liar`: the member whose wrong shares `total`
+    found and did without, if there is one.
+    """
 
     def __init__(self, suite: Suite, set_up: SetUp, closed: Closed) -> None:
         self._suite = suite
         self._set_up = set_up
         self._closed = closed
         self._answers: dict[str, Answer] = {}
+        self.liar = ""
 
     @property
     def answered(self) -> tuple[str, ...]:
@@ -184,6 +187,7 @@ class Opening:
         for liar in chain(chosen) if wrong and spare else ():
             found, wrong = self._combined([code for code in chosen if code != liar] + [spare[0]])
             if not wrong:
+                self.liar = liar
                 break
         if wrong:
             raise PeerError(f"the shares of {', '.join(wrong)} do not open what was committed to")

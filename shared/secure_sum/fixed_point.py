@@ -19,9 +19,10 @@ _BLOCK = 1 << 16  # values rounded at once, so that temporaries stay in cache
 
 
 def lender_bits(lenders: int) -> int:
-    """Bits each of 1 … 2**20 lenders may use: the largest b with lenders · 2**b ≤ 2**32.
+    """Bits each of 1 … 2**20 lenders may use: the largest with lenders · 2**bits ≤ 2**32.
 
-    Values lie in [−2**(b−1), 2**(b−1)), so totals lie in [−2**31, 2**31). InternalError otherwise.
+    Values lie in [−2**(bits−1), 2**(bits−1)), so totals lie in [−2**31, 2**31). InternalError for
+    another number of lenders.
     """
     if not 1 <= lenders <= MOST_LENDERS:
         raise InternalError(f"a sum has 1 to {MOST_LENDERS} lenders, not {lenders}")

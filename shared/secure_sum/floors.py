@@ -15,7 +15,7 @@ from shared.errors import PeerError
 from shared.secure_sum.statements import Kind, Payload
 
 REASONS = {
-    "agreement": "the set-up belongs to an agreement this lender does not hold",
+    "agreement": "what is asked belongs to an agreement this lender does not hold",
     "suite": "another cipher suite than this lender's",
     "signature": "a signature does not fit",
     "certificate": "a certificate cannot be relied on",
@@ -23,6 +23,7 @@ REASONS = {
     "slots": "the number of slots is out of range",
     "roll": "the roll of members is not in order or not this set-up's",
     "duplicate": "a key or a member is on the roll twice",
+    "no-keys": "this lender has no keys any more: its vault was removed, emptied or damaged",
     "own-keys": "this lender's keys on the roll are not those it sent",
     "point": "a public key on the roll is no point that a secret can be agreed with",
     "cohort": "fewer lenders than this lender's floor",
@@ -32,6 +33,9 @@ REASONS = {
     "delivery": "the delivery is not this set-up's",
     "round": "the round is not one this lender can take part in",
     "slot": "the slot has served another round",
+    "stage": "a stage is asked where another is due",
+    "totals": "the released totals are not those that lead to the state the question names",
+    "bare": "numbers are asked for without a round to mask them for",
     "payload": "the round's payload is not what is due in this lender's copy of the run",
     "kind": "a kind of payload this lender does not allow",
     "clip": "a larger clip than this lender allows",

@@ -12,7 +12,10 @@ from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-RecordKind = Literal["keys", "shares", "ready", "masked", "answer", "refusal", "sum"]
+RecordKind = Literal[
+    "keys", "shares", "ready", "masked", "answer", "refusal", "sum", "points", "events", "request"
+]
+"""The last three: to key holders and registry of the shared list; `payload` says what for."""
 
 
 @dataclass(frozen=True)

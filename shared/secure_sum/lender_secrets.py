@@ -34,6 +34,10 @@ class SecretStore(Protocol):
         """A slot's record; None when it was wiped."""
         ...
 
+    def slots(self, count: int) -> list[bytes | None]:
+        """The records of the first `count` slots, as `slot` gives each."""
+        ...
+
     def wipe(self, number: int) -> None:
         """Overwrite a slot's record."""
         ...

@@ -1,8 +1,9 @@
 """The masks of a round: one of a lender's own, and one it shares with every other member.
 
-    y_i = q_i + PRG(b_i) + Σ_{j after i} PRG(k_ij) − Σ_{j before i} PRG(k_ij)     mod 2**32
+    y_i = q_i + PRG(HKDF(b_i; T)) + Σ_{j>i} PRG(k_ij) − Σ_{j<i} PRG(k_ij)     mod 2**32
 
-Every key is derived with the round's name T as salt, so it serves one RoundOpen and no other.
+b_i is the seed of lender i's self-mask; i < j by their places on the roll. Every key is derived
+with T, the round's name, as salt, so it serves one RoundOpen and no other.
 
 Source: Bonawitz et al., CCS 2017, section 4; HKDF: RFC 5869.
 """

@@ -14,8 +14,8 @@ Invariants:
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Literal, TypeVar
+from functools import cached_property, lru_cache
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +30,18 @@ MOST_MEMBERS = 4096
 _DOMAIN = b"lianfang/secure-sum/v1/"
 
 
+class _Signed:
+    """A statement with a signature of its own."""
+
+    @cached_property
+    def unsigned(self) -> Any:
+        """The same without it: what the signature covers."""
+        statement: Any = self
+        return replace(statement, signature=b"")
+
+
 @dataclass(frozen=True)
-class SetUpOpen:
+class SetUpOpen(_Signed):
     """Coordinator: a new set-up. `counter` increases from one to the next; `agreement`, 32 bytes,
     names the run's terms; `nonce`: 32 random bytes; `slots` key sets are wanted.
     """
@@ -46,7 +56,7 @@ class SetUpOpen:
 
 
 @dataclass(frozen=True)
-class MemberKeys:
+class MemberKeys(_Signed):
     """Lender: its keys for a set-up. `opened`: digest of the SetUpOpen; per slot a public mask key
     in `masks` and the digest of its self-mask seed in `commitments`.
     """
@@ -61,7 +71,7 @@ class MemberKeys:
 
 
 @dataclass(frozen=True)
-class Roll:
+class Roll(_Signed):
     """Coordinator: the members of a set-up in order of their codes, and how many shares open."""
 
     opened: bytes
@@ -103,7 +113,7 @@ class Delivery:
 
 
 @dataclass(frozen=True)
-class Ready:
+class Ready(_Signed):
     """Lender: it holds the shares of all members of the roll."""
 
     set_up: bytes
@@ -128,7 +138,7 @@ class Payload:
 
 
 @dataclass(frozen=True)
-class RoundOpen:
+class RoundOpen(_Signed):
     """Coordinator: one round of all members of the set-up. A lender's values fit `bits` bits."""
 
     set_up: bytes
@@ -149,7 +159,7 @@ class MaskedInput:
 
 
 @dataclass(frozen=True)
-class Survivors:
+class Survivors(_Signed):
     """Coordinator: the members whose masked input is in the sum, in order."""
 
     round: bytes
@@ -170,7 +180,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Refusal:
+class Refusal(_Signed):
     """Lender: signed evidence that it was asked something it must not do. `asked`: digest of that
     statement; `reason`: one of `refusal.REASONS`; `expected` and `came`: numbers or codes only.
     """
@@ -189,7 +199,7 @@ S = TypeVar("S", SetUpOpen, MemberKeys, Roll, Ready, RoundOpen, Survivors, Refus
 
 def transcript(statement: Signed) -> bytes:
     """The bytes a signature on `statement` covers."""
-    return _DOMAIN + text_of(replace(statement, signature=b""))
+    return _DOMAIN + text_of(statement.unsigned)
 
 
 def signed(suite: Suite, private: bytes, statement: S) -> S:
@@ -218,6 +228,7 @@ def masked_transcript(suite: Suite, name: bytes, member: str, values: NDArray[np
     return _DOMAIN + b"masked-input|" + name + content + member.encode()
 
 
+@lru_cache(maxsize=64)  # it is asked for with every answer, and with every proof of answers
 def answer_transcript(name: bytes, alive: tuple[str, ...]) -> bytes:
     """What a lender signs with its answer: round and survivors, the same for all lenders."""
     return _DOMAIN + b"answer|" + text_of(Survivors(name, alive))

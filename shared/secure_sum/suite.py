@@ -37,8 +37,9 @@ Randomness = Callable[[int], bytes]
 KEY_BYTES = 32
 _FIELD = 2**255 - 19  # of Curve25519
 _CHUNK = 1 << 17  # bytes of the total worked on at once; with zeros and stream it stays in L2
+_ZEROS = memoryview(bytes(_CHUNK))
 _NONCE = bytes(12)
-_COUNTER = bytes(16)
+_FROM_NOUGHT = modes.CTR(bytes(16))
 
 
 class Suite(Protocol):
@@ -146,7 +147,7 @@ class StandardSuite:
 
         The counter starts at zero, which is safe as a key has one stream. All keys are applied to
         one chunk of the total before the next, so memory traffic does not grow with the keys; one
-        megabyte and a cipher for each key is all that is needed beside the total.
+        chunk and a cipher for each key is all that is needed beside the total.
         """
         if total.ndim != 1 or total.dtype != np.uint32:
             raise InternalError(f"expected a uint32 vector, got {total.dtype} {total.shape}")
@@ -154,11 +155,11 @@ class StandardSuite:
             *((_keystream(key), np.add) for key in added),
             *((_keystream(key), np.subtract) for key in subtracted),
         ]
-        zeros, stream = bytes(_CHUNK), np.empty(_CHUNK, np.uint8)
+        stream = np.empty(min(_CHUNK, 4 * len(total)), np.uint8)
         out, words = stream.data, stream.view("<u4")
-        for start in range(0, len(total), len(words)):
+        for start in range(0, len(total), _CHUNK // 4):
             chunk = total[start : start + len(words)]
-            plain, mask = zeros[: 4 * len(chunk)], words[: len(chunk)]
+            plain, mask = _ZEROS[: 4 * len(chunk)], words[: len(chunk)]
             for cipher, operation in ciphers:
                 cipher.update_into(plain, out)
                 operation(chunk, mask, out=chunk)
@@ -170,7 +171,7 @@ class StandardSuite:
 
     def sign(self, private: bytes, message: bytes) -> bytes:
         """Ed25519, 64 bytes (RFC 8032 §5.1.6); deterministic, so no randomness can fail."""
-        return Ed25519PrivateKey.from_private_bytes(_secret(private)).sign(message)
+        return _signer(_secret(private)).sign(message)
 
     def verify(self, public: bytes, signature: bytes, message: bytes) -> None:
         """Ed25519 (RFC 8032 §5.1.7). PeerError for a malformed key or another signature.
@@ -186,6 +187,12 @@ class StandardSuite:
 
 STANDARD: Suite = StandardSuite()
 """The suite of every profile today."""
+
+
+@lru_cache(maxsize=64)
+def _signer(private: bytes) -> Ed25519PrivateKey:
+    """Reading a key costs more than signing; an identity's is in memory as long as its process."""
+    return Ed25519PrivateKey.from_private_bytes(private)
 
 
 @lru_cache(maxsize=4096)
@@ -210,4 +217,4 @@ def _x25519(own: X25519PrivateKey, public: bytes) -> bytes:
 
 
 def _keystream(key: bytes) -> CipherContext:
-    return Cipher(algorithms.AES(_secret(key)), modes.CTR(_COUNTER)).encryptor()
+    return Cipher(algorithms.AES(_secret(key)), _FROM_NOUGHT).encryptor()

@@ -1,6 +1,13 @@
-"""Family "boosted": boosted trees, one question a round."""
+"""Family "boosted": boosted trees, one question a round; with few rows one more, how many to keep.
+
+Invariants:
+- While trees are grown, sums of gradients and nothing else are asked for.
+- Trees are cut off only where the recipe decides on the rounds: rounds of an agreement are kept.
+"""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +17,7 @@ from shared.model.transform import Transform
 from shared.statistics.scores import logit_histogram
 from shared.training.boosting import Boosting, BoostingRows, BoostingSettings
 from shared.training.census import Census
+from shared.training.cut import cut_answer, cut_from, cut_points, cut_question
 from shared.training.family import learning_points
 from shared.training.question import Question, fraction_bits
 from shared.training.rows import LenderRows
@@ -20,16 +28,16 @@ SMALL_ROWS = 15_000
 def boosting_settings(rows: int, rounds: int | None) -> BoostingSettings:
     """The recipe for `rows` training rows in all lenders together (docs/model-boosted.md)."""
     if rows < SMALL_ROWS:
-        recipe = BoostingSettings(trees=1200, depth=4, per_round=20)
+        recipe = BoostingSettings(trees=2400, depth=4, per_round=20, l2=5.0)
     else:
         recipe = BoostingSettings()
     if rounds is None:
         return recipe
-    return BoostingSettings(rounds * recipe.per_round, recipe.depth, recipe.per_round)
+    return replace(recipe, trees=rounds * recipe.per_round)
 
 
 class BoostedFamily:
-    """Sums of gradients over the training rows, and nothing else, while it trains."""
+    """Sums of gradients over the training rows while it trains, then where to cut."""
 
     def __init__(
         self, transform: Transform, census: Census, seed: int, rounds: int | None = None
@@ -38,21 +46,24 @@ class BoostedFamily:
         self._transform = transform
         self._boosting = Boosting(transform, settings, census.base, seed)
         self._bits = fraction_bits(census.largest, census.lenders)
+        self._census = census
+        self._cuts = rounds is None and census.rows < SMALL_ROWS
+        self._kept: int | None = None if self._cuts else settings.rounds
 
     @property
     def points(self) -> tuple[int, ...]:
-        """Every fourth round, or fewer."""
-        return learning_points(self._boosting.settings.rounds)
+        """Every fourth round, or fewer, of those that are kept."""
+        return learning_points(self._kept or self._boosting.settings.rounds)
 
     @property
     def finished(self) -> bool:
-        """True when every round is done."""
-        return self._boosting.finished
+        """True when every round is done and it is known how many are kept."""
+        return self._boosting.finished and self._kept is not None
 
     @property
     def steps(self) -> int:
         """Questions in all."""
-        return self._boosting.settings.rounds
+        return self._boosting.settings.rounds + self._cuts
 
     @property
     def fingerprint(self) -> str:
@@ -60,7 +71,9 @@ class BoostedFamily:
         return self._boosting.structure.digest()
 
     def question(self) -> Question:
-        """Leaf sums of the next trees."""
+        """Leaf sums of the next trees; after the last ones where to cut."""
+        if self._boosting.finished:
+            return cut_question(self._boosting.settings.rounds, self._census)
         return Question(
             stage=f"trees/{self._boosting.round}",
             kind="gradients",
@@ -71,12 +84,21 @@ class BoostedFamily:
         )
 
     def answer(self, rows: LenderRows) -> NDArray[np.int64]:
-        """Leaf sums over the training rows."""
-        return self._boosting.answer(self._rows(rows), rows.bad, rows.roles.training, self._bits)
+        """Leaf sums over the training rows, or losses on the validation rows."""
+        state = self._rows(rows)
+        if not self._boosting.finished:
+            return self._boosting.answer(state, rows.bad, rows.roles.training, self._bits)
+        chosen, points = rows.roles.validation, cut_points(self._boosting.settings.rounds)
+        staged = self._boosting.staged_logits(np.ascontiguousarray(state.codes[:, chosen]), points)
+        return cut_answer(staged, rows.bad[chosen], self._census)
 
     def absorb(self, total: NDArray[np.int64]) -> None:
-        """Newton step."""
-        self._boosting.absorb(total, self._bits)
+        """Newton step, or the cut."""
+        if not self._boosting.finished:
+            self._boosting.absorb(total, self._bits)
+            return
+        self._kept = cut_from(total, self._boosting.settings.rounds)
+        self._boosting.cut(self._kept)
 
     def logit(self, rows: LenderRows) -> NDArray[np.float64]:
         """Logit of all rows after the trees so far."""

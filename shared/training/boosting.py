@@ -93,8 +93,16 @@ class Boosting:
         logit = np.full(codes.shape[1], float(self.module.base))
         return BoostingRows(codes, logit)
 
+    def cut(self, rounds: int) -> None:
+        """Keep the trees of the first `rounds` rounds; InternalError before the last round."""
+        if not self.finished or not 1 <= rounds <= self.settings.rounds:
+            raise InternalError(f"cannot cut to {rounds} rounds after {self.round}")
+        self.module = self.module.first(rounds * self.settings.per_round)
+
     def catch_up(self, rows: BoostingRows) -> None:
-        """Bring the rows' logits up to all the trees absorbed so far."""
+        """Bring the rows' logits up to all the trees there are: absorbed so far, and kept."""
+        if rows.trees > self.module.filled:  # some of the trees in the logit were cut off
+            rows.logit[:], rows.trees, rows.pending = float(self.module.base), 0, None
         if rows.pending is not None and rows.pending[0] == rows.trees < self.module.filled:
             first, index = rows.pending
             self.module.add_leaves(rows.logit, index, first)

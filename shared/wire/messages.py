@@ -58,6 +58,8 @@ from shared.wire.fields import (
 )
 
 QUERY = "query.answer"
+UNKNOWN = "unknown"
+"""What a lender calls itself when its settings do not even tell its code."""
 _MOST_TOTALS = 20_000
 _NAME_BYTES = 32
 _LONGEST_SIGNATURE = 200

@@ -115,6 +115,7 @@ class Bench:
             "machine": machine_line(),
             "date": today(),
             "load_before": self._load,
+            "sums": "secure",
             "figures": [asdict(one) for one in self.figures if one.family == "boosted"],
             "families": [asdict(one) for one in self.figures if one.family != "boosted"],
             "scoring": {name: asdict(one) for name, one in self.scoring.items()},

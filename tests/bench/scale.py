@@ -189,6 +189,7 @@ def _document(points: Sequence[dict[str, Any]], load: float) -> dict[str, Any]:
         "machine": machine_line(),
         "date": today(),
         "load_before": load,
+        "sums": "secure",
         "points": list(points),
         "goal": goal(points),
     }

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.bench.results import page
+from tests.bench.results import latest, page
 from tests.bench.scale import goal
 from tests.bench.synthetic import lender_rows, synthetic_schema
 
@@ -54,6 +54,7 @@ def report(*gains: float) -> Json:
     return {
         "title": "Demo",
         "seed": 0,
+        "insecure": False,
         "rounds": 80,
         "bytes_per_lender": 1e6,
         "data": {"rows": 100, "lenders": len(gains), "features": 3},
@@ -86,7 +87,7 @@ def scale(point: Json = POINT) -> Json:
 
 def test_every_promise_is_met_when_the_figures_say_so() -> None:
     """Six promises, none of them broken."""
-    text = page(report(0.01, 0.0), model(), scale())
+    text = page(report(0.01, 0.0), [model()], scale())
     assert text.count("| met |") == 6
     assert "**not met**" not in text
 
@@ -104,9 +105,27 @@ def test_every_promise_is_met_when_the_figures_say_so() -> None:
 )
 def test_a_broken_promise_is_said_to_be_broken(broken: tuple[Json, Json, Json], said: str) -> None:
     """Each figure alone can break its promise, and the page shows by how much."""
-    text = page(*broken)
+    found, measured, size = broken
+    text = page(found, [measured], size)
     (line,) = [line for line in text.splitlines() if "**not met**" in line]
     assert said in line
+
+
+def test_sets_measured_again_replace_older_figures_and_each_state_is_named() -> None:
+    """The order of sets stays; plain sums of an earlier state are called so."""
+    older = [FIGURES | {"set": name, "seed": 0} for name in ("demo", "uci", "german")]
+    newer = [FIGURES | {"set": "uci", "seed": seed, "auc_shared": 0.69} for seed in (0, 1)]
+    first = ABOUT | {"figures": older, "families": [], "scoring": {}, "missing": []}
+    second = first | {"figures": newer, "sums": "secure"}
+    found = latest([first, second])["figures"]
+    assert [one["set"] for one in found] == ["demo", "uci", "uci", "german"]
+    assert [one["auc_shared"] for one in found] == [0.7, 0.69, 0.69, 0.7]
+    text = page(report(0.01), [first, second], scale())
+    assert "- data sets demo, german; other families: plain sums, 16 fraction bits;" in text
+    assert "- data sets uci: secure sums, at most 12 fraction bits;" in text
+    assert "an earlier state" in text
+    fresh = {"sums": "secure"}
+    assert "an earlier state" not in page(report(0.01), [model() | fresh], scale() | fresh)
 
 
 def test_a_run_that_lost_an_answer_meets_no_goal() -> None:

@@ -219,6 +219,60 @@ def test_a_folder_that_is_no_lenders_is_the_operators_error(tmp_path: Path) -> N
         assert reply == Refused("unknown", "operator")
 
 
+@pytest.mark.parametrize("wrong", ["a misspelt floor", "no table", "a misspelt entry"])
+def test_a_lender_whose_settings_are_wrong_says_who_it_is(
+    wrong: str, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As far as they tell its code; its log says it, too."""
+    settings = folder / "client.toml"
+    text = settings.read_text()
+    if wrong == "no table":
+        (folder / "loans.csv").unlink()
+    else:
+        more = "\n[floors]\nminimum_cohrt = 3\n" if "floor" in wrong else "\ntabel = 'x'\n"
+        settings.write_text(text + more)
+    assert parse_reply(answer(census(), at(folder))) == Refused("L01", "operator")
+    assert "L01: question refused" in caplog.text
+
+
+def test_a_folder_that_tells_no_code_is_named_in_its_own_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """There the operator needs it; it does not leave."""
+    home = tmp_path / "L09"
+    for text in ("", "[lender\n", '[lender]\nmember = "L 09/../"\n', "lender = 1\n"):
+        home.mkdir(exist_ok=True)
+        (home / "client.toml").write_text(text)
+        reply = answer(census(), at(home))
+        assert parse_reply(reply) == Refused("unknown", "operator")
+        assert b"L09" not in sent(reply)
+    assert f"{home}: question refused" in caplog.text
+
+
+def test_the_same_error_is_logged_once_until_a_question_is_answered(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A coordinator repeats what it asks; another error, or the same one later, is told."""
+    rows = (folder / "loans.csv").read_text()
+
+    def told() -> list[str]:
+        return [r.getMessage() for r in caplog.records if r.levelno == logging.ERROR]
+
+    with caplog.at_level(logging.INFO):
+        (folder / "loans.csv").unlink()
+        for _ in range(3):
+            answer(census(), at(folder))
+        assert len(told()) == 1
+        (folder / "loans.csv").write_text(rows)
+        assert isinstance(parse_reply(answer(census(), at(folder))), Sum)
+        for _ in range(2):
+            answer(census(stage="bins"), at(folder))
+        assert len(told()) == 2
+        assert isinstance(parse_reply(answer(census(), at(folder))), Sum)
+        answer(census(stage="bins"), at(folder))
+    assert len(told()) == 3
+
+
 def test_a_table_is_read_once_until_the_desk_closes(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,8 +111,8 @@ def change(number: int, old: bytes, new: bytes) -> Callable[[list[bytes]], list[
 @pytest.mark.parametrize(
     ("damage", "line"),
     [
-        (change(0, b"4012", b"4013"), 2),
-        (change(1, b"rows", b"Rows"), 3),
+        (change(0, b"4012", b"4013"), 1),
+        (change(1, b"rows", b"Rows"), 2),
         (change(2, b'"number":3', b'"number":4'), 3),
         (change(2, b'"number":3', b'"number": 3'), 3),
         (change(2, b'"kind":"answer"', b'"kind":"reply"'), 3),

@@ -135,7 +135,7 @@ def test_a_changed_journal_is_told_with_exit_status_2(
     assert main(["outbox", str(folder), *arguments]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "outbox.jsonl, line 3:" in captured.err
+    assert "outbox.jsonl, line 2:" in captured.err
     assert "remedy:" in captured.err
 
 
@@ -169,6 +169,26 @@ def test_no_outbox_is_told_with_a_remedy(
     assert main(["outbox", str(tmp_path)]) == 2
     assert "name the lender's folder" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("named", ["own", "own/outbox.jsonl", "own/vault", "client.toml"])
+def test_a_place_inside_the_lenders_folder_is_told_apart_from_it(
+    folder: Path, capsys: pytest.CaptureFixture[str], named: str
+) -> None:
+    """With the command that works."""
+    assert main(["outbox", str(folder / named)]) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"{folder / named} lies inside a lender's folder" in told
+    assert f"lianfang-client outbox {folder.resolve()}" in told
+
+
+def test_standing_in_own_the_folder_above_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an operator would who looks for the file."""
+    monkeypatch.chdir(folder / "own")
+    assert main(["outbox"]) == 2
+    assert f"lianfang-client outbox {folder.resolve()}" in " ".join(capsys.readouterr().err.split())
 
 
 def test_an_empty_outbox_is_no_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

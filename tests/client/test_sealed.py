@@ -30,14 +30,53 @@ from shared.secure_sum.statements import (
     signed,
 )
 from shared.secure_sum.suite import STANDARD
-from shared.wire.messages import Behind, Question, Refused, Reply, Sum, pack_reply
+from shared.wire.messages import (
+    Ask,
+    Behind,
+    Question,
+    Refused,
+    Reply,
+    Sum,
+    ask_transcript,
+    pack_reply,
+)
 from tests.client.sealed_consortium import (
     BOOK,
     COORDINATOR,
     TERMS,
     SealedConsortium,
+    signed_ask,
     unproven,
 )
+
+
+def reason_of(reply: Reply) -> str:
+    """Of a signed refusal."""
+    assert isinstance(reply, Refused), reply
+    assert reply.refusal is not None, "a refusal without a signature"
+    return reply.refusal.reason
+
+
+def answered_false_question(
+    consortium: SealedConsortium, wrong: str, *, restarted: bool
+) -> tuple[Ask, Reply]:
+    """A question whose totals, stage or terms are wrong, signed all the same, and the reply."""
+    if restarted:
+        consortium.restart("L01")
+    ask = consortium.ask(consortium.opened())
+    bent = (ask.released[0] + 1, *ask.released[1:])
+    changes: dict[str, dict[str, object]] = {
+        "a false total": {"released": bent},
+        "a total too many": {"released": (*ask.released, ask.released[0])},
+        "another stage": {"stage": "bins"},
+        "another agreement": {"run": "00" * 32},
+    }
+    ask = signed_ask(replace(ask, **changes[wrong]))  # type: ignore[arg-type]
+    reply = consortium.asked("L01", ask)
+    if isinstance(reply, Behind):  # its own memory may be wrong: it asks for all of them
+        assert (reply.have, reply.unproven) == (0, b"")
+        reply = consortium.asked("L01", ask)
+    return ask, reply
 
 
 @pytest.fixture
@@ -173,9 +212,151 @@ def test_a_question_that_the_coordinator_did_not_sign_changes_nothing(
 def test_a_question_for_numbers_without_a_round_is_refused(consortium: SealedConsortium) -> None:
     """An agreement of secure sums has no plain answer, whoever asks how."""
     consortium.make_set_up()
-    with pytest.raises(PeerError, match="without a round"):
-        consortium.asked("L01", consortium.ask(None))
+    assert reason_of(consortium.asked("L01", consortium.ask(None))) == "bare"
     assert isinstance(consortium.asked("L01", consortium.ask(consortium.opened())), MaskedInput)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ("a false total", "totals"),
+        ("a total too many", "totals"),
+        ("another stage", "stage"),
+        ("another agreement", "agreement"),
+    ],
+)
+def test_a_signed_question_that_is_wrong_is_refused_with_evidence(
+    consortium: SealedConsortium, wrong: str, reason: str, restarted: bool
+) -> None:
+    """Signed by the lender over what the coordinator signed, and in the outbox with its stage; the
+    right question is answered afterwards.
+    """
+    consortium.make_set_up()
+    consortium.stage()
+    ask, reply = answered_false_question(consortium, wrong, restarted=restarted)
+    assert reason_of(reply) == reason
+    assert isinstance(reply, Refused)
+    assert reply.refusal is not None
+    assert reply.refusal.asked == STANDARD.digest(ask_transcript(ask))
+    settings = read_settings(consortium.folders["L01"])
+    assert settings.identity is not None
+    check_signature(STANDARD, settings.identity.member.public, reply.refusal)
+    last = read_outbox(consortium.folders["L01"]).entries[-1].record
+    assert (last.kind, last.stage, last.round) == ("refusal", ask.stage, "")
+    consortium.slot -= 1
+    consortium.stage()
+    consortium.to_the_end()
+
+
+def test_a_proof_that_never_comes_is_refused_with_evidence(consortium: SealedConsortium) -> None:
+    """An honest coordinator shows it when asked; who does not is told so a few times, then refused
+    by signature. With the proof the lender goes on.
+    """
+    consortium.make_set_up()
+    consortium.stage()
+    ask = consortium.ask(consortium.opened(), ())
+    replies = [consortium.asked("L01", ask) for _ in range(4)]
+    assert all(unproven(reply) for reply in replies[:3])
+    assert reason_of(replies[3]) == "agreed"
+    assert isinstance(consortium.asked("L01", consortium.ask(ask.opened)), MaskedInput)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("lost", ["removed", "damaged"])
+def test_without_its_vault_a_lender_says_that_it_has_no_keys(
+    consortium: SealedConsortium, lost: str, restarted: bool
+) -> None:
+    """To a roll, a round and survivors alike, with one reason of its own."""
+    vault = consortium.folders["L01"] / "own" / "vault" / "set-up.bin"
+
+    def lose() -> None:
+        if lost == "removed":
+            vault.unlink()
+        else:
+            vault.write_bytes(vault.read_bytes()[:-1])
+        if restarted:
+            consortium.restart("L01")
+
+    set_up = consortium.make_set_up()
+    closed = consortium.collected()
+    kept = vault.read_bytes()
+    lose()
+    assert reason_of(consortium.asked("L01", closed.survivors)) == "no-keys"
+    vault.touch(mode=0o600)
+    vault.write_bytes(kept)
+    consortium.restart("L01")
+    consortium.total(closed)  # positive control: with its keys it answers
+    lose()
+    assert reason_of(consortium.asked("L01", consortium.ask(consortium.opened()))) == "no-keys"
+    consortium.restart("L01")
+    assert reason_of(consortium.asked("L01", set_up.roll)) == "no-keys"
+    last = read_outbox(consortium.folders["L01"]).entries[-1].record
+    assert last.purpose.startswith("refused: this lender has no keys any more")
+
+
+def test_without_its_vault_a_lender_cannot_check_the_closing_question(
+    consortium: SealedConsortium,
+) -> None:
+    """Whose signatures the proof holds was in the vault: no result is written."""
+    consortium.make_set_up()
+    while consortium.run.question().length:
+        consortium.stage()
+    shutil.rmtree(consortium.folders["L01"] / "own" / "vault")
+    consortium.restart("L01")
+    assert reason_of(consortium.asked("L01", consortium.ask(None))) == "no-keys"
+    assert not (consortium.folders["L01"] / "own" / "result.json").exists()
+    assert isinstance(consortium.asked("L02", consortium.ask(None)), Sum)
+
+
+def test_a_refusal_in_the_outbox_says_where_it_was_and_uses_no_stage_up(
+    consortium: SealedConsortium,
+) -> None:
+    """Stage, kind, run, set-up and slot of what was refused; the stage can still be masked."""
+    consortium.make_set_up()
+    refused = consortium.opened(clip=1e9)
+    assert reason_of(consortium.asked("L01", consortium.ask(refused))) == "payload"
+    last = read_outbox(consortium.folders["L01"]).entries[-1].record
+    assert (last.stage, last.payload, last.slot) == ("census", "counts", 0)
+    assert (last.set_up, last.run) == (refused.set_up.hex(), refused.payload.run.hex())
+    closed = consortium.collected()
+    few = signed(STANDARD, COORDINATOR.private, replace(closed.survivors, alive=("L01",)))
+    assert reason_of(consortium.asked("L01", few)) == "cohort"
+    last = read_outbox(consortium.folders["L01"]).entries[-1].record
+    assert (last.stage, last.slot) == ("census", 1)
+    consortium.total(closed)
+
+
+def test_a_reason_to_refuse_is_logged_once(
+    consortium: SealedConsortium, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However often it is asked; the outbox has each."""
+    consortium.make_set_up()
+    ask = consortium.ask(consortium.opened(clip=1e9))
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            assert reason_of(consortium.asked("L01", ask)) == "payload"
+        assert reason_of(consortium.asked("L01", consortium.ask(None))) == "bare"
+    assert [record.getMessage().count("refused") for record in caplog.records] == [1, 1]
+    kinds = [e.record.kind for e in read_outbox(consortium.folders["L01"]).entries]
+    assert kinds.count("refusal") == 4
+
+
+def test_nothing_a_lender_keeps_can_be_read_by_others(consortium: SealedConsortium) -> None:
+    """Whatever the umask: folders are 0700, files 0600, also where a folder was open before."""
+    own = consortium.folders["L01"] / "own"
+    own.chmod(0o755)
+    consortium.restart("L01")
+    before = os.umask(0)
+    try:
+        consortium.make_set_up()
+        consortium.to_the_end()
+    finally:
+        os.umask(before)
+    kept = [own, *own.rglob("*")]
+    assert len(kept) > 6
+    modes = {str(p.relative_to(own)): p.stat().st_mode & 0o777 for p in kept}
+    assert modes == {str(p.relative_to(own)): 0o700 if p.is_dir() else 0o600 for p in kept}
 
 
 def test_a_plain_agreement_knows_no_secure_sum(plain: SealedConsortium) -> None:

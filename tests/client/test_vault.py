@@ -37,6 +37,7 @@ def test_an_empty_vault_holds_nothing(folder: Path) -> None:
     empty = Vault(folder)
     assert empty.state() is None
     assert empty.slot(0) is None
+    assert empty.slots(2) == [None, None]
     with pytest.raises(InternalError):
         empty.wipe(0)
 
@@ -46,6 +47,8 @@ def test_what_is_kept_is_there_also_for_the_next_process(vault: Vault, folder: P
     for reader in (vault, Vault(folder)):
         assert reader.state() == STATE
         assert [reader.slot(number) for number in range(5)] == SLOTS
+        assert reader.slots(5) == SLOTS
+        assert reader.slots(6) == [*SLOTS, None]
         assert reader.slot(5) is None
         assert reader.slot(-1) is None
 
@@ -55,7 +58,7 @@ def test_a_wiped_slot_is_gone_and_the_others_are_not(vault: Vault, folder: Path)
     for _ in range(2):
         vault.wipe(2)
         left = [Vault(folder).slot(number) for number in range(5)]
-        assert left == [*SLOTS[:2], None, *SLOTS[3:]]
+        assert left == [*SLOTS[:2], None, *SLOTS[3:]] == Vault(folder).slots(5)
     content = (folder / FILE).read_bytes()
     assert SLOTS[2][:8] not in content
     assert bytes(70) in content

@@ -42,7 +42,7 @@ class Desk:
     """A researcher's folder. `run` is the command line after `--config … --out …`."""
 
     folder: Path
-    capture: pytest.CaptureFixture[str]
+    capture: pytest.CaptureFixture[str] | None
 
     @property
     def config(self) -> Path:
@@ -62,6 +62,7 @@ class Desk:
         """Exit status, standard output and standard error of simulate.py."""
         where = ("--config", str(self.config), "--out", str(out or self.out))
         status = simulate.main([*where, *arguments])
+        assert self.capture is not None
         shown = self.capture.readouterr()
         return status, shown.out, shown.err
 

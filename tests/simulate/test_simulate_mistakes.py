@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from researcher import NO_EXTRAS, STUDY, Desk, applicants, read_report
 
 import simulate
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 MADE = STUDY.replace('lender = "bank"\n', "[data.partition]\nlenders = 4\n")
 
 
@@ -244,8 +246,9 @@ def test_a_damaged_checkpoint_is_named_not_served(desk: Desk):
     assert f"checkpoint {path} cannot be used" in _refused(desk, "--resume")
 
 
-def test_too_few_answers_end_with_their_own_status_and_can_be_resumed(desk: Desk):
-    undisturbed = desk.report(*NO_EXTRAS, out=desk.folder / "undisturbed")
+def test_too_few_answers_end_with_their_own_status_and_can_be_resumed(
+    desk: Desk, undisturbed: dict[str, Any]
+):
     desk.write(STUDY + "patience = 1\ndeadline = 20\n")
     faults = [word for i in (1, 2, 3) for word in ("--fault", f"drop L0{i} trees/1")]
     told = _refused(desk, *faults, status=3)
@@ -257,9 +260,8 @@ def test_too_few_answers_end_with_their_own_status_and_can_be_resumed(desk: Desk
 
 
 def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_space(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, undisturbed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ):
-    undisturbed = desk.report(*NO_EXTRAS, out=desk.folder / "undisturbed")
     fsync = os.fsync
 
     def full(handle: int) -> None:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from researcher import BANKS, NO_EXTRAS, STUDY, Desk, applicants, read_report, t
 
 import simulate
 from client.table import read_raw
+from server.simulation.asked import RESULTS
 from server.simulation.book import book_of
 from server.simulation.study import read_study
 from tests.datasets import REPOSITORY
@@ -43,6 +45,7 @@ levels = ["north", "east", "south"]
 MADE = STUDY.replace('lender = "bank"\n', "[data.partition]\nlenders = 4\n")
 
 
+@pytest.mark.slow
 def test_the_last_line_of_json_is_the_report_and_nobody_is_named(desk: Desk):
     """The one full run in a process of its own: references, out of time, everything."""
     desk.write(STUDY + "out_of_time = 2006\n")
@@ -73,6 +76,7 @@ def test_the_last_line_of_json_is_the_report_and_nobody_is_named(desk: Desk):
             assert json.dumps(bank).strip('"').encode() not in content, place
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_same_seed_gives_the_same_report_and_another_seed_replaces_it(desk: Desk):
     first = desk.report("--seed", "3", *NO_EXTRAS)
     second = desk.report("--seed", "3", *NO_EXTRAS, out=desk.folder / "again")
@@ -82,6 +86,7 @@ def test_the_same_seed_gives_the_same_report_and_another_seed_replaces_it(desk: 
     assert (first["seed"], other["seed"]) == (3, 4)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_studys_own_seed_counts_when_none_is_given(desk: Desk):
     desk.write(STUDY + "seed = 8\n")
     assert desk.report(*NO_EXTRAS)["seed"] == 8
@@ -105,6 +110,7 @@ def test_lenders_can_be_made_in_each_way(partition: str, desk: Desk):
     assert sum(one["rows"] for one in report["lenders"]) == len(frame)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_model_does_not_depend_on_how_rows_are_spread_over_lenders(desk: Desk):
     frame = applicants().drop(columns="bank")
     desk.write(MADE, frame)
@@ -168,6 +174,7 @@ def test_a_parquet_table_is_the_same_book_as_the_csv_table(desk: Desk):
 _KINDS = ("csv", "parquet")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_lender_that_failed_at_a_stage_is_in_the_warnings(desk: Desk):
     report = desk.report(*NO_EXTRAS, "--fault", "error L02 trees/1")
     assert "stage trees/1 went on without L02: unavailable" in report["warnings"]
@@ -186,25 +193,34 @@ def test_sums_are_secure_and_said_to_be(desk: Desk):
     assert "Not secure" not in page
 
 
-def test_plain_sums_train_the_same_model_and_are_said_to_be_insecure(desk: Desk):
-    secure = desk.report(*NO_EXTRAS, out=desk.folder / "secure")
+@pytest.mark.usefixtures("undrawn")
+def test_plain_sums_train_the_same_model_and_are_said_to_be_insecure(
+    desk: Desk, undisturbed: dict[str, Any]
+):
     status, _, told = desk.run("--plain", *NO_EXTRAS)
     assert status == 0
     assert told.count("NOT SECURE: plain sums") == 2  # before training and at the end
     report = read_report(desk.out)
     assert report["insecure"] is True
     assert "Not secure" in (desk.out / "report.html").read_text(encoding="utf-8")
-    assert report["model"]["digest"] == secure["model"]["digest"]
-    assert report["pooled"] == secure["pooled"]
+    assert report["model"]["digest"] == undisturbed["model"]["digest"]
+    assert report["pooled"] == undisturbed["pooled"]
+    assert {(desk.out / name).stat().st_mode & 0o777 for name in RESULTS} == {0o600}
+    status, _, told = desk.run("--resume", *NO_EXTRAS)
+    assert status == 0
+    assert "this run began with --plain and goes on so; for secure sums leave --resume out" in told
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_simulation_is_not_resumed_with_other_sums(desk: Desk):
     desk.report(*NO_EXTRAS)
     status, _, told = desk.run("--resume", "--plain")
     assert status == 2
-    assert "its plain was False" in told
+    assert "began with secure sums and cannot go on with plain ones" in told
+    assert "leave --plain out to go on with it" in told
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_fault_that_never_happened_is_told(desk: Desk):
     status, _, told = desk.run(*NO_EXTRAS, "--fault", "drop L09 trees/1")
     assert status == 0

@@ -24,7 +24,7 @@ def test_a_silent_lender_is_waited_for_until_patience_is_over_and_no_longer():
     exchange, clock = asking(honest(3) | {4: Node(lambda ask: SILENT)})
     got = exchange.collect(Run(TERMS), [])
     assert got.members == ("L01", "L02", "L03")
-    assert got.missing == ("a lender: no answer in time",)
+    assert got.missing == ("the lender at node 4: no answer in time",)
     assert 10 < clock.now < 11
 
 
@@ -52,7 +52,7 @@ def test_below_the_quorum_the_stage_is_void_and_says_who_where_and_what_to_do():
     text = str(caught.value)
     assert "stage census: 2 lenders answered, 3 are needed" in text
     assert "L04: refused (peer error; see the lender's own log)" in text
-    assert "a lender: no answer in time" in text
+    assert "the lender at node 3: no answer in time" in text
     assert "--resume" in caught.value.remedy
     assert 100 < clock.now < 101  # a silent lender may still save the stage: the deadline counts
     assert (run.absorbed, run.digest) == (0, before)

@@ -144,7 +144,7 @@ def test_keys_that_come_while_the_others_go_on_are_not_mixed_into_their_set_up(
     consortium.conducted(faults=slow, policy=HASTY)
     records = _records(consortium)
     assert records["census"].members == ("L01", "L02", "L04", "L05")
-    assert records["census"].missing == ("a lender: no answer in time",)
+    assert records["census"].missing == ("the lender at node 1002: no answer in time",)
     assert records["bins"].members == ("L01", "L02", "L04", "L05")
     assert "L03" in records["close"].members
 

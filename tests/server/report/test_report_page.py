@@ -145,7 +145,7 @@ def test_absent_parts_leave_no_empty_sections() -> None:
     outline = PageOutline(render(bare))
     assert outline.faults == []
     ids = [section["id"] for section in outline.all("section")]
-    assert ids == ["answer", "headline", "lenders", "warnings", "glossary", "repeat"]
+    assert ids == ["answer", "headline", "lenders", "sums", "warnings", "glossary", "repeat"]
 
 
 @pytest.mark.parametrize("key", ["out_of_time", "sweep"])

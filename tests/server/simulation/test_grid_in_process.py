@@ -241,3 +241,31 @@ def test_faults_for_a_lender_or_stage_that_is_not_there_are_told(consortium: Con
     faults = _faults("drop L77 trees/0", "drop L01 trees/77", "slow L01 bins 0")
     consortium.conducted(faults=faults)
     assert [str(fault) for fault in faults.idle] == ["drop L77 trees/0", "drop L01 trees/77"]
+
+
+def test_who_hands_out_shares_takes_no_core() -> None:
+    """Such a lender waits for its disk only: it answers while the only core is taken."""
+    working, done = threading.Event(), threading.Event()
+    app = ClientApp()
+
+    @app.query("answer")
+    def answer(message: Message, context: Context) -> Message:
+        if message.content["ask"]["kind"] == "ask":
+            working.set()
+            done.wait(10)
+        return Message(RecordDict(), reply_to=message)
+
+    grid = InProcessGrid(app, FOLDERS, workers=1)
+    try:
+        asks = [RecordDict({"ask": ConfigRecord({"kind": kind})}) for kind in ("ask", "Survivors")]
+        first, second = (
+            grid.create_message(content, "query.answer", node, "g")
+            for content, node in zip(asks, NODES, strict=False)
+        )
+        (number,) = grid.push_messages([first])
+        assert working.wait(10)
+        assert not grid.send_and_receive([second], timeout=10)[0].has_error()
+        assert not grid.pull_messages([number])
+    finally:
+        done.set()
+        grid.close()

@@ -117,7 +117,6 @@ def test_a_lender_in_trouble_refuses_says_why_to_itself_and_the_run_goes_on(
     trouble: Callable[[Path], None], consortium: Consortium, caplog: pytest.LogCaptureFixture
 ):
     code, why = TROUBLES[trouble]
-    member = "unknown" if trouble in (_damaged_terms, _misspelt_setting) else "L04"
     trouble(consortium.folder / "lenders" / "L04")
     with caplog.at_level(logging.ERROR, logger="lianfang.client"):
         consortium.conducted()
@@ -128,9 +127,9 @@ def test_a_lender_in_trouble_refuses_says_why_to_itself_and_the_run_goes_on(
     for record in outcome.records:
         assert record.members == ("L01", "L02", "L03", "L05")
         (missing,) = record.missing
-        evidence = trouble is _other_terms and record.stage != "close"
+        evidence = trouble is _other_terms
         told = why if evidence else "see the lender's own log"
-        assert missing.startswith(f"{member}: refused ({'agreement' if evidence else code}")
+        assert missing.startswith(f"L04: refused ({'agreement' if evidence else code}")
         assert told in missing
 
 

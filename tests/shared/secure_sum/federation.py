@@ -59,19 +59,22 @@ class MemoryStore:
     """A vault that forgets with the process."""
 
     kept: bytes | None = None
-    slots: list[bytes | None] = field(default_factory=list)
+    records: list[bytes | None] = field(default_factory=list)
 
     def keep(self, state: bytes, slots: Sequence[bytes]) -> None:
-        self.kept, self.slots = state, list(slots)
+        self.kept, self.records = state, list(slots)
 
     def state(self) -> bytes | None:
         return self.kept
 
     def slot(self, number: int) -> bytes | None:
-        return self.slots[number]
+        return self.records[number]
+
+    def slots(self, count: int) -> list[bytes | None]:
+        return self.records[:count]
 
     def wipe(self, number: int) -> None:
-        self.slots[number] = None
+        self.records[number] = None
 
 
 @dataclass

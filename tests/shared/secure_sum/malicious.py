@@ -155,7 +155,7 @@ def assert_refused(
     """
     for code in codes or federation.codes:
         side, before = federation.sides[code], [r.kind for r in federation.journals[code].records]
-        secrets = list(federation.stores[code].slots)
+        secrets = list(federation.stores[code].records)
         with pytest.raises(RefusedError) as raised:
             ask(side)
         assert raised.value.reason == reason
@@ -166,4 +166,4 @@ def assert_refused(
         assert refusal.asked == federation.suite.digest(text_of(asked))
         kinds = [record.kind for record in federation.journals[code].records]
         assert kinds == [*before, "refusal"]
-        assert federation.stores[code].slots == secrets
+        assert federation.stores[code].records == secrets

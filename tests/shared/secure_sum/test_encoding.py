@@ -138,6 +138,7 @@ OTHER_FORMS = {
     "a number with a point": changed(slot=3.0),
     "true for a number": changed(slot=True),
     "null": changed(slot=None),
+    "a number for text": TEXT.replace(b'"stage/0"', b"0"),
     "another form of a number": TEXT.replace(b'"slot":3', b'"slot":3e0'),
     "minus nothing": TEXT.replace(b'"slot":3', b'"slot":-0'),
     "a huge number": TEXT.replace(b'"slot":3', b'"slot":' + b"9" * 5000),
@@ -198,3 +199,19 @@ def test_what_is_no_statement_is_not_written() -> None:
         text_of(3)
     with pytest.raises(ValueError, match="not JSON compliant"):
         text_of(payload(0, 1, clip=float("nan")))
+
+
+def test_what_can_change_has_no_text() -> None:
+    """So a statement whose text was asked for once can keep it."""
+    with pytest.raises(InternalError, match="list is not a statement"):
+        text_of(Survivors(b"", ["L01"]))  # type: ignore[arg-type]
+    told = Survivors(b"", ("L01",))
+    assert text_of(told) is text_of(told)
+    assert text_of(replace(told, alive=("L02",))) != text_of(told)
+
+
+def test_a_large_text_is_not_kept() -> None:
+    """A roll's may take megabytes."""
+    large = Survivors(bytes(5000), ())
+    assert text_of(large) == text_of(large)
+    assert text_of(large) is not text_of(large)

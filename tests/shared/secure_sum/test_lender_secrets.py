@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from shared.errors import InternalError, PeerError
@@ -64,7 +66,7 @@ def test_an_answered_slot_is_wiped_also_after_a_crash_before_the_wiping() -> Non
     left = store.slot(0)
     first = federation.sides["L01"].answer(told)
     assert store.slot(0) is None
-    store.slots[0] = left  # the crash came between journal and vault
+    store.records[0] = left  # the crash came between journal and vault
     side = federation.side("L01")
     side.settle()
     assert store.slot(0) is None
@@ -95,7 +97,7 @@ def test_another_process_of_the_lender_may_have_changed_what_is_kept() -> None:
     lost = federation.side("L01")
     federation.stores["L01"].kept = None
     lost.check_agreed(())
-    with pytest.raises(RefusedError, match="delivery"):
+    with pytest.raises(RefusedError, match="no keys"):
         lost.mask(opened, opened.payload, attacked.vectors["L01"], purpose="a test")
 
 
@@ -127,3 +129,60 @@ def test_a_party_believes_its_authority_the_role_and_its_own_list() -> None:
         assert listed.member(coordinator.certificate, "coordinator") == coordinator
     listed = Trust(authority().certificate, lambda: NOW, {"L01": lender.public})
     assert listed.member(lender.certificate, "lender") == lender
+
+
+def test_a_lender_whose_vault_is_gone_says_so() -> None:
+    """Whatever it is asked, and whatever it remembers of it."""
+    attacked = Attacked(3)
+    name = attacked.mask(attacked.open())
+    attacked.tell(name, dict.fromkeys(attacked.codes, attacked.codes))
+    later = attacked.open(1)
+    attacked.federation.stores["L01"].kept = None
+    remembering, lost = attacked.federation.sides["L01"], attacked.federation.side("L01")
+    with pytest.raises(RefusedError) as raised:
+        lost.check_agreed(())
+    assert raised.value.reason == "no-keys"
+    with pytest.raises(RefusedError) as raised:
+        lost.mask(later, later.payload, attacked.vectors["L01"], purpose="a test")
+    assert raised.value.reason == "no-keys"
+    attacked.federation.stores["L01"].records[0] = None
+    with pytest.raises(RefusedError) as raised:
+        remembering._secrets(0)
+    assert raised.value.reason == "no-keys"
+
+
+def test_numbers_that_could_not_be_given_are_recorded_and_not_asked_for_again() -> None:
+    """Their stage has no other round; a vector of another length is our own mistake."""
+    attacked = Attacked(3)
+    opened, side = attacked.open(), attacked.federation.sides["L01"]
+    with pytest.raises(InternalError, match="another length"):
+        side.mask(opened, opened.payload, attacked.vectors["L01"][1:], purpose="a test")
+    side.failed(opened)
+    again = attacked.open(1, opened.payload)
+    with pytest.raises(RefusedError, match="masked before"):
+        side.check_due(again, again.payload, ())
+
+
+def test_a_run_that_is_over_leaves_no_secrets() -> None:
+    """Slots that were never used are wiped too; another agreement's lender touches none."""
+    attacked = Attacked(3)
+    side, store = attacked.federation.sides["L01"], attacked.federation.stores["L01"]
+    opened, terms = attacked.open(), side._terms
+    side.check_due(opened, opened.payload, ())
+    side._terms = replace(terms, agreement=bytes(32))
+    side.retire()
+    assert None not in store.records
+    with pytest.raises(RefusedError, match="an agreement"):
+        side.check_due(opened, opened.payload, ())
+    side._terms = terms
+    side.retire()
+    assert set(store.records) == {None}
+
+
+def test_no_counter_uses_up_all_that_follow() -> None:
+    """One is at most a day ahead of the clock."""
+    federation = Federation(3)
+    today = int(NOW.timestamp())
+    with pytest.raises(RefusedError, match="came more"):
+        federation.sides["L01"].keys(federation.under_way(today + 86_401).opened)
+    federation.sides["L01"].keys(federation.under_way(today + 86_400).opened)

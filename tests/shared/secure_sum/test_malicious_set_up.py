@@ -339,7 +339,7 @@ def test_a_roll_of_another_set_up_without_signature_or_after_another_is_refused(
     for side in begun.federation.sides.values():
         assert side.shares(proper) == side.shares(proper)  # the same bytes again
     begun.refuses(begun.roll(threshold=5), "roll")
-    assert_refused(Federation(5), lambda side: side.shares(proper), proper, "roll")
+    assert_refused(Federation(5), lambda side: side.shares(proper), proper, "no-keys")
 
 
 def test_a_transport_key_of_low_order_is_refused(begun: Begun) -> None:
@@ -378,4 +378,4 @@ def test_a_mask_key_of_low_order_is_refused_when_its_slot_comes(
 
 
 def side_slots(federation: Federation, code: str) -> list[SlotSecrets]:
-    return [SlotSecrets.from_bytes(record) for record in federation.stores[code].slots if record]
+    return [SlotSecrets.from_bytes(record) for record in federation.stores[code].records if record]

@@ -50,7 +50,9 @@ class Told:
         self.codes = self.attacked.codes
         self.opened: RoundOpen = self.attacked.open()
         self.name = self.attacked.mask(self.opened)
-        self._stores = {code: list(s.slots) for code, s in self.attacked.federation.stores.items()}
+        self._stores = {
+            code: list(s.records) for code, s in self.attacked.federation.stores.items()
+        }
         self._records = {c: list(j.records) for c, j in self.attacked.federation.journals.items()}
         self.secrets = {c: slot_secrets(self.attacked.federation, c, 0) for c in self.codes}
         self.sides: dict[str, LenderSide] = {}

@@ -1,0 +1,61 @@
+"""What an operator can do about a stage that came to nothing.
+
+Lenders that are gone are to be brought back. Where one answered that it will not or cannot, that
+does not help: the reason it gave says what to change.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+_REFUSED = re.compile(r"refused \(([a-z-]+)")
+_OWN = "mend what the own log of {} names, then run the same command with --resume"
+_KEYS = "the lost keys of {} cannot be made again: start a new run on new terms"
+_FLOORS = (
+    "compare what was asked with the [floors] in client.toml of {}: lower them there and run the "
+    "same command with --resume, or start a new run on terms that fit them"
+)
+_ONCE = "no lender lets the same numbers out twice, nor does {}: start a new run on new terms"
+_ALIKE = (
+    "compare agreement, certificates and version with {} (the evidence is in the folder refusals), "
+    "mend what differs, then run the same command with --resume"
+)
+_BY_REASON = (
+    dict.fromkeys(("operator", "internal", "unexpected", "peer"), _OWN)
+    | {"no-keys": _KEYS}
+    | dict.fromkeys(("cohort", "threshold", "clip", "kind", "cell"), _FLOORS)
+    | dict.fromkeys(("again", "answered", "slot", "later", "difference", "survivors"), _ONCE)
+)
+UNOPENED = (
+    "run the same command with --resume, which asks every lender for its answer once more; if that "
+    "does not help, find out who sent wrong shares (each lender's outbox holds what it sent), and "
+    "start a new run on new terms without it"
+)
+
+
+def refusals_in(missing: Mapping[str, str]) -> dict[str, str]:
+    """Of missing lenders and why, those that refused, with the reason in one word."""
+    found = {who: _REFUSED.match(why) for who, why in missing.items()}
+    return {who: match[1] for who, match in found.items() if match}
+
+
+def remedy_for(lines: Iterable[str], usual: str) -> str:
+    """For a void stage. `lines`: each "lender: why"; `usual`: where lenders are gone."""
+    missing = dict(line.split(": ", 1) for line in lines if ": " in line)
+    refused = refusals_in(missing)
+    found: dict[str, list[str]] = {}
+    for who, reason in sorted(refused.items()):
+        found.setdefault(_BY_REASON.get(reason, _ALIKE), []).append(who)
+    told = [text.format(", ".join(names)) for text, names in found.items()]
+    gone = len(refused) < len(missing) or not refused
+    return "; ".join([*told, usual] if usual and gone else told)
+
+
+def unopened(why: str, answers: int, needed: int) -> str:
+    """Why a sum that `answers` lenders answered, where `needed` would do, does not open."""
+    liars = "two or more of those who answered" if answers > needed else "one of those who answered"
+    return (
+        f"{why}: either {liars} sent wrong shares, or the lenders named dealt wrong ones in the "
+        "set-up; nothing was released, and no wrong total can come of it"
+    )
