@@ -13,13 +13,14 @@ Everything but the last line of --json goes to standard error.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import logging
 import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ from server.coordinator.exchange import VoidStageError
 from server.report.page import write_report
 from server.simulation.asked import ASKED, RESULTS, Asked, alone, keep_asked, read_asked
 from server.simulation.assessment import Report, report_of
+from server.simulation.beside import beside
 from server.simulation.book import Book, book_of
 from server.simulation.comparison import Comparison, compare
 from server.simulation.ctrl_c import stopped_by_ctrl_c
@@ -58,7 +60,7 @@ from server.simulation.screen import (
 from server.simulation.study import SEEDS, Study
 from server.simulation.sweep import swept
 from server.simulation.terms import agreement_of, later_terms, study_of
-from shared.errors import LianfangError, OperatorError
+from shared.errors import InternalError, LianfangError, OperatorError
 from shared.training.agreement import Agreement
 
 HERE = Path(__file__).parent
@@ -66,6 +68,8 @@ _BEGAN_PLAIN = (
     "this run began with --plain and goes on so; for secure sums leave --resume out and name "
     "another folder with --out"
 )
+_COLLECT = (50_000, 20, 20)
+"""Python looks for cycles a seventieth as often as usual: rounds make many objects, and few."""
 EXIT_OPERATOR, EXIT_VOID, EXIT_INTERRUPTED = 2, 3, 130
 
 
@@ -102,6 +106,7 @@ def simulate(asked: Asked, out: Path, *, resume: bool, faults: Faults) -> Report
     if asked.plain:
         warn_plain()
     torch.set_num_threads(1)  # lenders work side by side, one thread each
+    gc.set_threshold(*_COLLECT)
     study = study_of(asked)
     with step("reading the table"):
         raw = read_raw(study.data.path)
@@ -116,8 +121,28 @@ def simulate(asked: Asked, out: Path, *, resume: bool, faults: Faults) -> Report
             for ready, folder in zip(prepared, folders, strict=True)
         ]
         report = reports[0] if len(reports) == 1 else swept(reports)
+        if asked.fraud_list:  # once: further seeds would tell the same
+            _add_list(report, prepared[0], folders[0])
         _write(report, out)
     return report
+
+
+def _add_list(report: Report, ready: Prepared, folder: Path) -> None:
+    """Let the lenders of a run that is over file and screen synthetic applicants."""
+    from client.exchange.member import Member, open_member  # half a second, if it is asked for
+    from client.exchange.opening import Ways
+    from server.simulation.exchange import Exchange
+    from server.simulation.fraud_list import fraud_list
+
+    def join(home: Path, exchange: Exchange) -> AbstractContextManager[Member]:
+        return open_member(home, Ways(exchange.door, exchange.channel))
+
+    with _timed(report["seconds"], "list"), step("filing and screening the fraud list"):
+        found = fraud_list(folder / "run", folder / "list", ready.book, ready.study, join)
+    report["fraud_list"] = found
+    if found["differences"]:
+        what = f"the fraud list answers otherwise than a plain comparison: {found['differences']}"
+        report["warnings"].append(what)
 
 
 def _write(report: Report, out: Path) -> None:
@@ -156,21 +181,26 @@ def _prepared(study: Study, raw: RawTable, asked: Asked) -> Prepared:
 
 def _one_seed(ready: Prepared, asked: Asked, folder: Path, resume: bool, faults: Faults) -> Report:
     study, book, later, seconds = ready.study, ready.book, ready.later, ready.seconds
-    with _timed(seconds, "train"):
-        outcome = _trained(folder / "run", ready.agreement, ready, asked, resume, faults)
-    with _timed(seconds, "evaluate"), step("training the references"):
-        comparison = compare(book, outcome, study)
-        report = report_of(study, book, outcome, comparison, seconds)
-    if later is not None:
-        with _timed(seconds, "evaluate"):
-            later_folder = folder / "out-of-time"
-            report["out_of_time"] = _out_of_time(later_folder, later, ready, asked)
+    at_once = later is not None and asked.backend == "inprocess"
+    with beside(at_once, _out_of_time, folder / "out-of-time", ready, asked) as out_of_time:
+        with _timed(seconds, "train"):
+            outcome = _trained(folder / "run", ready.agreement, ready, asked, resume, faults)
+        with _timed(seconds, "evaluate"), step("training the references"):
+            comparison = compare(book, outcome, study)
+            report = report_of(study, book, outcome, comparison, seconds)
+        if later is not None:
+            what = "the rest of the out-of-time run, which went on beside"
+            with _timed(seconds, "evaluate"), step(what) if at_once else nullcontext():
+                report["out_of_time"] = out_of_time()
     return report
 
 
-def _out_of_time(
-    folder: Path, agreement: Agreement, ready: Prepared, asked: Asked
-) -> dict[str, Any]:
+def _out_of_time(folder: Path, ready: Prepared, asked: Asked) -> dict[str, Any]:
+    """Train on the early years and test on the last; `ready.later` are its terms."""
+    torch.set_num_threads(1)
+    agreement = ready.later
+    if agreement is None:
+        raise InternalError("an out-of-time run was asked for without terms")
     study, book = ready.study, ready.book
     later = _trained(folder, agreement, ready, asked, False, Faults(), "out-of-time training")
     with step("training the out-of-time reference"):
@@ -229,6 +259,7 @@ def _asked_by(arguments: argparse.Namespace) -> Asked:
         references=not arguments.no_references,
         out_of_time=not arguments.no_out_of_time,
         plain=arguments.plain,
+        fraud_list=not arguments.no_list,
     )
 
 
@@ -284,6 +315,7 @@ def _parser() -> argparse.ArgumentParser:
         "--no-references", action="store_true", help="skip LightGBM and FedAvg comparisons"
     )
     parser.add_argument("--no-out-of-time", action="store_true", help="skip the second, timed run")
+    parser.add_argument("--no-list", action="store_true", help="leave the fraud list out")
     parser.add_argument(
         "--fault", action="append", default=[], metavar="F",
         help="e.g. 'drop L03 trees/5', 'drop L03 trees/5/unmask', 'kill coordinator trees/5'",

@@ -6,8 +6,11 @@
     lianfang-client outbox                      what left this building, from the lender's folder
     lianfang-client outbox /srv/lender --since 200 --refusals
     lianfang-client outbox /srv/lender --run 3fa8c1 --json
+    lianfang-client list sync --folder /srv/lender      the shared fraud list: see list -h
+    lianfang-client screen book.csv --out hits.csv --folder /srv/lender
 
-Exit status: 0 done, 2 the input or a setting is wrong (the message says which and what to do).
+Exit status: 0 done; 1 (list, screen) done, and somebody should look, at a hit for example; 2 the
+input or a setting is wrong (the message says which and what to do).
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from client.commands import listing, screen
 from shared.errors import LianfangError, OperatorError
 
 console = Console(stderr=True)
@@ -32,8 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse, call, print; returns the exit status."""
     arguments = _parser().parse_args(argv)
     try:
-        commands = {"check": _check, "score": _score, "result": _result, "outbox": _outbox}
-        status = commands[arguments.command](arguments)
+        status: int = arguments.run(arguments)
         sys.stdout.flush()
         return status
     except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
@@ -43,6 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.print("error:", style="bold red", end=" ")
         console.print(str(error), highlight=False, markup=False, soft_wrap=True)
         return 2
+    except KeyboardInterrupt:
+        console.print("stopped; what was fetched or sent so far is kept: give the command again")
+        return 130
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -113,7 +119,9 @@ def _outbox(arguments: argparse.Namespace) -> int:
     from client.outbox_table import documents, page, read_outbox
 
     outbox = read_outbox(arguments.folder)
-    entries = outbox.chosen(since=arguments.since, run=arguments.run, refusals=arguments.refusals)
+    entries = outbox.chosen(
+        since=arguments.since, run=arguments.run_digest, refusals=arguments.refusals
+    )
     if arguments.json:
         _out(documents(outbox, entries))
         return 0
@@ -145,10 +153,20 @@ def _parser() -> argparse.ArgumentParser:
     outbox = commands.add_parser("outbox", help="show what left this lender, and check the journal")
     outbox.add_argument("folder", type=Path, nargs="?", default=Path(), help="the lender's folder")
     outbox.add_argument("--since", type=int, default=1, metavar="N", help="from number N on")
-    outbox.add_argument("--run", default="", metavar="HEX", help="of this agreement, run or round")
+    outbox.add_argument(
+        "--run",
+        dest="run_digest",
+        default="",
+        metavar="HEX",
+        help="of this agreement, run or round",
+    )
     outbox.add_argument("--refusals", action="store_true", help="only what was refused")
-    for command in (check, score, result, outbox):
+    handlers = ((check, _check), (score, _score), (result, _result), (outbox, _outbox))
+    for command, handler in handlers:
         command.add_argument("--json", action="store_true", help="one JSON line for scripts")
+        command.set_defaults(run=handler)
+    listing.add(commands)
+    screen.add(commands)
     return parser
 
 

@@ -1,10 +1,16 @@
-"""`lianfang-server`: what the coordinator runs on a run's folder.
+"""`lianfang-server`: what the coordinator runs on a run's folder, and the shared list's services.
 
     lianfang-server status out/demo/run          stage by stage: who is in it, bytes, seconds; and
                                                  how far the stage is that is open
     lianfang-server verify out/demo/run          fold all released totals again, compare the model
+    lianfang-server demo                         try the shared fraud list on this machine
+    lianfang-server keyholder serve /srv/k1      the list's services; each has examples: keyholder,
+    lianfang-server registry serve /srv/r1       registry, keys, authority, each with -h
+    lianfang-server keys status /srv/operator
 
-Exit status: 0 done, 1 the run is not finished or does not verify, 2 the folder cannot be read.
+Exit status: 0 done; 1 the run is not finished or does not verify, keys are not the same at all
+holders, the demo's check failed; 2 a folder or setting is wrong, or nobody answers; the message
+says which and what to do; 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -13,15 +19,18 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from server.commands import authority, keyholder, keys, registry
+from server.demo import command as demo
 from shared.errors import LianfangError
 
+Handler = Callable[[argparse.Namespace], int]
 console = Console(stderr=True)
 
 
@@ -29,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse, call, print; returns the exit status."""
     arguments = _parser().parse_args(argv)
     try:
-        status = {"status": _status, "verify": _verify}[arguments.command](arguments)
+        handler: Handler = arguments.handler
+        status = handler(arguments)
         sys.stdout.flush()
         return status
     except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
@@ -39,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.print("error:", style="bold red", end=" ")
         console.print(str(error), highlight=False, markup=False, soft_wrap=True)
         return 2
+    except KeyboardInterrupt:
+        return 130
 
 
 def _status(arguments: argparse.Namespace) -> int:
@@ -103,9 +115,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     status = commands.add_parser("status", help="what happened in a run, stage by stage")
     verify = commands.add_parser("verify", help="fold the released totals again")
-    for command in (status, verify):
+    for command, handler in ((status, _status), (verify, _verify)):
+        command.set_defaults(handler=handler)
         command.add_argument("run", type=Path, help="a run's folder, e.g. out/demo/run")
         command.add_argument("--json", action="store_true", help="one JSON line for scripts")
+    for own in (authority, keyholder, registry, keys, demo):
+        own.add(commands)
     return parser
 
 

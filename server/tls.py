@@ -4,15 +4,20 @@ Invariants:
 - Nobody is answered without a certificate of the consortium's authority, valid now, not revoked and
   in a role that may ask; who asks is what the certificate says, never what a message says.
 - Messages are bounded in size before they are parsed.
+- Answers that come in parts take at most three quarters of the threads, and few of one caller: who
+  does not read what it asked for stops nobody else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NoReturn
+from functools import partial
+from typing import Any, NoReturn
 
 import grpc
 
@@ -24,6 +29,8 @@ from shared.identity.transport import Peer, read_peer
 
 MOST_BYTES = 1 << 20
 """Largest message: 4,096 points are 128 kB."""
+STREAMS_OF_ONE, STREAM_SECONDS = 3, 1800.0
+"""Answers in parts that one caller may have under way, and how long each may take."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ def serve(
     address: str,
     register: Callable[[grpc.Server], None],
     *,
-    workers: int = 16,
+    workers: int = 32,
     most_bytes: int = MOST_BYTES,
 ) -> Running:
     """Answer at `address` ("127.0.0.1:0" takes a free port) with the handlers `register` adds.
@@ -63,6 +70,7 @@ def serve(
             ("grpc.max_send_message_length", most_bytes),
             ("grpc.so_reuseport", 0),  # a second server on the same port is an error
         ],
+        interceptors=(_Streams(workers * 3 // 4),),
         maximum_concurrent_rpcs=4 * workers,
     )
     register(server)
@@ -75,6 +83,65 @@ def serve(
         ) from error
     server.start()
     return Running(port, server)
+
+
+class _Streams(grpc.ServerInterceptor):  # type: ignore[misc]
+    """Counts answers in parts. A thread is taken for as long as its caller does not read, so they
+    are few at a time, and ended after STREAM_SECONDS.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._guard = threading.Lock()
+        self._callers: list[bytes] = []
+
+    def intercept_service(self, continuation: Callable[[Any], Any], details: Any) -> Any:
+        """The handler of a call; that of a stream with its turn around it."""
+        handler = continuation(details)
+        if handler is None or handler.unary_stream is None:
+            return handler
+        return grpc.unary_stream_rpc_method_handler(
+            partial(self._answer, handler.unary_stream),
+            handler.request_deserializer,
+            handler.response_serializer,
+        )
+
+    def _answer(
+        self,
+        answer: Callable[[Any, grpc.ServicerContext], Iterator[Any]],
+        request: Any,
+        context: grpc.ServicerContext,
+    ) -> Iterator[Any]:
+        (caller,) = context.auth_context().get("x509_pem_cert", [b""])
+        with self._turn(caller, context):
+            yield from answer(request, context)
+
+    @contextmanager
+    def _turn(self, caller: bytes, context: grpc.ServicerContext) -> Iterator[None]:
+        """Given back at the end of the answer or of the call, whichever is noticed first."""
+        with self._guard:
+            of_one = self._callers.count(caller)
+            if of_one >= STREAMS_OF_ONE or len(self._callers) >= self._most:
+                text = "too many answers are under way; ask again when one has ended"
+                refuse(context, grpc.StatusCode.RESOURCE_EXHAUSTED, text)
+            self._callers.append(caller)
+        turns = [caller]
+
+        def give_back() -> None:
+            with self._guard:
+                if turns:
+                    self._callers.remove(turns.pop())
+            timer.cancel()
+
+        timer = threading.Timer(STREAM_SECONDS, context.cancel)
+        timer.daemon = True
+        timer.start()
+        if not context.add_callback(give_back):
+            give_back()
+        try:
+            yield
+        finally:
+            give_back()
 
 
 @dataclass(frozen=True)

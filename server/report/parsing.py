@@ -260,8 +260,8 @@ def _fraud_list(node: Fields) -> FraudList:
         holders=node.whole("holders"),
         threshold=node.whole("threshold"),
         evaluations=node.whole("evaluations"),
-        bytes=node.whole("bytes"),
-        cpu=node.child("seconds").number("cpu"),
+        bytes=node.child("measured").whole("bytes"),
+        cpu=node.child("measured").number("cpu"),
     )
 
 

@@ -34,6 +34,7 @@ class Asked:
     references: bool
     out_of_time: bool
     plain: bool = False
+    fraud_list: bool = True
 
 
 def read_asked(out: Path, now: Asked, usual: Asked) -> Asked:

@@ -47,7 +47,8 @@ MEMBERS = "members.json"
 _DAYS = 3650  # a simulation may be resumed as long as its folder lies about
 
 
-def _now() -> datetime:
+def now() -> datetime:
+    """The time, UTC."""
     return datetime.now(UTC)
 
 
@@ -56,9 +57,9 @@ def found(folder: Path, agreement: Agreement, book: Book) -> list[Path]:
 
     Raises OperatorError, and removes nothing, when something else is in that place.
     """
-    _clear(folder)
+    clear(folder)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (folder / MARK).write_text("Made by simulate.py, which removes this folder to start again.\n")
+    mark(folder)
     terms = json.dumps(agreement.to_dict(), indent=1, ensure_ascii=False)
     for code in book.codes:
         home = folder / LENDERS / code
@@ -73,20 +74,25 @@ def found(folder: Path, agreement: Agreement, book: Book) -> list[Path]:
     return lender_folders(folder)
 
 
+def mark(folder: Path) -> None:
+    """Say that the folder may be removed."""
+    (folder / MARK).write_text("Made by simulate.py, which removes this folder to start again.\n")
+
+
 def certify(
     folder: Path,
     consortium: str,
     *,
     random: RandomBytes = secrets.token_bytes,
-    clock: Callable[[], datetime] = _now,
+    clock: Callable[[], datetime] = now,
 ) -> None:
     """Give a run's folder an authority, and its coordinator and the lenders in it identities.
 
     `random` and `clock` are a test's to replace. Raises OperatorError if any is there already.
     """
-    now = clock()
+    begun = clock()
     name = consortium.strip()[:64] or "simulation"  # X.509 takes no longer ones
-    authority = create_authority(name, days=_DAYS, now=now, random=random)
+    authority = create_authority(name, days=_DAYS, now=begun, random=random)
     write_authority(folder / "authority", authority)
 
     def identify(code: str, role: Role, home: Path, key: Path, certificate: Path) -> None:
@@ -94,7 +100,7 @@ def certify(
         private = random(32)
         write_private(key, private)
         public = public_of(private)
-        issued = issue(authority, code, role, public, days=_DAYS, now=now, random=random)
+        issued = issue(authority, code, role, public, days=_DAYS, now=begun, random=random)
         certificate.write_bytes(certificate_to_pem(issued))
         (home / AUTHORITY).write_bytes(certificate_to_pem(authority.certificate))
 
@@ -127,7 +133,8 @@ def founded(folder: Path, agreement: Agreement, book: Book) -> list[Path]:
     return homes
 
 
-def _clear(folder: Path) -> None:
+def clear(folder: Path) -> None:
+    """Remove what an earlier simulation left there; OperatorError when it is something else."""
     if (folder / MARK).is_file() and stat.S_ISDIR(folder.lstat().st_mode):
         shutil.rmtree(folder)
     elif folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from server.report.gain_sections import gain_sentences, sweep_sentence
+from server.report.list_section import list_line
 from server.report.parsing import parse_report
 from server.report.sums import PLAIN, SECURE, limits_briefly
 from server.simulation.assessment import Report
@@ -93,15 +94,18 @@ def tell_outcome(report: Report, out: Path) -> None:
     names = ("auc_shared", "auc_personal", "auc_lightgbm", "auc_fedavg_mlp")
     shown = [f"{name[4:]} {pooled[name]:.4f}" for name in names if pooled.get(name) is not None]
     console.print(f"pooled AUC: {' · '.join(shown)}", highlight=False, soft_wrap=True)
-    for line in _gains(report):
+    for line in _found(report):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(f"report: {out / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _gains(report: Report) -> tuple[str, ...]:
-    """The page's own sentences, so that screen and page count alike; none without references."""
+def _found(report: Report) -> tuple[str, ...]:
+    """The page's own sentences, so that screen and page count alike: gains, where there are
+    references, and the fraud list.
+    """
     parsed = parse_report(report)
+    listed = () if parsed.fraud_list is None else (list_line(parsed.fraud_list),)
     if all(lender.gain is None for lender in parsed.lenders):
-        return ()
+        return listed
     over_seeds = (sweep_sentence(parsed.sweep),) if parsed.sweep else ()
-    return (" ".join(gain_sentences(parsed.lenders)), *over_seeds)
+    return (" ".join(gain_sentences(parsed.lenders)), *over_seeds, *listed)

@@ -8,14 +8,29 @@ Nothing here opens a file. What a lender's file may look like and what each refu
 docs/schema.md.
 """
 
-from shared.schema.check import CheckedTable, check_frame
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from shared.schema.column import Column
 from shared.schema.document import parse_schema
 from shared.schema.finding import Finding
-from shared.schema.infer import infer_schema
 from shared.schema.label import LabelContract
 from shared.schema.schema import Schema
 from shared.schema.table import Table
+
+if TYPE_CHECKING:
+    from shared.schema.check import CheckedTable, check_frame
+    from shared.schema.infer import infer_schema
+
+_WITH_PANDAS = {"CheckedTable": "check", "check_frame": "check", "infer_schema": "infer"}
+"""Loaded when first asked for: key holders and registry read no table, and start without it."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WITH_PANDAS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_WITH_PANDAS[name]}"), name)
+
 
 __all__ = [
     "CheckedTable",

@@ -28,7 +28,7 @@ lender = "bank"
 [run]
 rounds = 2
 """
-NO_EXTRAS = ("--no-references", "--no-out-of-time")
+NO_EXTRAS = ("--no-references", "--no-out-of-time", "--no-list")
 
 
 def applicants() -> pd.DataFrame:

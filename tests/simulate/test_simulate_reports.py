@@ -62,7 +62,7 @@ def test_the_last_line_of_json_is_the_report_and_nobody_is_named(desk: Desk):
     report = read_report(desk.out)
     assert json.loads(ended.stdout) == report
     assert {name for name, value in report["pooled"].items() if value is None} == set()
-    assert set(report["seconds"]) == {"prepare", "train", "evaluate", "report", "total"}
+    assert set(report["seconds"]) == {"prepare", "train", "evaluate", "list", "report", "total"}
     assert report["out_of_time"]["auc_shared"] > 0.5
     assert {
         key for one in report["lenders"] for key, value in one.items() if value is None

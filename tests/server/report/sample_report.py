@@ -78,6 +78,7 @@ def sample_report(
         "seconds": {"total": 31.4, "prepare": 2.2, "train": 14.8, "evaluate": 9.1, "report": 3.0},
         "model": {"digest": "c0ffee" * 10 + "0000", "parameters": 76_800},
         "warnings": ["L09 has fewer than 100 bad rows: its interval is wide."],
+        "fraud_list": _fraud_list(codes),
     }  # fmt: skip
     if sweep:
         document["sweep"] = _sweep(rng, people)
@@ -102,6 +103,26 @@ def _lender(rng: np.random.Generator, code: str, rows: int, place: int) -> dict[
             "bad_rate_in": rate * 0.8, "bad_rate_out": rate * (1.5 if place % 5 else 0.7),
             "bad_rate_local": rate * 0.6, "bad_rate_personal": rate * 0.55,
         },
+    }  # fmt: skip
+
+
+def _fraud_list(codes: list[str]) -> dict[str, object]:
+    lenders = [
+        {
+            "code": code, "filed": 2, "screened": 120, "hits": 4 + i % 5, "others": 3 + i % 5,
+            "strong": 2, "single": 1, "weak": 1 + i % 5, "innocent": i % 2,
+        }
+        for i, code in enumerate(codes)
+    ]  # fmt: skip
+    names = ("filed", "screened", "hits", "others", "innocent")
+    totals = {name: sum(int(str(one[name])) for one in lenders) for name in names}
+    hits = totals["hits"]
+    return totals | {
+        "active": totals["filed"] - 2, "disputed": 1, "withdrawn": 1,
+        "innocent_weak": totals["innocent"], "differences": 0, "holders": 3, "threshold": 2,
+        "tokenised": 480 * len(codes), "evaluations": 1152 * len(codes),
+        "classes": {"fraud_confirmed": hits - hits // 3, "mule_account": hits // 3},
+        "measured": {"cpu": 2.9, "bytes": 3_300_000}, "lenders": lenders,
     }  # fmt: skip
 
 

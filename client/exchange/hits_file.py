@@ -1,0 +1,62 @@
+"""The hits of a screening as a file for a person or a program.
+
+Invariants:
+- It appears whole or not at all, and never over the book itself.
+- A row is known by its line and the book's own reference; no identifier is written.
+- A CSV opens in a spreadsheet (UTF-8 with byte order mark), and no cell of it runs as a formula.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import pandas as pd
+
+from client.exchange.screening import RowAnswer
+from client.files import write_whole
+from shared.blacklist.answer import Answer
+from shared.errors import OperatorError
+
+COLUMNS = ("line", "customer_ref", *(field.name for field in fields(Answer)))
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+
+
+def check_out(out: Path, book: Path) -> None:
+    """OperatorError unless hits in `book` may be written to `out`: asked before long work."""
+    if out.suffix not in (".csv", ".parquet"):
+        raise OperatorError(f"{out}: the output must be .csv or .parquet", remedy="rename --out")
+    if out.resolve() == book.resolve():
+        raise OperatorError(f"{out} is the book itself", remedy="name another --out")
+
+
+def write_hits(hits: Sequence[RowAnswer], out: Path, *, book: Path) -> None:
+    """Write .csv or .parquet; one row for each hit. Raises OperatorError."""
+    check_out(out, book)
+    rows = [{"line": hit.line, "customer_ref": hit.ref, **_plain(hit.answer)} for hit in hits]
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    try:
+        write_whole(out, _content(frame, out.suffix))
+    except OSError as error:
+        raise OperatorError(
+            f"{out}: cannot be written ({error.strerror})", remedy="check folder and space"
+        ) from error
+
+
+def _plain(answer: Answer) -> dict[str, str | int | bool]:
+    return {
+        name: value if isinstance(value, (bool, int)) else str(value)
+        for name, value in asdict(answer).items()
+    }
+
+
+def _content(frame: pd.DataFrame, suffix: str) -> bytes:
+    if suffix == ".parquet":
+        buffer = io.BytesIO()
+        frame.to_parquet(buffer, index=False)
+        return buffer.getvalue()
+    refs = frame["customer_ref"].astype(str)
+    safe = refs.where(~refs.str.lstrip().str.startswith(_FORMULA), "'" + refs)
+    return frame.assign(customer_ref=safe).to_csv(index=False).encode("utf-8-sig")

@@ -1,0 +1,346 @@
+"""The key holders as one: inputs in, the key's outputs out, from any quorum that answers rightly.
+
+    inputs ─► batches of 4,095 ─► blind ─► t holders at once ─► check ─► outputs (m, 64)
+                                   ▲            │ one fails          │ one answers wrongly
+                                   └── another quorum, the same request id; evidence on disk
+
+Invariants:
+- Nothing is blinded for a key set that is not pinned (`pins.py`), and no output leaves unchecked.
+- A request keeps its points and its id until it is answered, whatever quorum it is sent to, so it
+  is charged once at each holder. Points that were sent again show nothing new.
+- A holder that answered wrongly is named, its signed answer is kept, and it is not asked again.
+- Identifiers stay here. Warnings name holders and counts.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from client.exchange.doors import Door, HolderFailedError, RefusedError, StaleKeysError
+from client.exchange.evidence import Evidence
+from client.exchange.key_sets import KeySets, TooFewHoldersError
+from client.exchange.pins import Pins
+from shared.errors import PeerError
+from shared.secure_sum.encoding import text_of
+from shared.secure_sum.trust import Trust
+from shared.tokens.evaluation import (
+    MOST_INPUTS,
+    Blinded,
+    Evaluation,
+    Request,
+    WrongEvaluationError,
+    blind,
+    finish,
+)
+from shared.tokens.group import WIDTH, Group, RandomBytes
+from shared.tokens.signed_evaluation import check_evaluation_signature
+from shared.tokens.signed_keys import SignedKeys, holder_of
+from shared.wire import keyholder_pb2 as wire
+from shared.wire.padding import fill
+
+Outputs = NDArray[np.uint8]
+_BESIDE_POINTS = 512
+"""Bytes of a request beside its points: purpose and reference, whatever they are, and zeros."""
+_IN_FLIGHT = 3
+_ROUNDS = 4
+_log = logging.getLogger("lianfang.client")
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What a request is for. `reference`: the lender's own name of the application or job, opaque,
+    1 to 64 characters.
+    """
+
+    purpose: str
+    reference: str
+
+
+@dataclass
+class _Batch:
+    """One request on its way, and which holders it is not sent to (any more)."""
+
+    signed: SignedKeys
+    blinded: Blinded
+    id: bytes
+    turn: int
+    every: bool = False
+    failed: dict[str, HolderFailedError] = field(default_factory=dict)
+    doubted: tuple[Request, dict[int, _Answer]] | None = None
+
+
+@dataclass(frozen=True)
+class _Answer:
+    evaluation: Evaluation
+    signature: bytes
+
+
+class Holders:
+    """A lender's side of the token key. `doors`: by the holder's code; `own`: the lender's folder
+    for what it keeps; `leaving(asking, points, codes)` is called before points leave.
+    """
+
+    def __init__(
+        self,
+        doors: Mapping[str, Door],
+        own: Path,
+        context: str,
+        trust: Trust,
+        group: Group,
+        random: RandomBytes,
+        *,
+        leaving: Callable[[Asking, int, tuple[str, ...]], None] | None = None,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._doors = doors
+        self._trust = trust
+        self._group = group
+        self._random = random
+        self._leaving = leaving
+        self._pause = pause
+        self._evidence = Evidence(own)
+        self._guard = threading.Lock()
+        self._failures = dict.fromkeys(doors, 0)
+        self._turn = 0
+        self._wrong: set[str] = set()
+        self._calls = ThreadPoolExecutor(_IN_FLIGHT * len(doors), "holders")
+        pins = Pins(own, context, frozenset(doors), trust, group, self._evidence)
+        self._keys = KeySets(doors, pins, self._calls, self._failed)
+
+    def close(self) -> None:
+        """End the threads; the doors are whoever's made them."""
+        self._calls.shutdown()
+
+    def key_sets(self) -> dict[int, SignedKeys]:
+        """Ask all holders for their key sets; what is in use, by epoch, checked and pinned.
+
+        TooFewHoldersError, saying why, when fewer than the threshold show one to be believed.
+        """
+        return self._keys.fetch()
+
+    def outputs(
+        self,
+        inputs: Sequence[bytes],
+        asking: Asking,
+        *,
+        epoch: int | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> Outputs:
+        """(m, 64): the key's output of each input, in order; inputs may repeat.
+
+        `epoch`: the last one in use unless said otherwise; `progress` is told of how many
+        more different inputs are done. Raises TooFewHoldersError, PeerError, OperatorError.
+        """
+        different = list(dict.fromkeys(inputs))
+        if not different:
+            return np.empty((0, 64), np.uint8)
+        found: list[Outputs] = []
+        for part, outputs in self.in_parts(different, asking, epoch=epoch):
+            found.append(outputs)
+            if progress is not None:
+                progress(len(part))
+        place = {one: row for row, one in enumerate(different)}
+        return np.concatenate(found)[[place[one] for one in inputs]]
+
+    def in_parts(
+        self, inputs: Sequence[bytes], asking: Asking, *, epoch: int | None = None
+    ) -> Iterator[tuple[Sequence[bytes], Outputs]]:
+        """The same in parts as they are done, in order, so that they can be kept before the rest
+        is: each is some inputs, all different, and their outputs. `inputs` must not repeat.
+        """
+        signed = self._keys.of(epoch)
+        parts = [inputs[at : at + MOST_INPUTS] for at in range(0, len(inputs), MOST_INPUTS)]
+        with ThreadPoolExecutor(min(_IN_FLIGHT, len(parts)), "batches") as batches:
+            asked = batches.map(lambda part: self._part(part, asking, signed), parts)
+            yield from zip(parts, asked, strict=True)
+
+    def _part(
+        self,
+        inputs: Sequence[bytes],
+        asking: Asking,
+        signed: SignedKeys,
+    ) -> Outputs:
+        """A batch's outputs; once more from the beginning if its key set was renewed meanwhile."""
+        for last in (False, True):
+            blinded = blind(self._group, signed.keys, inputs, self._random)
+            batch = _Batch(signed, blinded, self._random(16), self._next_turn())
+            try:
+                return self._answered(batch, inputs, asking)
+            except StaleKeysError:
+                if last:
+                    raise
+                self._keys.fetch()
+                signed = self._keys.of(signed.keys.epoch)
+        raise AssertionError("the loop returns or raises")
+
+    def _next_turn(self) -> int:
+        """Quorums take turns, so that holders have the same work."""
+        with self._guard:
+            self._turn += 1
+            return self._turn
+
+    def _answered(self, batch: _Batch, inputs: Sequence[bytes], asking: Asking) -> Outputs:
+        rounds = 0
+        while True:
+            quorum = self._quorum(batch)
+            if quorum is None:
+                rounds += 1
+                self._wait(batch, rounds)
+                continue
+            request = batch.blinded.request(quorum, batch.every)
+            answers = self._asked(batch, request, asking)
+            if answers is None:
+                continue
+            outputs = self._finished(batch, request, answers, inputs)
+            if outputs is not None:
+                return outputs
+
+    def _quorum(self, batch: _Batch) -> tuple[int, ...] | None:
+        """The holders asked next, those that failed least first; None when too few are left."""
+        holders, count = batch.signed.holders, len(batch.signed.holders)
+        with self._guard:
+            left = [c for c in holders if c not in batch.failed and c not in self._wrong]
+            order = sorted(
+                left,
+                key=lambda c: (self._failures[c], (holders.index(c) + batch.turn) % count),
+            )
+        wanted = batch.signed.keys.threshold
+        if len(order) < wanted:
+            return None
+        return tuple(sorted(batch.signed.index(code) for code in order[:wanted]))
+
+    def _wait(self, batch: _Batch, rounds: int) -> None:
+        """Give holders that failed another chance, after a while; TooFewHoldersError at the end."""
+        stale = [one for one in batch.failed.values() if isinstance(one, StaleKeysError)]
+        if stale:
+            raise stale[0]
+        lasting = {c for c, e in batch.failed.items() if isinstance(e, RefusedError)}
+        if rounds >= _ROUNDS or len(lasting | self._wrong) > len(self._doors) - (
+            batch.signed.keys.threshold
+        ):
+            reasons = [f"{code}: {error.what}" for code, error in sorted(batch.failed.items())]
+            reasons += [f"{code}: answered wrongly" for code in sorted(self._wrong)]
+            wanted = batch.signed.keys.threshold
+            raise TooFewHoldersError(
+                f"fewer than {wanted} key holders answer; {'; '.join(reasons)}",
+                remedy="what was done so far is kept by whoever asked; go on when they are back",
+            )
+        self._pause(0.25 * 2**rounds)
+        batch.failed = {code: batch.failed[code] for code in lasting}
+
+    def _asked(self, batch: _Batch, request: Request, asking: Asking) -> dict[int, _Answer] | None:
+        """The answers of the whole quorum, or None and who failed is noted."""
+        codes = [batch.signed.holders[index - 1] for index in request.quorum]
+        if self._leaving is not None:
+            self._leaving(asking, len(request.points), tuple(codes))
+        message = wire.EvaluateRequest(
+            request_id=batch.id,
+            purpose=asking.purpose,
+            reference=asking.reference,
+            keys=request.keys,
+            quorum=request.quorum,
+            every=request.every,
+            points=request.points.tobytes(),
+        )
+        fill(message, request.points.size + _BESIDE_POINTS)
+        futures = [self._calls.submit(self._doors[code].evaluate, message) for code in codes]
+        answers = {}
+        for index, code, future in zip(request.quorum, codes, futures, strict=True):
+            try:
+                answers[index] = self._signed_answer(batch, request, code, future.result())
+            except HolderFailedError as error:
+                batch.failed[code] = error
+                self._failed(code, error)
+        return answers if len(answers) == len(codes) else None
+
+    def _signed_answer(
+        self, batch: _Batch, request: Request, code: str, reply: wire.EvaluateReply
+    ) -> _Answer:
+        if len(reply.points) != request.points.size:
+            raise HolderFailedError("its answer has another size")
+        points = np.frombuffer(reply.points, np.uint8).reshape(-1, WIDTH)
+        evaluation = Evaluation(points, reply.proof)
+        certificate = batch.signed.certificates[batch.signed.index(code) - 1]
+        try:
+            public = holder_of(certificate, code, self._trust).public
+            check_evaluation_signature(public, request, evaluation, reply.signature)
+        except PeerError as error:
+            raise HolderFailedError(f"its answer is not signed by it: {error.what}") from error
+        return _Answer(evaluation, reply.signature)
+
+    def _finished(
+        self,
+        batch: _Batch,
+        request: Request,
+        answers: dict[int, _Answer],
+        inputs: Sequence[bytes],
+    ) -> Outputs | None:
+        """The outputs, or None when the batch is to be asked again: of whom is noted."""
+        evaluations = {index: answer.evaluation for index, answer in answers.items()}
+        keys = batch.signed.keys
+        try:
+            outputs = finish(self._group, keys, batch.blinded, request, evaluations, inputs)
+        except WrongEvaluationError as error:
+            if error.holders:
+                for index in error.holders:
+                    self._convict(batch, index, [(request, answers[index])])
+                batch.every, batch.doubted = False, None
+            else:
+                batch.every, batch.doubted = True, (request, answers)
+            return None
+        self._compare(batch, request, answers)
+        return outputs
+
+    def _compare(self, batch: _Batch, request: Request, answers: dict[int, _Answer]) -> None:
+        """Whoever answered otherwise before every point had to be proven, answered wrongly then."""
+        if batch.doubted is None or batch.doubted[0].quorum != request.quorum:
+            return
+        before, earlier = batch.doubted
+        for index, answer in answers.items():
+            same = np.array_equal(answer.evaluation.points, earlier[index].evaluation.points)
+            if not same:
+                self._convict(batch, index, [(before, earlier[index]), (request, answer)])
+
+    def _convict(self, batch: _Batch, index: int, said: Sequence[tuple[Request, _Answer]]) -> None:
+        code = batch.signed.holders[index - 1]
+        with self._guard:
+            self._wrong.add(code)
+        content = {
+            "kind": "wrong evaluation",
+            "holder": code,
+            "keys": text_of(batch.signed).decode(),
+            "answers": [_written(request, answer) for request, answer in said],
+        }
+        path = self._evidence.keep(f"holder-{code}-{batch.id.hex()}", content)
+        _log.warning(
+            "key holder %s answered wrongly; it is not asked again, its signed answer is in %s",
+            code,
+            path,
+        )
+
+    def _failed(self, code: str, error: PeerError) -> None:
+        with self._guard:
+            self._failures[code] += 1
+        _log.warning("key holder %s: %s; another one is asked", code, error.what)
+
+
+def _written(request: Request, answer: _Answer) -> dict[str, object]:
+    text = {
+        "keys": request.keys,
+        "asked": request.points.tobytes(),
+        "answered": answer.evaluation.points.tobytes(),
+        "proof": answer.evaluation.proof,
+        "signature": answer.signature,
+    }
+    plain = {name: base64.b64encode(value).decode() for name, value in text.items()}
+    return plain | {"quorum": list(request.quorum), "every": request.every}

@@ -1,0 +1,101 @@
+"""Which token keys are in use, as the holders show them and this lender believes them.
+
+Invariants:
+- A key set is in use if as many holders as its threshold show it and it is pinned (`pins.py`).
+- One holder that shows nothing, or nonsense, stops nobody.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+
+from client.exchange.doors import Door
+from client.exchange.pins import Pins, merged
+from shared.errors import OperatorError, PeerError
+from shared.tokens.signed_keys import SignedKeys, read_signed
+
+
+class TooFewHoldersError(PeerError):
+    """Fewer holders than the threshold answer rightly; nothing was looked up."""
+
+
+class KeySets:
+    """The key sets in use. `failed(code, error)` is told of each holder that shows none."""
+
+    def __init__(
+        self,
+        doors: Mapping[str, Door],
+        pins: Pins,
+        calls: Executor,
+        failed: Callable[[str, PeerError], None],
+    ) -> None:
+        self._doors = doors
+        self._pins = pins
+        self._calls = calls
+        self._failed = failed
+        self._fetching = threading.Lock()
+        self._in_use: dict[int, SignedKeys] = {}
+
+    def of(self, epoch: int | None) -> SignedKeys:
+        """The key set of an epoch, the last one in use if None; OperatorError if it is not in use.
+
+        Holders are asked the first time only, or when the epoch is not known.
+        """
+        in_use = self._in_use
+        if not in_use or (epoch is not None and epoch not in in_use):
+            in_use = self.fetch()
+        wanted = max(in_use) if epoch is None else epoch
+        if wanted not in in_use:
+            raise OperatorError(
+                f"epoch {wanted} is not in use; in use: {', '.join(map(str, sorted(in_use)))}",
+                remedy="use the last epoch; older ones are retired after a rotation",
+            )
+        return in_use[wanted]
+
+    def fetch(self) -> dict[int, SignedKeys]:
+        """Ask all holders; what is in use, by epoch, pinned. TooFewHoldersError says why not."""
+        with self._fetching:
+            shown, reasons = self._shown()
+            self._in_use = self._believed(shown, reasons)
+            return dict(self._in_use)
+
+    def _shown(self) -> tuple[list[tuple[str, SignedKeys]], dict[str, str]]:
+        """What each holder shows, and of those that show nothing of the kind why."""
+        asked = {code: self._calls.submit(door.describe) for code, door in self._doors.items()}
+        shown: list[tuple[str, SignedKeys]] = []
+        reasons: dict[str, str] = {}
+        for code, future in asked.items():
+            try:
+                shown += [(code, read_signed(text)) for text in future.result()]
+            except PeerError as error:
+                reasons[code] = error.what
+                self._failed(code, error)
+        return shown, reasons
+
+    def _believed(
+        self, shown: list[tuple[str, SignedKeys]], reasons: dict[str, str]
+    ) -> dict[int, SignedKeys]:
+        by_epoch: dict[int, set[str]] = {}
+        for signed, codes in merged(shown):
+            try:
+                self._pins.take(signed)
+                by_epoch.setdefault(signed.keys.epoch, set()).update(codes)
+            except PeerError as error:
+                for code in sorted(codes):
+                    reasons[code] = error.what
+                    self._failed(code, error)
+        known = self._pins.known
+        enough = {
+            epoch: known[epoch]
+            for epoch, codes in by_epoch.items()
+            if len(codes) >= known[epoch].keys.threshold
+        }
+        if not enough:
+            why = "; ".join(f"{code}: {reason}" for code, reason in sorted(reasons.items()))
+            raise TooFewHoldersError(
+                f"too few key holders show a key set to be believed; {why or 'none is in use'}",
+                remedy="try again later, or ask the holders' operators",
+            )
+        return enough

@@ -1,0 +1,66 @@
+"""Whom a desk speaks with, by the methods it uses: whoever has them may stand in, also without a
+network (`client.exchange.holders.Holders`, `client.exchange.registry.RegistryClient`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.blacklist.events import Event
+from shared.blacklist.state import EntryState
+from shared.blacklist.waiting import Waiting
+from shared.tokens.signed_keys import SignedKeys
+
+if TYPE_CHECKING:
+    from client.exchange.holders import Asking
+    from client.exchange.registry import Index, Synced
+    from client.exchange.submissions import Settled
+
+Told = Callable[[int], None]
+Progress = Callable[[int], Told]
+"""Called with how many there are to do; what it returns is told how many more were done."""
+
+
+def no_progress(_: int) -> Told:
+    """For whoever does not want to know."""
+    return lambda _: None
+
+
+class TokenKey(Protocol):
+    """The key holders (`client.exchange.holders.Holders`)."""
+
+    def key_sets(self) -> Mapping[int, SignedKeys]:
+        """What is in use, by epoch, asked anew."""
+
+    def outputs(
+        self,
+        inputs: Sequence[bytes],
+        asking: Asking,
+        *,
+        epoch: int | None = None,
+        progress: Told | None = None,
+    ) -> NDArray[np.uint8]:
+        """(m, 64): the key's output of each input."""
+
+
+class TheRegistry(Protocol):
+    """The registry (`client.exchange.registry.RegistryClient`)."""
+
+    def submit(self, events: Sequence[Event]) -> list[Settled]:
+        """Keep and send; the answers."""
+
+    def send_pending(self) -> int:
+        """Send what was kept and not answered; how many events were answered."""
+
+    def sync(self, index: Index) -> Synced:
+        """Bring the index to the latest version."""
+
+    def own(self) -> list[EntryState]:
+        """This lender's own live entries."""
+
+    def waiting(self) -> list[Waiting]:
+        """What waits for a second institution."""

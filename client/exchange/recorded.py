@@ -1,0 +1,116 @@
+"""Key holders and registry as they are reached through the outbox: no message without a line.
+
+Invariants:
+- A line with size and digest of a message is on the disk before the message leaves; if the disk
+  does not take it, nothing leaves (OperatorError).
+- A line says to whom, for what purpose and how much; what left shows no subject, and so the line
+  shows none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any
+
+import grpc
+
+from client.exchange.doors import Door
+from client.outbox import Outbox
+from shared.blacklist.events import read_event
+from shared.secure_sum.history import Record, RecordKind
+from shared.wire import keyholder_pb2, registry_pb2
+
+
+class RecordedDoor:
+    """The key holder `code` behind `door`."""
+
+    def __init__(self, code: str, door: Door, outbox: Outbox) -> None:
+        self._code, self._door, self._outbox = code, door, outbox
+
+    def describe(self) -> tuple[bytes, ...]:
+        """As `Door.describe`."""
+        content = keyholder_pb2.DescribeRequest().SerializeToString()
+        self._append("request", "which key sets are in use?", "keys", content)
+        return self._door.describe()
+
+    def evaluate(self, request: keyholder_pb2.EvaluateRequest) -> keyholder_pb2.EvaluateReply:
+        """As `Door.evaluate`."""
+        points = len(request.points) // 32
+        purpose = f"{request.purpose}: {points:,} blinded points, looking random to the holder"
+        self._append("points", purpose, request.purpose, request.SerializeToString())
+        return self._door.evaluate(request)
+
+    def _append(self, kind: RecordKind, purpose: str, payload: str, content: bytes) -> None:
+        append(self._outbox, kind, self._code, purpose, payload, content)
+
+
+def append(
+    outbox: Outbox, kind: RecordKind, code: str, purpose: str, payload: str, content: bytes
+) -> None:
+    """A line about a message (`content`) to the actor `code`."""
+    record = Record(
+        kind=kind,
+        purpose=purpose,
+        content=sha256(content).hexdigest(),
+        size=len(content),
+        agreement="",
+        stage=f"to {code}",
+        payload=payload,
+    )
+    outbox.append(record)
+
+
+class _Recorder(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):  # type: ignore[misc]
+    """Sees every call to the registry before it leaves."""
+
+    def __init__(self, code: str, outbox: Outbox) -> None:
+        self._code, self._outbox = code, outbox
+
+    def intercept_unary_unary(
+        self, continuation: Callable[..., Any], details: Any, request: Any
+    ) -> Any:
+        """Record, then go on."""
+        self._record(request)
+        return continuation(details, request)
+
+    def intercept_unary_stream(
+        self, continuation: Callable[..., Any], details: Any, request: Any
+    ) -> Any:
+        """Record, then go on."""
+        self._record(request)
+        return continuation(details, request)
+
+    def _record(self, request: Any) -> None:
+        kind: RecordKind = "request"
+        if isinstance(request, registry_pb2.SubmitRequest):
+            kind = "events"
+        payload = type(request).__name__.removesuffix("Request").lower()
+        content = request.SerializeToString()
+        append(self._outbox, kind, self._code, _purpose(request), payload, content)
+
+
+def recorded_channel(channel: grpc.Channel, code: str, outbox: Outbox) -> grpc.Channel:
+    """The channel to the registry `code`, with a line for each call."""
+    return grpc.intercept_channel(channel, _Recorder(code, outbox))
+
+
+def _purpose(request: Any) -> str:
+    if isinstance(request, registry_pb2.SubmitRequest):
+        counts: dict[str, int] = {}
+        for text in request.events:
+            name = type(read_event(text)).__name__
+            counts[name] = counts.get(name, 0) + 1
+        told = ", ".join(f"{number} {name}" for name, number in sorted(counts.items()))
+        return f"signed events for the list: {told}"
+    if isinstance(request, registry_pb2.DeltaRequest):
+        return f"what is new on the list since version {request.since}?"
+    return _ASKED.get(type(request).__name__, type(request).__name__)
+
+
+_ASKED = {
+    "LatestRequest": "which version of the list is the latest?",
+    "SnapshotRequest": "the whole list, please",
+    "OwnRequest": "this lender's own entries, please",
+    "WaitingRequest": "what waits for a second institution?",
+}

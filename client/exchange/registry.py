@@ -1,0 +1,384 @@
+"""A lender's end of the registry: submit events, follow the published list.
+
+    submit   keep on disk ► send (again and again, the same bytes) ► keep the receipt
+    sync     latest checkpoint ► delta from our own version, or snapshot ► verify ► index
+
+Invariants:
+- Nothing is lost and nothing is filed twice: events are kept before they are sent, and sent until
+  they are answered, under one name.
+- The index only takes rows whose digest is in a checkpoint that the registry signed and that
+  follows the last one known here. A fork changes nothing and leaves both checkpoints as evidence.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol, TypeVar
+
+import grpc
+
+from client.exchange.known_list import KnownList
+from client.exchange.submissions import Settled, Submissions
+from shared.blacklist.checkpoint import (
+    Checkpoint,
+    ContentReader,
+    ForkError,
+    check_follows,
+    check_signer,
+    read_checkpoint,
+)
+from shared.blacklist.events import Event
+from shared.blacklist.receipt import read_receipt
+from shared.blacklist.rows import Changes, Row, changes_of, read_pages, take_page
+from shared.blacklist.state import EntryState
+from shared.blacklist.waiting import Waiting
+from shared.errors import InternalError, OperatorError, PeerError
+from shared.identity.certificate import read_member
+from shared.secure_sum.encoding import read_text
+from shared.wire import registry_pb2 as wire
+from shared.wire.padding import fill_in_steps
+from shared.wire.registry_pb2_grpc import RegistryStub
+
+T = TypeVar("T")
+MOST_EVENTS = 64
+STEP_BYTES = 16_384
+"""A submission has 1, 2, 4 … times this many bytes."""
+MOST_STEPS = 16
+STALE = timedelta(days=3)
+PATIENCE = 60.0
+_TRY_AGAIN = frozenset(
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.ABORTED,
+    }
+)
+
+
+class Index(Protocol):
+    """Where verified rows go (`client.exchange.index.ListIndex`)."""
+
+    @property
+    def version(self) -> int:
+        """The version it holds; 0: none."""
+
+    def replace(self, rows: Iterable[Row], version: int) -> None:
+        """Take over a whole list; nothing changes when reading the rows raises."""
+
+    def apply(self, changes: Changes, version: int) -> None:
+        """Go on to a later version."""
+
+
+@dataclass(frozen=True)
+class Synced:
+    """`touched`: tags whose rows changed, None after a snapshot; `stale`: the registry published
+    nothing for days, although it does daily.
+    """
+
+    version: int
+    rows: int
+    epochs: tuple[int, ...]
+    touched: frozenset[bytes] | None
+    stale: bool
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A version on the way; `changes` None: the registry has only its checkpoint left."""
+
+    checkpoint: Checkpoint
+    changes: Changes | None
+
+
+class RegistryClient:
+    """Over a channel to the registry with the code `registry`. `authority`: DER; `clock`: the time
+    with a zone; `sleep` waits that many seconds between attempts.
+    """
+
+    def __init__(
+        self,
+        channel: grpc.Channel,
+        registry: str,
+        authority: bytes,
+        submissions: Submissions,
+        known: KnownList,
+        *,
+        clock: Callable[[], datetime],
+        sleep: Callable[[float], None] = time.sleep,
+        attempts: int = 6,
+    ) -> None:
+        self._stub: Any = RegistryStub(channel)  # type: ignore[no-untyped-call]
+        self._registry, self._authority = registry, authority
+        self._submissions, self._known = submissions, known
+        self._clock, self._sleep, self._attempts = clock, sleep, attempts
+
+    def submit(self, events: Sequence[Event]) -> list[Settled]:
+        """Keep and send; the answers in order. OperatorError when the registry cannot be reached:
+        the events are kept, and `send_pending` goes on with them.
+        """
+        self._submissions.keep(events)
+        self.send_pending()
+        answers = [self._submissions.answer(event.event_id) for event in events]
+        return [answer for answer in answers if answer is not None]
+
+    def send_pending(self) -> int:
+        """Send what is not answered yet, in order; how many events were answered."""
+        pending, settled = list(self._submissions.pending()), 0
+        while settled < len(pending):
+            group = _group(pending[settled:])
+            self._submissions.settle(self._send(group))
+            settled += len(group)
+        return settled
+
+    def sync(self, index: Index) -> Synced:
+        """Bring the index to the registry's latest version.
+
+        ForkError: the registry contradicts itself; evidence is kept. PeerError: what came is not
+        what was signed, or older than what is known. OperatorError: unreachable, or the disk.
+        """
+        try:
+            return self._sync(index)
+        except ForkError as fork:
+            path = self._known.accuse(fork)
+            fork.remedy = f"{fork.remedy}; both are in {path}"
+            raise
+
+    def compare(self, text: bytes) -> None:
+        """Check a checkpoint that another member received against the last one here. ForkError,
+        with evidence kept, when the registry showed the two members different lists.
+        """
+        other = read_checkpoint(text, self._registry, self._authority)
+        known = self._known.checkpoint()
+        if known is None or abs(other.version - known.version) > 1:
+            raise PeerError(
+                "only checkpoints of the same version or the next can be compared",
+                remedy="sync both members, then compare again",
+            )
+        first, second = sorted((known, other), key=lambda one: one.version)
+        try:
+            check_follows(first, second)
+        except ForkError as fork:
+            self._known.accuse(fork)
+            raise
+
+    def own(self) -> list[EntryState]:
+        """This lender's own live entries, as the registry has them."""
+        entries = self._call(lambda: list(self._stub.Own(wire.OwnRequest(), timeout=PATIENCE)))
+        return [read_text(EntryState, entry.state) for entry in entries]
+
+    def waiting(self) -> list[Waiting]:
+        """What waits for a second institution."""
+        items = self._call(
+            lambda: list(self._stub.Waiting(wire.WaitingRequest(), timeout=PATIENCE))
+        )
+        return [read_text(Waiting, item.waiting) for item in items]
+
+    def _send(self, group: Sequence[tuple[bytes, bytes]]) -> list[Settled]:
+        request = wire.SubmitRequest(events=[text for _, text in group])
+        fill_in_steps(request, STEP_BYTES)
+        reply = self._call(lambda: self._stub.Submit(request, timeout=PATIENCE))
+        if len(reply.answers) != len(group):
+            raise PeerError("the registry answered another number of events than were sent")
+        registry = read_member(reply.certificate, self._authority, self._clock())
+        if (registry.code, registry.role) != (self._registry, "registry"):
+            raise PeerError("the answer is not signed by the registry that was asked")
+        settled = []
+        for (event_id, _), answer in zip(group, reply.answers, strict=True):
+            if answer.receipt:
+                read_receipt(answer.receipt, self._registry, registry.public, event_id)
+                settled.append(Settled(event_id, answer.receipt, None))
+            else:
+                refusal = f"{answer.refusal.reason}: {answer.refusal.what}"
+                settled.append(Settled(event_id, None, refusal))
+        return settled
+
+    def _sync(self, index: Index) -> Synced:
+        known = self._known.checkpoint()
+        latest = self._latest()
+        if known is not None and latest.version < known.version:
+            raise PeerError(
+                f"the registry shows version {latest.version}; version {known.version} is known",
+                remedy="nothing was changed; ask the operator whether an old backup was restored",
+            )
+        if known is not None and latest.version == known.version:
+            check_follows(known, latest)
+        touched: frozenset[bytes] | None = frozenset()
+        if known is None or index.version != known.version:
+            known = self._take_snapshot(known, index)
+            touched = None
+        steps = self._steps(known)
+        if any(step.changes is None for step in steps):
+            known, touched = self._take_snapshot(known, index), None
+            steps = self._steps(known)
+        if steps:
+            changes = _composed([_needed(step) for step in steps])
+            index.apply(changes, steps[-1].checkpoint.version)
+            known = steps[-1].checkpoint
+            self._known.keep(known)
+            touched = None if touched is None else frozenset(changes.dropped)
+        age = self._clock().timestamp() - known.at
+        stale = age > STALE.total_seconds()
+        return Synced(known.version, known.rows, known.epochs, touched, stale)
+
+    def _latest(self) -> Checkpoint:
+        reply = self._call(lambda: self._stub.Latest(wire.LatestRequest(), timeout=PATIENCE))
+        if not reply.checkpoint:
+            raise OperatorError("the registry has published nothing yet", remedy="sync later")
+        return self._fresh(reply.checkpoint)
+
+    def _fresh(self, text: bytes) -> Checkpoint:
+        """A checkpoint whose signer is still certified."""
+        checkpoint = read_checkpoint(text, self._registry, self._authority)
+        check_signer(checkpoint, self._registry, self._authority, self._clock())
+        return checkpoint
+
+    def _steps(self, known: Checkpoint) -> list[_Step]:
+        """All versions after `known`, each of them following the one before."""
+        request = wire.DeltaRequest(since=known.version)
+        steps: list[_Step] = []
+        for checkpoint, pages in self._call(
+            lambda: list(self._versions(self._stub.Delta(request, timeout=PATIENCE)))
+        ):
+            check_follows(known, checkpoint)
+            changes = read_pages(pages) if pages else None
+            if changes is not None and changes.digest() != checkpoint.changes:
+                raise PeerError(f"the changes of version {checkpoint.version} are not those signed")
+            steps.append(_Step(checkpoint, changes))
+            known = checkpoint
+        if steps:
+            check_signer(known, self._registry, self._authority, self._clock())
+        return steps
+
+    def _versions(self, stream: Iterable[wire.Page]) -> Iterator[tuple[Checkpoint, list[bytes]]]:
+        current: tuple[Checkpoint, list[bytes]] | None = None
+        for message in stream:
+            if message.checkpoint:
+                if current is not None:
+                    yield current
+                checkpoint = read_checkpoint(message.checkpoint, self._registry, self._authority)
+                current = (checkpoint, [])
+            if current is None:
+                raise PeerError("a page came before its checkpoint")
+            if message.page:
+                current[1].append(message.page)
+        if current is not None:
+            yield current
+
+    def _take_snapshot(self, known: Checkpoint | None, index: Index) -> Checkpoint:
+        """Replace the index by the latest version, which must follow from `known`."""
+        stream, first = self._call(self._begun_snapshot)
+        if first is None or not first.checkpoint:
+            raise PeerError("a snapshot came without its checkpoint")
+        checkpoint = self._fresh(first.checkpoint)
+        if known is not None and checkpoint.version < known.version:
+            raise PeerError("a snapshot is older than the version known here")
+        if known is not None:
+            self._check_descends(known, checkpoint)
+        with _named_errors():
+            index.replace(_verified_rows(stream, checkpoint), checkpoint.version)
+        self._known.keep(checkpoint)
+        return checkpoint
+
+    def _begun_snapshot(self) -> tuple[Any, wire.Page | None]:
+        stream = self._stub.Snapshot(wire.SnapshotRequest(), timeout=10 * PATIENCE)
+        return stream, next(stream, None)
+
+    def _check_descends(self, known: Checkpoint, checkpoint: Checkpoint) -> None:
+        if checkpoint.version == known.version:
+            check_follows(known, checkpoint)
+            return
+        for step in self._steps(known):
+            if step.checkpoint.version == checkpoint.version:
+                check_follows(step.checkpoint, checkpoint)
+                return
+        raise PeerError("a snapshot's version is not among the versions since ours")
+
+    def _call(self, call: Callable[[], T]) -> T:
+        """Try again while the registry or the way to it is down."""
+        for attempt in range(self._attempts):
+            try:
+                return call()
+            except grpc.RpcError as error:
+                last = attempt == self._attempts - 1
+                if last or _code(error) not in _TRY_AGAIN:
+                    raise _unreachable(error) from error
+            self._sleep(0.2 * 2**attempt)
+        raise InternalError("no attempt was made")
+
+
+class _named_errors:  # noqa: N801
+    def __enter__(self) -> None:
+        """Nothing to do."""
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if isinstance(error, grpc.RpcError):
+            raise _unreachable(error) from error
+
+
+def _verified_rows(stream: Iterable[wire.Page], checkpoint: Checkpoint) -> Iterator[Row]:
+    """The snapshot's rows; PeerError at the end when they are not those of the checkpoint."""
+    content = ContentReader()
+    for message in stream:
+        added: list[Row] = []
+        dropped: list[bytes] = []
+        take_page(message.page, added, dropped)
+        if dropped:
+            raise PeerError("a snapshot drops rows")
+        for row in added:
+            content.take(row)
+            yield row
+    if (content.digest(), content.rows) != (checkpoint.content, checkpoint.rows):
+        raise PeerError(f"the rows are not those of version {checkpoint.version}")
+
+
+def _composed(steps: Sequence[Changes]) -> Changes:
+    """Several versions' changes as one."""
+    rows: dict[bytes, list[Row]] = {}
+    for changes in steps:
+        for tag in changes.dropped:
+            rows[tag] = []
+        for row in changes.added:
+            rows.setdefault(row.tag, []).append(row)
+    return changes_of(rows, (row for of_tag in rows.values() for row in of_tag))
+
+
+def _needed(step: _Step) -> Changes:
+    if step.changes is None:
+        raise PeerError("the registry has no changes of a version newer than its own snapshot")
+    return step.changes
+
+
+def _group(pending: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """As many as one submission takes."""
+    group: list[tuple[bytes, bytes]] = []
+    size = 0
+    for event_id, text in pending[:MOST_EVENTS]:
+        size += len(text) + 8
+        if group and size > MOST_STEPS * STEP_BYTES - 64:
+            break
+        group.append((event_id, text))
+    return group
+
+
+def _code(error: grpc.RpcError) -> grpc.StatusCode | None:
+    return error.code() if isinstance(error, grpc.Call) else None
+
+
+def _unreachable(error: grpc.RpcError) -> OperatorError | PeerError:
+    code = _code(error)
+    details = error.details() if isinstance(error, grpc.Call) else ""
+    if code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.INTERNAL):
+        return PeerError(f"the registry refused the call: {details}")
+    if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
+        return OperatorError(
+            f"the registry does not accept this lender: {details}",
+            remedy="check that transport.crt is valid and not revoked",
+        )
+    return OperatorError(
+        f"the registry cannot be reached ({code.name if code else 'unknown'})",
+        remedy="check its address and the network; what was to be sent is kept and sent later",
+    )

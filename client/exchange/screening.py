@@ -1,0 +1,216 @@
+"""Screening at the lender: applicants and whole books against its own copy of the list.
+
+    book ──read_book──▶ subjects ──cache, else tokenise──▶ tags ──index──▶ rows ──open──▶ answers
+
+Invariants:
+- Nobody learns who was looked up or whether there was a hit: the list is searched here. All that
+  leaves are blinded points of identifiers that have no cached token yet.
+- An unchanged book whose tokens are cached is screened without a network.
+- An answer never says "decline"; a record that does not open is counted, never taken for a hit or
+  for none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from client.exchange.book import BadCell, Progress, digest_of, no_progress, read_book
+from client.exchange.cache import TokenCache
+from client.exchange.index import ListIndex
+from client.exchange.screened_book import KeptBook, keep, kept
+from client.exchange.sorted_keys import Numbers
+from shared.blacklist.answer import Answer, Hit, answer_of
+from shared.blacklist.record import read_record
+from shared.errors import InternalError, OperatorError, PeerError
+from shared.tokens.identifiers import Canonical, MissingIdentifierError, canonical, token_input
+from shared.tokens.tags import open_sealed, seal_key, tags_of
+
+Tokenise = Callable[[Sequence[bytes]], NDArray[np.uint8]]
+"""Distinct PRF inputs → outputs (m, 64), by asking the key holders."""
+
+_BLOCK = 8 * 4095  # asked for, and kept, at a time: full requests; what an interruption may cost
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the tokens of an epoch come from; `tokenise` None: only from the cache."""
+
+    epoch: int
+    cache: TokenCache
+    tokenise: Tokenise | None = None
+
+
+@dataclass(frozen=True)
+class RowAnswer:
+    """A row of a book with a hit. `line` as in the file; `ref`: the book's own reference."""
+
+    line: int
+    ref: str
+    answer: Answer
+
+
+@dataclass(frozen=True)
+class Screening:
+    """`hits` by line. `unreadable`: records that did not open; `asked`: tokens that were fetched;
+    `version`: of the list.
+    """
+
+    rows: int
+    subjects: int
+    hits: tuple[RowAnswer, ...]
+    bad: tuple[BadCell, ...]
+    warnings: Mapping[str, int]
+    unreadable: int
+    asked: int
+    version: int
+
+
+class Screener:
+    """Screens against `index` with the tokens of every epoch that answers (two in a rotation)."""
+
+    def __init__(
+        self, context: str, index: ListIndex, sources: Sequence[Source], *, today: date
+    ) -> None:
+        if not sources:
+            raise InternalError("a screening needs the tokens of an epoch")
+        self._context, self._index = context, index
+        self._sources, self._today = tuple(sources), today
+        self._unreadable = 0
+
+    def look_up(self, identifiers: Mapping[str, str]) -> Answer | None:
+        """The answer about one subject, kind → text; None: not on the list, as far as asked.
+
+        Raises IdentifierError for a text without a canonical form, OperatorError when tokens are
+        not cached and there is nobody to ask.
+        """
+        subjects = []
+        for kind, text in identifiers.items():
+            try:
+                subjects.append(canonical(kind, text, today=self._today))
+            except MissingIdentifierError:
+                continue
+        return answer_of(self.hits(subjects), self._today)
+
+    def hits(self, subjects: Sequence[Canonical]) -> list[Hit]:
+        """Every opened row about one subject's identifiers: what its answer is made of."""
+        hits: list[Hit] = []
+        for source in self._sources:
+            token, _ = self._tokens(source, subjects, no_progress(0))
+            found = self._hits(source, token, lambda at: subjects[at].kind)
+            hits += [hit for of_subject in found.values() for hit in of_subject]
+        return hits
+
+    def screen(
+        self,
+        path: Path,
+        *,
+        columns: Mapping[str, str] | None = None,
+        progress: Progress = no_progress,
+    ) -> Screening:
+        """Screen a book (CSV or Parquet). `columns` as `read_book`.
+
+        `progress` is called for reading and again for each epoch's tokens. Raises OperatorError.
+        """
+        name = self._name(path, columns or {})
+        books = [kept(source.cache, name) for source in self._sources]
+        asked = 0
+        if any(book is None for book in books):
+            asked = self._read(path, columns or {}, name, progress)
+            books = [kept(source.cache, name) for source in self._sources]
+        self._unreadable = 0
+        whole = [book for book in books if book is not None]
+        hits = self._by_row(whole)
+        rows = np.array(sorted(hits), np.int64)
+        book = whole[0]
+        answers = zip(rows, book.lines(rows), book.refs(rows), strict=True)
+        found = [
+            (int(line), ref, answer_of(hits[int(row)], self._today)) for row, line, ref in answers
+        ]
+        return Screening(
+            rows=book.rows,
+            subjects=len(book.token),
+            hits=tuple(RowAnswer(line, ref, one) for line, ref, one in found if one is not None),
+            bad=book.bad,
+            warnings=book.warnings,
+            unreadable=self._unreadable,
+            asked=asked,
+            version=self._index.version,
+        )
+
+    def _name(self, path: Path, columns: Mapping[str, str]) -> bytes:
+        return digest_of(path, columns) + self._context.encode()
+
+    def _read(self, path: Path, columns: Mapping[str, str], name: bytes, progress: Progress) -> int:
+        """Read a book, fetch the tokens that are missing, and keep both; returns how many."""
+        book = read_book(path, today=self._today, columns=columns, progress=progress)
+        if self._name(path, columns) != name:
+            raise OperatorError(
+                f"{path.name} was changed while it was read", remedy="screen it again"
+            )
+        asked = 0
+        for source in self._sources:
+            token, fetched = self._tokens(source, book.subjects, progress(len(book.subjects)))
+            keep(source.cache, name, book, token)
+            asked += fetched
+        return asked
+
+    def _tokens(
+        self, source: Source, subjects: Sequence[Canonical], told: Callable[[int], None]
+    ) -> tuple[Numbers, int]:
+        """The number of each subject's token in the cache, and how many had to be fetched."""
+        inputs = [token_input(self._context, subject) for subject in subjects]
+        numbers = source.cache.numbers(inputs)
+        missing = list(dict.fromkeys(inputs[int(at)] for at in np.flatnonzero(numbers < 0)))
+        told(int((numbers >= 0).sum()))
+        if not missing:
+            return numbers, 0
+        if source.tokenise is None:
+            raise OperatorError(
+                f"{len(missing):,} identifiers have no token of epoch {source.epoch} yet",
+                remedy="screen once with the key holders in reach; after that none is needed",
+            )
+        for start in range(0, len(missing), _BLOCK):
+            block = missing[start : start + _BLOCK]
+            outputs = source.tokenise(block)
+            source.cache.add(block, outputs, tags_of(outputs, source.epoch))
+            told(len(block))
+        return source.cache.numbers(inputs), len(missing)
+
+    def _by_row(self, books: Sequence[KeptBook]) -> dict[int, list[Hit]]:
+        hits: dict[int, list[Hit]] = {}
+        for source, book in zip(self._sources, books, strict=True):
+            of_subject = self._hits(source, book.token, book.kind_of)
+            if not of_subject:
+                continue
+            row, subject = book.cells()
+            chosen = np.isin(subject, [*of_subject])
+            for at, one in zip(row[chosen], subject[chosen], strict=True):
+                hits.setdefault(int(at), []).extend(of_subject[int(one)])
+        return hits
+
+    def _hits(
+        self, source: Source, token: Numbers, kind_of: Callable[[int], str]
+    ) -> dict[int, list[Hit]]:
+        """Subject → its opened rows; `token` (s,) are the subjects' tokens."""
+        tags = source.cache.tags(token)
+        pairs = self._index.find(tags)
+        subjects = np.unique(pairs.asked)
+        outputs = source.cache.outputs(token[subjects])
+        keys = {int(one): seal_key(y) for one, y in zip(subjects, outputs, strict=True)}
+        hits: dict[int, list[Hit]] = {}
+        for asked, found in zip(pairs.asked, pairs.found, strict=True):
+            row = self._index.row(int(found))
+            try:
+                record = read_record(open_sealed(keys[int(asked)], row.sealed, row.tag))
+            except PeerError:
+                self._unreadable += 1
+                continue
+            hit = Hit(kind_of(int(asked)), row.tag, row.flags, record)
+            hits.setdefault(int(asked), []).append(hit)
+        return hits

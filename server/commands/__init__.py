@@ -1,0 +1,1 @@
+"""Commands of `lianfang-server` for the shared list: each adds its words to the parser."""

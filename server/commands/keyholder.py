@@ -1,0 +1,92 @@
+"""`lianfang-server keyholder …`: one key holder, from its own folder."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from server.commands import serving
+from shared.errors import OperatorError
+
+EXAMPLES = """examples:
+  lianfang-server keyholder init /srv/k1 --code K1 --context "Five lenders" \\
+      --holder K1 --holder K2 --holder K3 --threshold 2 --authority /srv/authority
+  lianfang-server keyholder serve /srv/k1 --listen 0.0.0.0:7443
+  lianfang-server keyholder retire /srv/k1 1       wipe its share of an epoch, after the grace days
+
+A key holder and the registry are run by different operators: a process or folder that has both is
+refused outside the demo profile.
+
+Exit status: 0 done, 2 the input or a setting is wrong (the message says which and what to do).
+"""
+
+
+def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    """Add `keyholder` to the server's commands."""
+    form = argparse.RawDescriptionHelpFormatter
+    parser = commands.add_parser(
+        "keyholder", help="a key holder of the shared list", epilog=EXAMPLES, formatter_class=form
+    )
+    own = parser.add_subparsers(dest="keyholder_command", required=True, metavar="COMMAND")
+    init = serving.add_init(own, "key holder")
+    init.add_argument("--context", required=True, help="the consortium's name, without '|'")
+    init.add_argument("--holder", action="append", default=[], metavar="CODE", help="all, in order")
+    init.add_argument("--threshold", type=int, required=True, help="as many answer together")
+    init.add_argument("--profile", choices=("demo", "production"), default="production")
+    init.set_defaults(handler=_init)
+    serving.add_serve(own, "key holder").set_defaults(handler=_serve)
+    retire = own.add_parser("retire", help="wipe this holder's share of an old epoch")
+    retire.add_argument("folder", type=Path, help="the key holder's folder")
+    retire.add_argument("epoch", type=int)
+    retire.add_argument("--json", action="store_true", help="one JSON line for scripts")
+    retire.set_defaults(handler=_retire)
+
+
+def settings_text(context: str, holders: list[str], threshold: int, profile: str) -> str:
+    """The text of `keyholder.toml`."""
+    codes = ", ".join(map(serving.quoted, holders))
+    return (
+        f"[keyholder]\ncontext = {serving.quoted(context)}\nholders = [{codes}]\n"
+        f"threshold = {threshold}\nprofile = {serving.quoted(profile)}\n"
+    )
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    import tomllib
+
+    from server.keyholder.settings import FILE, settings_of
+
+    text = settings_text(
+        arguments.context, arguments.holder, arguments.threshold, arguments.profile
+    )
+    settings_of(tomllib.loads(text))
+    if arguments.code not in arguments.holder:
+        raise OperatorError(
+            f"{arguments.code} is not among the holders", remedy="name all of them with --holder"
+        )
+    serving.write_folder(
+        arguments.folder, arguments.code, "keyholder", arguments.authority, FILE, text
+    )
+    serving.said(arguments, {"folder": str(arguments.folder), "code": arguments.code})
+    return 0
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from server.keyholder.service import serve
+
+    serving.log_to_standard_error()
+    service = serve(arguments.folder, arguments.listen)
+    return serving.run(service, service.holder.actor.identity.member.code, arguments)
+
+
+def _retire(arguments: argparse.Namespace) -> int:
+    from server.keyholder.service import join
+    from shared.tokens.sodium import Sodium
+
+    holder = join(arguments.folder, group=Sodium(), clock=serving.now)
+    try:
+        holder.retire(arguments.epoch, serving.now)
+    finally:
+        holder.store.close()
+    serving.said(arguments, {"epoch": arguments.epoch, "share": "wiped"})
+    return 0

@@ -1,0 +1,70 @@
+"""`lianfang-server registry …`: the registry of the shared list, from its own folder."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from server.commands import serving
+from shared.errors import OperatorError
+
+EXAMPLES = """examples:
+  lianfang-server registry init /srv/r1 --code R1 --authority /srv/authority
+  lianfang-server registry init /srv/r1 --code R1 --database postgresql+psycopg://registry@db/list
+  lianfang-server registry serve /srv/r1 --listen 0.0.0.0:7443
+
+A key holder and the registry are run by different operators: a process or folder that has both is
+refused.
+
+Exit status: 0 done, 2 the input or a setting is wrong (the message says which and what to do).
+"""
+
+
+def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    """Add `registry` to the server's commands."""
+    form = argparse.RawDescriptionHelpFormatter
+    parser = commands.add_parser(
+        "registry", help="the registry of the shared list", epilog=EXAMPLES, formatter_class=form
+    )
+    own = parser.add_subparsers(dest="registry_command", required=True, metavar="COMMAND")
+    init = serving.add_init(own, "registry")
+    init.add_argument("--database", metavar="URL", help="PostgreSQL; none: SQLite in the folder")
+    init.set_defaults(handler=_init)
+    serving.add_serve(own, "registry").set_defaults(handler=_serve)
+
+
+def settings_text(database: str | None, *, at_once: bool = False) -> str:
+    """The text of `registry.toml`. `at_once`: for the demo, every filing is published by itself."""
+    text = "" if database is None else f"database = {serving.quoted(database)}\n"
+    return text + ("[batches]\nseconds = 0\ncontributors = 1\n" if at_once else "")
+
+
+def check_no_share(folder: Path) -> None:
+    """OperatorError when this folder or process also has a share of the key."""
+    if "server.keyholder.service" in sys.modules or any(folder.glob("keyholder*")):
+        raise OperatorError(
+            "one process or folder is to hold the list and a share of the key",
+            remedy="run key holders and registry apart, best by different operators",
+        )
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    from server.registry.service import SETTINGS
+
+    check_no_share(arguments.folder)
+    text = settings_text(arguments.database)
+    serving.write_folder(
+        arguments.folder, arguments.code, "registry", arguments.authority, SETTINGS, text
+    )
+    serving.said(arguments, {"folder": str(arguments.folder), "code": arguments.code})
+    return 0
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from server.registry.service import serve
+
+    check_no_share(arguments.folder)
+    serving.log_to_standard_error()
+    service = serve(arguments.folder, arguments.listen)
+    return serving.run(service, service.registry.code, arguments)

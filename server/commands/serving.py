@@ -1,0 +1,166 @@
+"""What the services' commands share: settings files, and serving until told to stop.
+
+Invariants:
+- A service says where it answers in one line, ends on Ctrl-C or SIGTERM after what is under way,
+  and, where asked so, also when its standard input closes: then whoever started it is gone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Protocol
+
+from server.actor import KEY, write_actor
+from server.authority import read_authority
+from shared.errors import OperatorError
+from shared.identity.certificate import Role
+
+DAYS = 365
+
+
+class Service(Protocol):
+    """What `serve` of a service gives."""
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+
+    def stop(self) -> None:
+        """End."""
+
+
+def now() -> datetime:
+    """The time with a zone."""
+    return datetime.now(UTC)
+
+
+def add_serve(commands: argparse._SubParsersAction, name: str) -> argparse.ArgumentParser:  # type: ignore[type-arg]
+    """`serve`."""
+    serve: argparse.ArgumentParser = commands.add_parser("serve", help=f"run the {name}")
+    serve.add_argument("folder", type=Path, help=f"the {name}'s folder")
+    serve.add_argument("--listen", default="127.0.0.1:7443", metavar="HOST:PORT")
+    serve.add_argument(
+        "--until-input-closes", action="store_true", help="end when standard input closes"
+    )
+    serve.add_argument("--json", action="store_true", help="one JSON line for scripts")
+    return serve
+
+
+def add_init(commands: argparse._SubParsersAction, name: str) -> argparse.ArgumentParser:  # type: ignore[type-arg]
+    """`init`."""
+    init: argparse.ArgumentParser = commands.add_parser("init", help=f"make a {name}'s folder")
+    init.add_argument("folder", type=Path, help="to be made; nothing in it is written over")
+    init.add_argument("--code", required=True, help=f"the {name}'s code in the consortium")
+    init.add_argument(
+        "--authority",
+        type=Path,
+        metavar="FOLDER",
+        help="the authority's folder, if it is on this machine: makes keys and certificates. "
+        "Without it only the settings are written, and keys and certificates are put in place",
+    )
+    init.add_argument("--json", action="store_true", help="one JSON line for scripts")
+    return init
+
+
+def write_folder(
+    folder: Path, code: str, role: Role, authority: Path | None, settings: str, text: str
+) -> None:
+    """Credentials (where the authority is here) and settings; nothing is written over."""
+    import secrets
+
+    if (folder / settings).exists():
+        raise OperatorError(
+            f"{folder / settings} is there already; nothing was written",
+            remedy="edit it, or name another folder",
+        )
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if authority is not None and not (folder / KEY).exists():
+            write_actor(
+                folder,
+                read_authority(authority, now()),
+                code,
+                role,
+                days=DAYS,
+                now=now(),
+                random=secrets.token_bytes,
+            )
+        (folder / settings).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OperatorError(
+            f"{error.filename or folder}: {error.strerror}", remedy="mend the folder's permissions"
+        ) from error
+
+
+def run(service: Service, code: str, arguments: argparse.Namespace) -> int:
+    """Say where it answers, then wait until it is to end."""
+    ended = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        ended.set()
+
+    host = arguments.listen.rpartition(":")[0]
+    address = f"{host}:{service.port}"
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, end)
+        if arguments.until_input_closes:
+            threading.Thread(target=_watch_input, args=(ended,), daemon=True).start()
+        text = json.dumps({"code": code, "address": address})
+        sys.stdout.write(f"{text}\n" if arguments.json else f"{code} answers at {address}\n")
+        sys.stdout.flush()
+        while not ended.wait(3600):
+            pass
+    finally:
+        service.stop()
+    return 0
+
+
+def log_to_standard_error() -> None:
+    """Times and sentences; the services log counts, codes and refusals only."""
+    form = "%(asctime)s %(name)s %(levelname)s %(message)s"
+    logging.basicConfig(level=logging.INFO, format=form, stream=sys.stderr)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def quoted(text: str) -> str:
+    """As a TOML text."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def pairs_of(options: Sequence[str]) -> dict[str, str]:
+    """CODE=HOST:PORT each."""
+    found = {}
+    for option in options:
+        code, mark, address = option.partition("=")
+        if not mark or ":" not in address:
+            raise OperatorError(
+                f"{option!r} is not CODE=HOST:PORT", remedy="e.g. --holder K1=k1.example:7443"
+            )
+        found[code] = address
+    return found
+
+
+def _watch_input(ended: threading.Event) -> None:
+    try:
+        while os.read(sys.stdin.fileno(), 1024):
+            pass
+    except OSError:
+        pass
+    ended.set()
+
+
+def said(arguments: argparse.Namespace, content: dict[str, object]) -> None:
+    """What was done, as JSON or in words."""
+    words = ", ".join(f"{name} {value}" for name, value in content.items())
+    sys.stdout.write((json.dumps(content) if arguments.json else f"done: {words}") + "\n")

@@ -1,0 +1,235 @@
+"""A key holder over gRPC and mutual TLS.
+
+Invariants:
+- Lenders evaluate; the coordinator and holders relay ceremonies; all roles may read key sets. Who
+  asks is what the certificate says.
+- A refusal is a status and one sentence. What was wrong with points is never said.
+- An error of our own ends one call, not the server, and its text stays here.
+- Outside the demo a process that knows the list is refused a key share (`check_apart`).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import sys
+from collections.abc import Callable, Container, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import grpc
+
+from server.actor import Actor, read_actor
+from server.keyholder.evaluating import Evaluator, Question, StaleKeysError, quorum_of
+from server.keyholder.participant import Participant
+from server.keyholder.quotas import OtherRequestError, QuotaError, Quotas
+from server.keyholder.settings import Settings, read_settings
+from server.keyholder.shares import Shares
+from server.keyholder.store import Store
+from server.tls import Peers, Running, refuse
+from server.tls import serve as serve_tls
+from shared.errors import LianfangError, OperatorError, PeerError
+from shared.secure_sum.encoding import text_of
+from shared.secure_sum.trust import Trust
+from shared.tokens.group import Group
+from shared.tokens.key_generation import HolderSide
+from shared.tokens.sodium import Sodium
+from shared.wire import keyholder_pb2 as wire
+from shared.wire.keyholder_pb2_grpc import (
+    KeyHolderServicer,
+    add_KeyHolderServicer_to_server,
+)
+from shared.wire.keyholder_refusals import QUOTA, STALE_KEYS
+
+Clock = Callable[[], datetime]
+MOST_BYTES = 192 * 1024
+"""Of a message: 4,096 points are 128 kB, a ceremony of 32 holders is less."""
+_MOST_STATEMENTS = 32
+_log = logging.getLogger("lianfang.keyholder")
+_STATUS: tuple[tuple[type[LianfangError], grpc.StatusCode], ...] = (
+    (QuotaError, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (OtherRequestError, grpc.StatusCode.ALREADY_EXISTS),
+    (StaleKeysError, grpc.StatusCode.FAILED_PRECONDITION),
+    (PeerError, grpc.StatusCode.INVALID_ARGUMENT),
+)
+_BEGINNINGS = ((StaleKeysError, STALE_KEYS), (QuotaError, QUOTA))
+
+
+@dataclass(frozen=True)
+class KeyHolder:
+    """All parts of one holder, joined over its open file."""
+
+    actor: Actor
+    settings: Settings
+    store: Store
+    shares: Shares
+    quotas: Quotas
+    evaluator: Evaluator
+    participant: Participant
+
+    def retire(self, epoch: int, today_from: Clock) -> None:
+        """Wipe this holder's share of an epoch whose grace window is over; OperatorError before."""
+        self.shares.retire(epoch, today_from().date(), self.settings.grace_days)
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A holder that answers on `port` until `stop`."""
+
+    holder: KeyHolder
+    running: Running
+    pool: ThreadPoolExecutor
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self.running.port
+
+    def stop(self) -> None:
+        """End what is under way, then let file and threads go."""
+        self.running.stop()
+        self.pool.shutdown()
+        self.holder.store.close()
+
+
+def join(
+    folder: Path,
+    *,
+    group: Group,
+    clock: Clock,
+    random: Callable[[int], bytes] = secrets.token_bytes,
+) -> KeyHolder:
+    """The holder whose folder this is; OperatorError names the file or entry that is wrong."""
+    settings = read_settings(folder)
+    actor = read_actor(folder, "keyholder", clock())
+    code = actor.identity.member.code
+    if code not in settings.terms.holders:
+        raise OperatorError(
+            f"{folder}: {code} is not among the holders in its settings",
+            remedy="mend keyholder.holders, or put this holder's own certificate in place",
+        )
+    check_apart(folder, settings.profile)
+    store = Store(folder, actor.identity.private)
+    shares, quotas = Shares(store), Quotas(store, settings)
+    trust = Trust(actor.authority, clock)
+    side = HolderSide(actor.identity, settings.terms, trust, group)
+    evaluator = Evaluator(actor.identity, group, shares, quotas, clock, random)
+    participant = Participant(side, shares, clock, random)
+    return KeyHolder(actor, settings, store, shares, quotas, evaluator, participant)
+
+
+def check_apart(folder: Path, profile: str, modules: Container[str] = sys.modules) -> None:
+    """OperatorError when this process (its loaded `modules`) or folder also has the list, outside
+    the demo.
+    """
+    here = "server.registry" in modules or any(folder.glob("registry*"))
+    if profile != "demo" and here:
+        raise OperatorError(
+            "one process or folder is to hold a share of the key and the list",
+            remedy="run key holders and registry apart, best by different operators",
+        )
+
+
+def serve(folder: Path, address: str, *, clock: Clock = lambda: datetime.now(UTC)) -> Serving:
+    """Answer at `address` ("127.0.0.1:0" takes a free port) for the holder in `folder`.
+
+    Points are multiplied on all cores. Raises OperatorError.
+    """
+    pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="points")
+    try:
+        holder = join(folder, group=Sodium(pool.map), clock=clock)
+        servicer = Servicer(holder, Peers(holder.actor, clock))
+
+        def register(server: grpc.Server) -> None:
+            add_KeyHolderServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
+
+        running = serve_tls(holder.actor, address, register, most_bytes=MOST_BYTES)
+    except LianfangError:
+        pool.shutdown()
+        raise
+    return Serving(holder, running, pool)
+
+
+class Servicer(KeyHolderServicer):
+    """Takes messages apart, asks one part of the holder, and puts its answer together."""
+
+    def __init__(self, holder: KeyHolder, peers: Peers) -> None:
+        self._holder = holder
+        self._peers = peers
+
+    def Describe(  # noqa: N802
+        self, request: wire.DescribeRequest, context: grpc.ServicerContext
+    ) -> wire.Description:
+        """The key sets in use."""
+        self._peers.of(context, ("lender", "coordinator", "keyholder", "registry"))
+        with _refusing(context):
+            own = self._holder.actor.identity.member
+            texts = [
+                text_of(signed.with_certificate(own))
+                for signed in self._holder.shares.answered_for()
+            ]
+            return wire.Description(holder=own.code, keys=texts)
+
+    def Evaluate(  # noqa: N802
+        self, request: wire.EvaluateRequest, context: grpc.ServicerContext
+    ) -> wire.EvaluateReply:
+        """A lender's points, evaluated."""
+        peer = self._peers.of(context, ("lender",))
+        with _refusing(context):
+            question = Question(
+                request.request_id,
+                request.purpose,
+                request.reference,
+                request.keys,
+                quorum_of(request.quorum),
+                request.every,
+                request.points,
+            )
+            answer, signature = self._holder.evaluator.answer(peer.code, question)
+            points = answer.points.tobytes()
+            return wire.EvaluateReply(points=points, proof=answer.proof, signature=signature)
+
+    def Ceremony(  # noqa: N802
+        self, request: wire.Step, context: grpc.ServicerContext
+    ) -> wire.StepReply:
+        """One step of a ceremony."""
+        self._peers.of(context, ("coordinator", "keyholder"))
+        with _refusing(context):
+            if len(request.statements) > _MOST_STATEMENTS:
+                raise PeerError(f"a step has at most {_MOST_STATEMENTS} statements")
+            if request.move == "status":
+                return self._status()
+            said = self._holder.participant.step(request.move, list(request.statements))
+            return wire.StepReply(statement=said.statement, state=said.state)
+
+    def _status(self) -> wire.StepReply:
+        participant = self._holder.participant
+        progress = participant.under_way()
+        if progress is None:
+            return wire.StepReply(state="none", signed=self._holder.shares.signed())
+        return wire.StepReply(
+            state=participant.state(progress),
+            opening=text_of(progress.opening),
+            signed=self._holder.shares.signed(),
+        )
+
+
+@contextmanager
+def _refusing(context: grpc.ServicerContext) -> Iterator[None]:
+    """Errors raised within as a status; the texts of our own stay here."""
+    try:
+        yield
+    except PeerError as error:
+        status = next(code for kind, code in _STATUS if isinstance(error, kind))
+        begin = next((text for kind, text in _BEGINNINGS if isinstance(error, kind)), "")
+        refuse(context, status, begin + error.what)
+    except LianfangError as error:
+        _log.error("%s", error)
+        refuse(context, grpc.StatusCode.UNAVAILABLE, "this holder cannot answer; ask its operator")
+    except Exception:  # noqa: BLE001  gRPC would send its text to the caller
+        _log.exception("a call ended in an error of our own")
+        refuse(context, grpc.StatusCode.INTERNAL, "an error of this holder")

@@ -1,0 +1,284 @@
+"""The registry on the network: gRPC over mutual TLS.
+
+Invariants:
+- Only lenders are answered, and each only under the code of its certificate.
+- Whatever comes in a message, the answer is a status or a refusal; the server goes on.
+- Pages and submissions have few sizes; the log holds counts, never tags or members' entries.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn
+
+import grpc
+
+from server import tls
+from server.actor import Actor, read_actor
+from server.registry.database import FILE, Database
+from server.registry.publishing import Batches
+from server.registry.registry import MOST_EVENTS, Refusal, Registry
+from shared.blacklist.checkpoint import Checkpoint
+from shared.blacklist.rows import PAGE_BYTES, pages_of
+from shared.blacklist.terms import TERMS, Terms
+from shared.errors import LianfangError, OperatorError, PeerError
+from shared.secure_sum.encoding import text_of
+from shared.wire import registry_pb2 as wire
+from shared.wire.padding import fill_in_steps
+from shared.wire.registry_pb2_grpc import RegistryServicer, add_RegistryServicer_to_server
+
+SETTINGS = "registry.toml"
+TICK_SECONDS = 60.0
+STEP_BYTES = 16_384
+"""A reply to a submission has 1, 2, 4 … times this many bytes, as the submission itself."""
+_ADD = b"\x01"
+_log = logging.getLogger("lianfang.registry")
+
+
+class Service(RegistryServicer):
+    """Turns calls into questions to a `Registry`. `wake` is called when there may be news."""
+
+    def __init__(self, registry: Registry, peers: tls.Peers, wake: Callable[[], None]) -> None:
+        self._registry, self._peers, self._wake = registry, peers, wake
+
+    def Submit(  # noqa: N802
+        self, request: wire.SubmitRequest, context: grpc.ServicerContext
+    ) -> wire.SubmitReply:
+        """See registry.proto."""
+        peer = self._peers.of(context, ("lender",))
+        try:
+            answers = self._registry.submit(peer.code, list(request.events)[: MOST_EVENTS + 1])
+        except Exception as error:  # noqa: BLE001
+            _end(context, error)
+        self._wake()
+        reply = wire.SubmitReply(certificate=self._registry.certificate)
+        for answer in answers:
+            if isinstance(answer, Refusal):
+                refusal = wire.Refusal(reason=answer.reason, what=answer.what, remedy=answer.remedy)
+                reply.answers.append(wire.EventAnswer(refusal=refusal))
+            else:
+                reply.answers.append(wire.EventAnswer(receipt=text_of(answer)))
+        fill_in_steps(reply, STEP_BYTES)
+        return reply
+
+    def Latest(  # noqa: N802
+        self, request: wire.LatestRequest, context: grpc.ServicerContext
+    ) -> wire.CheckpointReply:
+        """See registry.proto."""
+        self._peers.of(context, ("lender",))
+        try:
+            checkpoint = self._registry.latest()
+        except Exception as error:  # noqa: BLE001
+            _end(context, error)
+        return wire.CheckpointReply(checkpoint=b"" if checkpoint is None else text_of(checkpoint))
+
+    def Snapshot(  # noqa: N802
+        self, request: wire.SnapshotRequest, context: grpc.ServicerContext
+    ) -> Iterator[wire.Page]:
+        """See registry.proto."""
+        self._peers.of(context, ("lender",))
+        try:
+            items = self._registry.snapshot()
+            for first in items:
+                if isinstance(first, Checkpoint):
+                    yield wire.Page(checkpoint=text_of(first))
+                    break
+            packed = (_ADD + row.packed() for row in items if not isinstance(row, Checkpoint))
+            for page in pages_of(packed):
+                yield wire.Page(page=page)
+        except Exception as error:  # noqa: BLE001
+            _end(context, error)
+
+    def Delta(  # noqa: N802
+        self, request: wire.DeltaRequest, context: grpc.ServicerContext
+    ) -> Iterator[wire.Page]:
+        """See registry.proto."""
+        self._peers.of(context, ("lender",))
+        try:
+            for version in self._registry.versions_since(min(request.since, 2**62)):
+                if version.changes is None:
+                    yield wire.Page(checkpoint=version.checkpoint)
+                    continue
+                checkpoint = version.checkpoint
+                for page in pages_of(version.changes) if version.changes else [bytes(PAGE_BYTES)]:
+                    yield wire.Page(checkpoint=checkpoint, page=page)
+                    checkpoint = b""
+        except Exception as error:  # noqa: BLE001
+            _end(context, error)
+
+    def Own(  # noqa: N802
+        self, request: wire.OwnRequest, context: grpc.ServicerContext
+    ) -> Iterator[wire.OwnEntry]:
+        """See registry.proto."""
+        peer = self._peers.of(context, ("lender",))
+        try:
+            for entry in self._registry.own(peer.code):
+                yield wire.OwnEntry(state=text_of(entry))
+        except Exception as error:  # noqa: BLE001
+            _end(context, error)
+
+    def Waiting(  # noqa: N802
+        self, request: wire.WaitingRequest, context: grpc.ServicerContext
+    ) -> Iterator[wire.WaitingItem]:
+        """See registry.proto."""
+        peer = self._peers.of(context, ("lender",))
+        try:
+            for item in self._registry.waiting(peer.code):
+                yield wire.WaitingItem(waiting=text_of(item))
+        except Exception as error:  # noqa: BLE001
+            _end(context, error)
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A registry that answers on `port` until `stop`."""
+
+    port: int
+    registry: Registry
+    _running: tls.Running
+    _database: Database
+    _ticker: _Ticker
+
+    def stop(self) -> None:
+        """End calls, ticker and database, in this order."""
+        self._running.stop()
+        self._ticker.stop()
+        self._database.close()
+
+
+def serve(
+    folder: Path,
+    address: str,
+    *,
+    database_url: str | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    random: Callable[[int], bytes] = os.urandom,
+    terms: Terms = TERMS,
+    batches: Batches | None = None,
+    tick_seconds: float = TICK_SECONDS,
+) -> Serving:
+    """Serve the list in an actor's folder at `address`. Settings not given are read from
+    `registry.toml` there, if it exists. Raises OperatorError; DamagedError serves nothing.
+    """
+    actor = read_actor(folder, "registry", clock())
+    kept = _settings(folder / SETTINGS)
+    url = database_url or kept.database or f"sqlite:///{folder / FILE}"
+    database = Database(url)
+    try:
+        registry = Registry(
+            database,
+            actor.identity,
+            actor.authority,
+            clock=clock,
+            random=random,
+            terms=terms,
+            batches=batches or kept.batches,
+        )
+        registry.tick()
+        ticker = _Ticker(registry, tick_seconds)
+        running = _listen(actor, address, registry, clock, ticker.wake)
+    except BaseException:
+        database.close()
+        raise
+    ticker.start()
+    return Serving(running.port, registry, running, database, ticker)
+
+
+def _listen(
+    actor: Actor,
+    address: str,
+    registry: Registry,
+    clock: Callable[[], datetime],
+    wake: Callable[[], None],
+) -> tls.Running:
+    service = Service(registry, tls.Peers(actor, clock), wake)
+    return tls.serve(actor, address, lambda server: _add(service, server))
+
+
+def _add(service: Service, server: grpc.Server) -> None:
+    add_RegistryServicer_to_server(service, server)  # type: ignore[no-untyped-call]
+
+
+class _Ticker:
+    """Calls `tick` now and then, and when woken; what fails is logged and tried again."""
+
+    def __init__(self, registry: Registry, seconds: float) -> None:
+        self._registry, self._seconds = registry, seconds
+        self._event, self._ended = threading.Event(), False
+        self._thread = threading.Thread(target=self._run, name="registry-tick", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Tick soon."""
+        self._event.set()
+
+    def stop(self) -> None:
+        """End, after a tick under way."""
+        self._ended = True
+        self._event.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ended:
+            self._event.wait(self._seconds)
+            self._event.clear()
+            if not self._ended:
+                self._tick()
+
+    def _tick(self) -> None:
+        try:
+            self._registry.tick()
+        except LianfangError as error:
+            _log.error("no new version: %s", error)
+        except Exception:  # noqa: BLE001
+            _log.exception("no new version")
+
+
+@dataclass(frozen=True)
+class _Settings:
+    database: str | None
+    batches: Batches
+
+
+def _settings(path: Path) -> _Settings:
+    if not path.exists():
+        return _Settings(None, Batches())
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        database = document.pop("database", None)
+        batches = Batches(**document.pop("batches", {}))
+        numbers = vars(batches).values()
+        if document or not all(type(one) is int and one >= 0 for one in numbers):
+            raise ValueError("unknown entries")
+        if not isinstance(database, str | None):
+            raise TypeError("database")
+    except (OSError, ValueError, TypeError) as error:
+        raise OperatorError(
+            f"{path} cannot be used",
+            remedy='it may hold database = "postgresql+psycopg://…" and [batches] with whole '
+            "numbers: seconds, contributors, days, kept",
+        ) from error
+    return _Settings(database, batches)
+
+
+def _end(context: grpc.ServicerContext, error: Exception) -> NoReturn:
+    """End a call by whose fault it was, telling no more than the sentence made for it."""
+    if isinstance(error, PeerError):
+        tls.refuse(context, grpc.StatusCode.INVALID_ARGUMENT, error.what)
+    if isinstance(error, OperatorError):
+        _log.error("%s", error)
+        tls.refuse(context, grpc.StatusCode.UNAVAILABLE, "the registry cannot answer now")
+    if not context.is_active():
+        raise error  # the caller is gone
+    _log.error("a call failed", exc_info=error)
+    tls.refuse(context, grpc.StatusCode.INTERNAL, "the registry failed on this call")

@@ -1,0 +1,31 @@
+"""The list's numbers, the same for every member: limits, delays, rates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Terms:
+    """`filings_a_day`: the base of a contributor's filing quota; it grows with verified entries.
+
+    A contributor is suspended from filing while, of the last `window_days`, its reversals are more
+    than `reversal_percent` of its approvals *and* at least `least_reversals`: one mistake in ten
+    filings must not silence a small lender.
+    """
+
+    filings_a_day: int = 200
+    disputes_a_day: int = 50
+    dispute_days: int = 20
+    reversal_percent: int = 2
+    least_reversals: int = 3
+    window_days: int = 365
+    verified_days: int = 90
+    bulk_entries: int = 10
+    bulk_days: int = 7
+    consent_days: int = 30
+    listing_days: int = 30
+
+
+TERMS = Terms()
+"""What DOMAIN §2 asks for, and our own numbers where it is silent."""

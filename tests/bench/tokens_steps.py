@@ -1,0 +1,125 @@
+"""What tokens cost for each item, step by step, beside what no lender can avoid."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from statistics import median
+
+import numpy as np
+
+from shared.tokens.evaluation import MOST_INPUTS, SUITE, Evaluation, blind, evaluate, finish
+from shared.tokens.group import random_numbers, scalars_of
+from shared.tokens.keys import KeySet, KeyShare
+from shared.tokens.oprf import finalize
+from shared.tokens.sharing import commitments, public_share, share
+from shared.tokens.sodium import Sodium
+
+QUORUM = (1, 3, 5)
+HOLDERS = 5
+
+
+@dataclass
+class Times:
+    """Processor microseconds of each step, one number a round."""
+
+    found: dict[str, list[float]] = field(default_factory=dict)
+
+    @contextmanager
+    def of(self, name: str) -> Iterator[None]:
+        """Measure all threads of this process during the block."""
+        start = time.process_time()
+        yield
+        self.found.setdefault(name, []).append((time.process_time() - start) * 1e6)
+
+    def each(self, items: int) -> dict[str, float]:
+        """Median over rounds, per item."""
+        return {name: median(values) / items for name, values in self.found.items()}
+
+
+def dealt(group: Sodium) -> tuple[KeySet, dict[int, KeyShare]]:
+    """A 3-of-5 key for measuring; no real key is made this way."""
+    coefficients = random_numbers(len(QUORUM), secrets.token_bytes)
+    committed, everyone = commitments(group, coefficients), range(1, HOLDERS + 1)
+    publics = tuple(public_share(group, committed, index).tobytes() for index in everyone)
+    keys = KeySet("bench", 1, 0, len(QUORUM), committed[0].tobytes(), publics)
+    return keys, {index: KeyShare(keys, index, share(coefficients, index)) for index in everyone}
+
+
+def inputs_of(start: int, stop: int, step: int = 1) -> list[bytes]:
+    """Inputs as long as those of resident identity numbers."""
+    return [b"bench|v1|cn_id|%018d" % (number * step) for number in range(start, stop)]
+
+
+def steps(rounds: int, items: int = MOST_INPUTS) -> dict[str, float]:
+    """Microseconds per item of every step, `unavoidable_us` measured in the same rounds."""
+    group, times = Sodium(), Times()
+    keys, shares = dealt(group)
+    for number in range(rounds):
+        inputs = inputs_of(number * items, (number + 1) * items)
+        with times.of("blind"):
+            own = blind(group, keys, inputs, secrets.token_bytes)
+        request, answers = own.request(QUORUM), {}
+        for index in QUORUM:
+            with times.of("evaluate"):
+                answers[index] = evaluate(group, shares[index], request, secrets.token_bytes)
+        with times.of("finish"):
+            finish(group, keys, own, request, answers, inputs)
+        _parts(group, times, inputs, answers)
+    return _named(times.each(items))
+
+
+def _parts(
+    group: Sodium, times: Times, inputs: list[bytes], answers: dict[int, Evaluation]
+) -> None:
+    rows = [answer.points[-len(inputs) :] for answer in answers.values()]
+    numbers = scalars_of(random_numbers(len(inputs), secrets.token_bytes))
+    uniform = SUITE.uniform(inputs)
+    with times.of("unavoidable"):
+        elements = group.from_uniform(uniform)
+        for _ in range(2):
+            elements = group.multiply(elements, numbers)
+    with times.of("combine"):
+        group.add(group.add(rows[0], rows[1]), rows[2])
+    with times.of("unblind"):
+        finalize(inputs, group.multiply(elements, numbers))
+    with times.of("total"):
+        group.total(elements)
+
+
+def _named(each: dict[str, float]) -> dict[str, float]:
+    """`verify`: the proofs and both sums; `lender`: everything a lender does."""
+    proofs_and_sum = each["finish"] - each["combine"] - each["unblind"]
+    lender = each["blind"] + each["finish"]
+    verify = proofs_and_sum + each["total"]
+    return {
+        "blind_us": each["blind"] - each["total"],
+        "holder_us": each["evaluate"],
+        "combine_us": each["combine"],
+        "verify_us": verify,
+        "finalise_us": each["unblind"],
+        "lender_us": lender,
+        "lender_unverified_us": lender - verify,
+        "unavoidable_us": each["unavoidable"],
+    }
+
+
+def two_cores(items: int) -> float:
+    """How many times faster two threads multiply than one, by the clock: on an idle machine near 2,
+    on a busy one below. Best of nine each, in turn.
+    """
+    numbers = scalars_of(random_numbers(items, secrets.token_bytes))
+    points = Sodium().multiply_base(numbers)
+    with ThreadPoolExecutor(2) as pool:
+        sides = {"one": Sodium(), "two": Sodium(pool.map)}
+        best = dict.fromkeys(sides, np.inf)
+        for _ in range(9):
+            for name, group in sides.items():
+                start = time.perf_counter()
+                group.multiply(points, numbers)
+                best[name] = min(best[name], time.perf_counter() - start)
+    return float(best["one"] / best["two"])

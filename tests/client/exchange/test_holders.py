@@ -1,0 +1,407 @@
+"""A lender and its key holders: right outputs whoever fails, and whoever lies is named."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from base64 import b64decode
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from client.exchange.doors import HolderFailedError, RemoteDoor
+from client.exchange.holders import Asking, Holders, TooFewHoldersError
+from client.exchange.pins import FILE
+from server.authority import issue
+from shared.errors import OperatorError, PeerError
+from shared.secure_sum.encoding import text_of
+from shared.tokens.evaluation import SUITE, Evaluation, Request
+from shared.tokens.group import scalars_of
+from shared.tokens.oprf import finalize
+from shared.tokens.sharing import combine
+from shared.tokens.signed_evaluation import check_evaluation_signature, sign_evaluation
+from shared.tokens.signed_keys import SignedKeys, check_signed, confirm, gathered
+from shared.wire import keyholder_pb2 as wire
+from tests.identities import fixed_random
+from tests.server.keyholder.key_holders import (
+    AUTHORITY,
+    CONTEXT,
+    GROUP,
+    NOW,
+    TRUST,
+    Local,
+    LocalDoor,
+    locals_of,
+    relay_between,
+    served,
+    transport_of,
+)
+
+ASKING = Asking("portfolio", "job 1")
+INPUTS = [f"{CONTEXT}|v1|phone|{number}".encode() for number in range(20)]
+
+
+@pytest.fixture
+def holders(tmp_path: Path) -> dict[str, Local]:
+    return locals_of(tmp_path)
+
+
+@pytest.fixture
+def signed(holders: dict[str, Local]) -> SignedKeys:
+    return relay_between(holders).generate()
+
+
+def lender(holders: dict[str, Local], own: Path, **options: object) -> Holders:
+    doors = {code: LocalDoor(one) for code, one in holders.items()}
+    return Holders(
+        doors,
+        own,
+        CONTEXT,
+        TRUST,
+        GROUP,
+        fixed_random("lender"),
+        pause=lambda seconds: None,
+        **options,  # type: ignore[arg-type]
+    )
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    return tmp_path / "L01" / "own"
+
+
+@pytest.fixture
+def client(holders: dict[str, Local], signed: SignedKeys, own: Path) -> Iterator[Holders]:
+    made = lender(holders, own)
+    yield made
+    made.close()
+
+
+def expected(holders: dict[str, Local], keys: bytes, inputs: list[bytes] = INPUTS) -> np.ndarray:
+    """What the whole key gives, which nobody has but this test."""
+    shares = [one.holder.shares.active(keys) for one in holders.values()]
+    key = combine({share.index: share.secret for share in shares[:2] if share})
+    elements = GROUP.multiply(SUITE.hash_to_group(GROUP, inputs), scalars_of([key]))
+    return finalize(inputs, elements)
+
+
+def lying(holder: Local, *, rows: slice, every: bool = False):
+    """Answers whose rows are other points, rightly signed; also when all have to be proven."""
+
+    def wrong(request: wire.EvaluateRequest, reply: wire.EvaluateReply) -> wire.EvaluateReply:
+        if request.every and not every:
+            return reply
+        points = np.frombuffer(reply.points, np.uint8).reshape(-1, 32).copy()
+        points[rows] = points[::-1][rows]
+        asked = np.frombuffer(request.points, np.uint8).reshape(-1, 32)
+        sent = Request(request.keys, tuple(request.quorum), asked, request.every)
+        answer = Evaluation(points, reply.proof)
+        private = holder.holder.actor.identity.private
+        signature = sign_evaluation(private, sent, answer)
+        return wire.EvaluateReply(points=points.tobytes(), proof=reply.proof, signature=signature)
+
+    return wrong
+
+
+def test_outputs_are_the_keys_whatever_order_and_repeats(
+    client: Holders, holders: dict[str, Local], signed: SignedKeys
+) -> None:
+    """Row by row what the whole key gives, also for inputs that stand there twice."""
+    inputs = [INPUTS[3], INPUTS[1], INPUTS[3]]
+    assert np.array_equal(
+        client.outputs(inputs, ASKING), expected(holders, signed.keys.name, inputs)
+    )
+    assert client.outputs([], ASKING).shape == (0, 64)
+
+
+def test_one_input_alone(client: Holders, holders: dict[str, Local], signed: SignedKeys) -> None:
+    """A single lookup, which has no check row."""
+    found = client.outputs(INPUTS[:1], ASKING)
+    assert np.array_equal(found, expected(holders, signed.keys.name, INPUTS[:1]))
+
+
+def test_large_books_go_in_batches_with_progress(
+    holders: dict[str, Local], signed: SignedKeys, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More inputs than a request takes are asked in several, and told as they are done."""
+    monkeypatch.setattr("client.exchange.holders.MOST_INPUTS", 7)
+    done: list[int] = []
+    left: list[tuple[str, int, tuple[str, ...]]] = []
+    made = lender(
+        holders,
+        own,
+        leaving=lambda asking, points, codes: left.append((asking.purpose, points, codes)),
+    )
+    found = made.outputs(INPUTS, ASKING, progress=done.append)
+    made.close()
+    assert np.array_equal(found, expected(holders, signed.keys.name))
+    assert done == [7, 7, 6]
+    assert [entry[:2] for entry in left] == [("portfolio", 8)] * 3
+    assert {code for *_, codes in left for code in codes} == {"K1", "K2", "K3"}
+
+
+def test_a_holder_killed_in_the_middle_costs_nothing(
+    holders: dict[str, Local],
+    signed: SignedKeys,
+    own: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Batches under way go on with another quorum, are right, and are charged once at each."""
+    monkeypatch.setattr("client.exchange.holders.MOST_INPUTS", 7)
+    one = holders["K2"]
+
+    def dies() -> None:
+        one.down = one.calls >= 1
+
+    one.before = dies
+    made = lender(holders, own)
+    with caplog.at_level(logging.WARNING, "lianfang.client"):
+        found = made.outputs(INPUTS, ASKING)
+    made.close()
+    assert np.array_equal(found, expected(holders, signed.keys.name))
+    assert "key holder K2: it does not answer; another one is asked" in caplog.text
+    for code in ("K1", "K3"):
+        used = holders[code].holder.quotas.used("L01", "portfolio", one.clock().date())
+        assert used <= 24, code
+
+
+def test_too_few_holders_are_named(client: Holders, holders: dict[str, Local]) -> None:
+    """With two of three gone the error says who and why; they come back and all goes on."""
+    client.outputs(INPUTS, ASKING)
+    holders["K1"].down = holders["K3"].down = True
+    with pytest.raises(TooFewHoldersError, match="K1: it does not answer; K3: it does not answer"):
+        client.outputs(INPUTS, ASKING)
+    holders["K1"].down = False
+    client.outputs(INPUTS, ASKING)
+
+
+def test_a_used_up_quota_is_said_and_not_waited_for(tmp_path: Path, own: Path) -> None:
+    """Enumeration through an honest client ends at the holders' quotas, by name."""
+    limited = locals_of(tmp_path, quotas={"portfolio": 16})
+    relay_between(limited).generate()
+    made = lender(limited, own)
+    for number in range(3):  # 3 holders x 16 points / (2 holders a request x 8 points)
+        made.outputs([b"sequential %d" % number], ASKING)
+    with pytest.raises(TooFewHoldersError, match="quota of 16 points a day for portfolio"):
+        made.outputs([b"sequential 3"], ASKING)
+    made.close()
+
+
+@pytest.mark.parametrize("every", [False, True], ids=["once", "always"])
+@pytest.mark.parametrize("rows", [slice(10, 50), slice(-1, None)], ids=["some", "checked"])
+def test_a_lying_holder_is_named_with_its_signed_answer(
+    client: Holders,
+    holders: dict[str, Local],
+    signed: SignedKeys,
+    own: Path,
+    rows: slice,
+    every: bool,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Whether it lies in proven rows or others, once or always: outputs are right, the holder is
+    named and not asked again, and its signature of the wrong answer is on disk.
+    """
+    liar = holders["K1"]
+    liar.wrong = lying(liar, rows=rows, every=every)
+    with caplog.at_level(logging.WARNING, "lianfang.client"):
+        found = client.outputs(INPUTS, ASKING)
+    assert np.array_equal(found, expected(holders, signed.keys.name))
+    assert "key holder K1 answered wrongly" in caplog.text
+    (path,) = (own / "evidence").glob("holder-K1-*.json")
+    kept = json.loads(path.read_text())
+    answer = kept["answers"][0]
+    sent = Request(
+        b64decode(answer["keys"]),
+        tuple(answer["quorum"]),
+        np.frombuffer(b64decode(answer["asked"]), np.uint8).reshape(-1, 32),
+        answer["every"],
+    )
+    said = Evaluation(
+        np.frombuffer(b64decode(answer["answered"]), np.uint8).reshape(-1, 32),
+        b64decode(answer["proof"]),
+    )
+    public = liar.holder.actor.identity.member.public
+    check_evaluation_signature(public, sent, said, b64decode(answer["signature"]))
+    calls = liar.calls
+    client.outputs(INPUTS[:2], ASKING)
+    assert liar.calls == calls
+    assert not any(text.decode() in path.read_text() for text in INPUTS)
+
+
+def test_without_the_check_a_lie_would_be_believed(
+    client: Holders,
+    holders: dict[str, Local],
+    signed: SignedKeys,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Positive control: with the sum check left out, the same lie gives wrong outputs."""
+    holders["K1"].wrong = lying(holders["K1"], rows=slice(50, 60))
+    monkeypatch.setattr("shared.tokens.evaluation._check_sum", lambda group, elements: None)
+    found = client.outputs(INPUTS, ASKING)
+    assert not np.array_equal(found, expected(holders, signed.keys.name))
+
+
+def test_an_answer_not_signed_by_its_holder_is_no_answer(
+    client: Holders, holders: dict[str, Local], signed: SignedKeys
+) -> None:
+    """So nothing can be put into a holder's mouth, and another quorum is asked."""
+    holders["K1"].wrong = lambda request, reply: wire.EvaluateReply(
+        points=reply.points, proof=reply.proof, signature=bytes(64)
+    )
+    found = client.outputs(INPUTS, ASKING)
+    assert np.array_equal(found, expected(holders, signed.keys.name))
+
+
+def test_a_renewal_in_between_is_followed(
+    client: Holders, holders: dict[str, Local], signed: SignedKeys
+) -> None:
+    """The old key set is stale everywhere; outputs stay the same under the new shares."""
+    before = client.outputs(INPUTS, ASKING)
+    renewed = relay_between(holders).refresh()
+    assert np.array_equal(client.outputs(INPUTS, ASKING), before)
+    assert client.key_sets()[1].keys == renewed.keys
+
+
+def test_both_epochs_are_asked_after_a_rotation(
+    client: Holders, holders: dict[str, Local], signed: SignedKeys
+) -> None:
+    """The last epoch unless another is asked for; one that is not in use is named."""
+    old = client.outputs(INPUTS, ASKING)
+    second = relay_between(holders).rotate()
+    client.key_sets()
+    new = client.outputs(INPUTS, ASKING)
+    assert np.array_equal(new, expected(holders, second.keys.name))
+    assert np.array_equal(client.outputs(INPUTS, ASKING, epoch=1), old)
+    with pytest.raises(OperatorError, match="epoch 7 is not in use; in use: 1, 2"):
+        client.outputs(INPUTS, ASKING, epoch=7)
+
+
+def test_the_key_of_an_epoch_is_believed_once(
+    client: Holders, holders: dict[str, Local], own: Path, tmp_path: Path
+) -> None:
+    """Other keys for a known epoch, signed by all the same holders, are refused and kept; a lender
+    that has pinned none would believe them (control).
+    """
+    client.key_sets()
+    again = locals_of(tmp_path / "again")
+    for code, one in again.items():
+        one.holder.store.close()
+        for name in ("certificate.crt", "own/identity.key", "transport.crt", "own/transport.key"):
+            (one.folder / name).write_bytes((holders[code].folder / name).read_bytes())
+        (one.folder / "keyholder.sqlite").unlink()
+        one.holder = one._join()
+    other = relay_between(again).generate()
+    for code, one in holders.items():
+        one.describe = again[code].describe  # type: ignore[method-assign]
+    restarted = lender(holders, own)
+    with pytest.raises(PeerError, match="public key of epoch 1"):
+        restarted.key_sets()
+    restarted.close()
+    assert list((own / "evidence").glob("keys-1-*.json"))
+    newcomer = lender(holders, tmp_path / "L02" / "own")
+    assert newcomer.key_sets()[1].keys == other.keys
+    newcomer.close()
+
+
+def test_keys_without_all_signatures_are_not_believed(
+    client: Holders, holders: dict[str, Local], signed: SignedKeys, own: Path
+) -> None:
+    """One holder's signature short, or of other holders than the settings name."""
+    a, b, _ = signed.signatures
+    for shown in (
+        replace(signed, signatures=(a, b, a)),
+        replace(signed, holders=("K1", "K2", "K9")),
+        replace(signed, keys=replace(signed.keys, context="Another")),
+    ):
+        description = wire.Description(keys=[text_of(shown)])
+        for one in holders.values():
+            one.describe = lambda description=description: description  # type: ignore
+        with pytest.raises(PeerError):
+            client.key_sets()
+    assert not (own / FILE).exists()
+
+
+def test_shares_of_two_keys_are_not_believed_whoever_signed(
+    client: Holders, holders: dict[str, Local], signed: SignedKeys, own: Path
+) -> None:
+    """All holders together cannot give each quorum a key of its own."""
+    mixed = replace(signed.keys, shares=(*signed.keys.shares[:2], signed.keys.public))
+    said = [confirm(one.holder.actor.identity, mixed, signed.holders) for one in holders.values()]
+    shown = gathered(said, signed.certificates)
+    check_signed(shown, TRUST)
+    for one in holders.values():
+        one.describe = lambda: wire.Description(keys=[text_of(shown)])  # type: ignore
+    with pytest.raises(PeerError, match="not of one key"):
+        client.key_sets()
+    assert not (own / FILE).exists()
+
+
+def test_one_holder_that_shows_nonsense_stops_nobody(
+    client: Holders, holders: dict[str, Local], signed: SignedKeys
+) -> None:
+    """Garbage, or wrong signatures, from one of three: the two others' key set is used."""
+    wrong = replace(signed, signatures=(bytes(64),) * 3)
+    for text in (b"{", text_of(wrong)):
+        holders["K1"].describe = lambda text=text: wire.Description(keys=[text])  # type: ignore
+        assert client.key_sets()[1].keys == signed.keys
+        assert client.outputs(INPUTS[:3], ASKING).shape == (3, 64)
+
+
+def test_a_renewed_certificate_takes_the_place_of_the_old(
+    client: Holders, holders: dict[str, Local], signed: SignedKeys
+) -> None:
+    """A holder shows its certificate of today; the key set stays the one that is pinned."""
+    client.key_sets()
+    one = holders["K2"].holder.actor.identity
+    renewed = issue(
+        AUTHORITY, "K2", "keyholder", one.member.public, days=200, now=NOW, random=os.urandom
+    )
+    shown = signed.with_certificate(replace(one.member, certificate=renewed))
+    holders["K2"].describe = lambda: wire.Description(keys=[text_of(shown)])  # type: ignore
+    assert client.key_sets()[1] == shown != signed
+
+
+def test_a_holder_that_is_behind_does_no_harm(
+    client: Holders, holders: dict[str, Local], signed: SignedKeys
+) -> None:
+    """It shows the generation before, whose key is the same: the others' is used."""
+    relay_between(holders).refresh()
+    old = wire.Description(keys=[text_of(signed)])
+    client.key_sets()
+    holders["K2"].describe = lambda: old  # type: ignore[method-assign]
+    assert client.key_sets()[1].keys.generation == 2
+
+
+def test_damaged_pins_are_not_forgotten(
+    client: Holders, holders: dict[str, Local], own: Path
+) -> None:
+    """A lender whose keys.json cannot be read stops instead of believing anew."""
+    client.key_sets()
+    (own / FILE).write_text("[")
+    with pytest.raises(OperatorError, match="is damaged"):
+        lender(holders, own)
+
+
+def test_over_tls_a_stopped_holder_is_replaced(tmp_path: Path, own: Path) -> None:
+    """The whole way over mutual TLS: three of five, one of them stopped between two lookups."""
+    with served(tmp_path, 3, 5) as (running, relay):
+        relay.generate()
+        transport = transport_of("L01")
+        doors = {
+            code: RemoteDoor(code, f"127.0.0.1:{one.port}", transport, seconds=20)
+            for code, one in running.items()
+        }
+        made = Holders(doors, own, CONTEXT, TRUST, GROUP, fixed_random("tls"))
+        before = made.outputs(INPUTS, ASKING)
+        running.pop("K1").stop()
+        assert np.array_equal(made.outputs(INPUTS, ASKING), before)
+        with pytest.raises(HolderFailedError, match="does not answer"):
+            doors["K1"].describe()
+        made.close()
+        for door in doors.values():
+            door.close()

@@ -1,0 +1,412 @@
+"""`lianfang-client list …` and `screen` against key holders and a registry on loopback."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from client.cli import main
+from client.exchange.subjects import canonical_all
+from shared.errors import OperatorError
+from tests.exchange_parties import (
+    CHECKER,
+    MAKER,
+    PEOPLE,
+    TERMS,
+    TWO,
+    Parties,
+    open_epoch,
+    parties,
+)
+
+
+@pytest.fixture(scope="module")
+def everybody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parties]:
+    with parties(tmp_path_factory.mktemp("exchange")) as found:
+        yield found
+
+
+@pytest.fixture
+def exchange(everybody: Parties, capsys: pytest.CaptureFixture[str]) -> Parties:
+    """With an epoch that is open; tests use people of their own."""
+    everybody.capture = capsys
+    if not (everybody.lender("L03") / "own" / "registry" / "checkpoint.json").exists():
+        open_epoch(everybody)
+    return everybody
+
+
+def check(exchange: Parties, code: str, number: int, status: int) -> dict[str, object]:
+    words = ("list", "check", "--resident-id", PEOPLE[number].resident_id)
+    found = exchange.asked(code, *words, status=status)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_an_entry_answers_after_another_person_approved_and_never_says_decline(
+    exchange: Parties,
+) -> None:
+    """Filed: no hit, and it says what it waits for. Approved: a hit elsewhere, to be reviewed."""
+    entry = exchange.file("L01", PEOPLE[0])
+    exchange.synced("L02")
+    assert check(exchange, "L02", 0, 0)["hit"] is False
+    (own,) = [e for e in exchange.asked("L01", "list", "own", status=1) if e["entry"] == entry]
+    assert own["waits_for"] == "this lender's checker (list approve)"
+    exchange.run("L01", "list", "approve", entry, "--operator", CHECKER)
+    exchange.synced("L02")
+    found = check(exchange, "L02", 0, 1)
+    assert found["entries"] == [entry]
+    assert found["answer"]["hit_class"] == "fraud_confirmed"
+    assert found["answer"]["action_hint"] == "review"
+    assert check(exchange, "L02", 1, 0)["hit"] is False
+
+
+def test_whoever_filed_cannot_approve_under_whatever_spelling(exchange: Parties) -> None:
+    """The same person is refused here, before anything leaves; another one is not."""
+    entry = exchange.file("L01", PEOPLE[2])
+    for name in (MAKER, "  li  NA ", "Ｌｉ Ｎａ"):
+        told = exchange.run("L01", "list", "approve", entry, "--operator", name, status=2)
+        assert "filed by this very person" in told
+        assert "another person" in told
+    assert "nothing of another person" in exchange.run(
+        "L01", "list", "approve", "--operator", MAKER
+    )
+    exchange.run("L01", "list", "approve", entry, "--operator", CHECKER)
+
+
+def test_severity_three_waits_for_a_second_institution_that_knows_the_subject(
+    exchange: Parties, tmp_path: Path
+) -> None:
+    """A second lender approves on evidence of its own, about a subject it can name itself."""
+    entry = exchange.listed("L01", PEOPLE[3], "--severity", "3")
+    exchange.synced("L02")
+    assert check(exchange, "L02", 3, 0)["hit"] is False
+    waiting = exchange.asked("L02", "list", "waiting", status=1)
+    assert [one["name"] for one in waiting if one["kind"] == "entry"] == [entry]
+    ours = tmp_path / "ours.txt"
+    ours.write_text("our own case")
+    words = ("list", "approve", entry, "--operator", CHECKER, "--evidence-file", ours)
+    told = exchange.run("L02", *words, "--resident-id", PEOPLE[4].resident_id, status=2)
+    assert "another subject" in told
+    exchange.run("L02", *words, "--resident-id", PEOPLE[3].resident_id)
+    exchange.synced("L02")
+    assert check(exchange, "L02", 3, 1)["answer"]["severity"] == 3
+
+
+def test_a_dispute_flags_the_answer_and_a_correction_ends_it(
+    exchange: Parties, tmp_path: Path
+) -> None:
+    """Disputed by one lender, seen as such by all, resolved by the contributor, gone."""
+    entry = exchange.listed("L01", PEOPLE[5])
+    exchange.synced("L03")
+    letter = tmp_path / "letter.txt"
+    letter.write_text("it was not me")
+    named = check(exchange, "L03", 5, 1)["entries"]
+    assert named == [entry]
+    words = ("--grounds", "wrong_person", "--evidence-file", letter)
+    exchange.run("L03", "list", "dispute", entry, *words, *TWO)
+    exchange.synced("L02")
+    assert check(exchange, "L02", 5, 1)["answer"]["disputed"] is True
+    rows = exchange.asked("L01", "list", "own", status=1)
+    (waits,) = [row["waits_for"] for row in rows if row["entry"] == entry]
+    assert waits.startswith("the outcome of a dispute by ")
+    words = ("list", "resolve", entry, "--outcome", "corrected", "--statement", letter)
+    exchange.run("L01", *words, *TWO)
+    exchange.synced("L02")
+    assert check(exchange, "L02", 5, 0)["hit"] is False
+
+
+def test_what_is_withdrawn_answers_no_more_and_is_forgotten_at_home(exchange: Parties) -> None:
+    """After a withdrawal the lender has no record of the subject, and may file it anew."""
+    entry = exchange.listed("L02", PEOPLE[6])
+    told = exchange.run(
+        "L02", "list", "withdraw", entry, "--cause", "mistake",
+        "--operator", MAKER, "--checker", MAKER, status=2,
+    )  # fmt: skip
+    assert "same person" in told
+    assert exchange.run("L02", "list", "withdraw", entry, "--cause", "mistake", *TWO) == (
+        "withdrawn\n"
+    )
+    exchange.synced("L03")
+    assert check(exchange, "L03", 6, 0)["hit"] is False
+    exchange.file("L02", PEOPLE[6])
+
+
+def test_a_subject_is_not_filed_twice_by_mistake(exchange: Parties) -> None:
+    """The same subject and reason again is refused and the entry named; another reason is not."""
+    entry = exchange.file("L01", PEOPLE[7])
+    evidence = f"forged_document={exchange.folder / 'case.txt'}"
+    words = ("list", "file", "--resident-id", PEOPLE[7].resident_id, "--operator", MAKER)
+    told = exchange.run("L01", *words, *TERMS, "--evidence", evidence, status=2)
+    assert entry in told
+    exchange.file("L01", PEOPLE[7], "--reason", "F103")
+
+
+def test_a_file_of_subjects_is_filed_whole_or_not_at_all(exchange: Parties, tmp_path: Path) -> None:
+    """One wrong cell: line, column, masked value and remedy, and nothing is sent. Rows have terms
+    of their own.
+    """
+    cases = tmp_path / "cases.csv"
+    wrong = PEOPLE[9].resident_id[:-1] + ("1" if PEOPLE[9].resident_id[-1] != "1" else "2")
+    (tmp_path / "a.txt").write_text("a")
+    (tmp_path / "b.txt").write_text("b")
+
+    def write(second: str, header: str = "身份证号") -> None:
+        rows = [
+            (header, "手机号", "reason", "evidence"),
+            (PEOPLE[8].resident_id, PEOPLE[8].phone, "F103", "contact_record=a.txt"),
+            (second, "", "F102", "first_payment_missed=a.txt;statement=b.txt"),
+        ]
+        text = io.StringIO()
+        csv.writer(text).writerows(rows)
+        cases.write_text(text.getvalue())
+
+    words = ("list", "file", "--subjects", cases, "--operator", MAKER, *TERMS)
+    write(wrong)
+    told = exchange.run("L01", *words, status=2)
+    assert "line 3, 身份证号" in told
+    assert "check character" in told
+    assert wrong not in told
+    write(PEOPLE[9].resident_id, "number")
+    assert "'number'" in exchange.run("L01", *words, status=2)
+    before = exchange.asked("L01", "list", "own", status=1)
+    write(PEOPLE[9].resident_id)
+    filed = exchange.asked("L01", *words)
+    assert [row["refused"] for row in filed] == [None, None]
+    after = exchange.asked("L01", "list", "own", status=1)
+    assert len(after) == len(before) + 2  # type: ignore[arg-type]
+
+
+def test_a_value_may_come_from_standard_input(
+    exchange: Parties, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Written as - it is read there, a line each, and is no part of the command."""
+    exchange.listed("L01", PEOPLE[10])
+    exchange.synced("L02")
+    monkeypatch.setattr(
+        sys, "stdin", io.StringIO(f"{PEOPLE[10].resident_id}\n{PEOPLE[10].phone}\n")
+    )
+    exchange.run("L02", "list", "check", "--resident-id", "-", "--kind", "phone", "--value", "-",
+                 status=1)  # fmt: skip
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    assert "standard input ended" in exchange.run("L02", "list", "check", "--phone", "-", status=2)
+
+
+def book_of(path: Path, numbers: range, header: str = "resident_id") -> Path:
+    lines = [f"客户号,{header}", *(f"D{n},{PEOPLE[n].resident_id}" for n in numbers)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_book_is_screened_and_again_without_a_network(
+    exchange: Parties, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hits by line and customer reference in a file without identifiers; the second time no
+    message leaves.
+    """
+    exchange.listed("L01", PEOPLE[11])
+    exchange.synced("L03")
+    book, hits = book_of(tmp_path / "book.csv", range(11, 16)), tmp_path / "hits.csv"
+    first = exchange.asked("L03", "screen", book, "--out", hits, status=1)
+    assert isinstance(first, dict)
+    assert (first["rows"], first["hits"], first["tokens_asked"]) == (5, 1, 5)
+    (row,) = csv.DictReader(hits.read_text(encoding="utf-8-sig").splitlines())
+    assert (row["line"], row["customer_ref"], row["action_hint"]) == ("2", "D11", "review")
+    assert PEOPLE[11].resident_id not in hits.read_text(encoding="utf-8-sig")
+    outbox = exchange.lender("L03") / "own" / "outbox.jsonl"
+    left = outbox.read_bytes()
+    again = exchange.asked("L03", "screen", book, "--out", hits, status=1)
+    assert isinstance(again, dict)
+    assert (again["hits"], again["tokens_asked"]) == (1, 0)
+    assert outbox.read_bytes() == left
+    clean = book_of(tmp_path / "clean.csv", range(12, 16))
+    assert "0 hits" in exchange.run("L03", "screen", clean, "--out", hits)
+
+
+def test_an_old_copy_of_the_list_is_told(
+    exchange: Parties, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A lookup in it still answers, and says what it may miss; a fresh one says nothing."""
+    words = ["list", "check", "--resident-id", PEOPLE[17].resident_id]
+    words += ["--folder", str(exchange.lender("L03"))]
+    assert main(words) == 0
+    assert "days old" not in capsys.readouterr().err
+    monkeypatch.setattr("client.exchange.desk.Desk.age", timedelta(days=5))
+    assert main(words) == 0
+    assert "5 days old" in capsys.readouterr().err
+
+
+def test_an_address_without_a_home_still_has_its_building() -> None:
+    """Two identifiers where there are two, one where there is one, none where it is no address."""
+    home = [("address", "北京市朝阳区建国路88号1号楼2单元301室")]
+    assert len(canonical_all(home, date(2031, 5, 6))) == 2
+    assert len(canonical_all([("address", "北京市朝阳区建国路88号")], date(2031, 5, 6))) == 1
+    with pytest.raises(OperatorError):
+        canonical_all([("address", "-")], date(2031, 5, 6))
+
+
+def test_a_book_without_identifiers_says_which_headers_there_are(
+    exchange: Parties, tmp_path: Path
+) -> None:
+    """And how to name the column; named, it is read."""
+    book, hits = book_of(tmp_path / "book.csv", range(12, 14), "ID_NO"), tmp_path / "hits.csv"
+    told = exchange.run("L03", "screen", book, "--out", hits, status=2)
+    assert "no column holds an identifier" in told
+    assert "'ID_NO'" in told
+    exchange.run("L03", "screen", book, "--out", hits, "--column", "resident_id=ID_NO")
+
+
+def test_everything_that_left_is_in_the_outbox_in_plain_words(
+    exchange: Parties, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """To whom, for what, how much; and no identifier or operator."""
+    exchange.listed("L02", PEOPLE[16])
+    assert main(["outbox", str(exchange.lender("L02")), "--json"]) == 0
+    lines = json.loads(capsys.readouterr().out)
+    told = [(one["kind"], one["stage"], one["purpose"]) for one in lines[-6:]]
+    points = "filing: 8 blinded points, looking random to the holder"
+    assert ("points", points) in {(kind, purpose) for kind, _, purpose in told}
+    assert ("events", "to R1", "signed events for the list: 1 File") in told
+    assert ("events", "to R1", "signed events for the list: 1 Approve") in told
+    assert {one["size"] for one in lines if one["kind"] == "events"} <= {16384, 16385, 16386}
+    text = (exchange.lender("L02") / "own" / "outbox.jsonl").read_text()
+    assert PEOPLE[16].resident_id not in text
+    assert MAKER not in text
+    assert main(["outbox", str(exchange.lender("L02"))]) == 0
+    page = capsys.readouterr().out
+    assert "blinded points" in page
+    assert "list events" in page
+    assert "the chain of" in page
+
+
+def test_one_key_holder_down_is_told_and_another_asked(
+    exchange: Parties, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With one address dead the answer is the same; with two it says which and that nothing was
+    looked up.
+    """
+    path = exchange.lender("L03") / "exchange.toml"
+    right = path.read_text()
+    monkeypatch.setattr("client.exchange.holders._ROUNDS", 1)
+    addresses = [f"127.0.0.1:{holder.port}" for holder in exchange.holders.values()]
+    try:
+        path.write_text(right.replace(addresses[0], "127.0.0.1:9"))
+        assert check(exchange, "L03", 17, 0)["hit"] is False
+        path.write_text(
+            right.replace(addresses[0], "127.0.0.1:9").replace(addresses[1], "127.0.0.1:9")
+        )
+        words = ("list", "check", "--resident-id", PEOPLE[18].resident_id)
+        told = exchange.run("L03", *words, status=2)
+        assert "remedy" in told
+        assert PEOPLE[18].resident_id not in told
+    finally:
+        path.write_text(right)
+    assert check(exchange, "L03", 18, 0)["hit"] is False
+
+
+def test_what_is_filed_while_the_registry_is_down_is_kept_and_sent_later(
+    exchange: Parties, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is lost and nothing filed twice."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    path = exchange.lender("L01") / "exchange.toml"
+    right = path.read_text()
+    evidence = f"forged_document={exchange.folder / 'case.txt'}"
+    words = ("list", "file", "--resident-id", PEOPLE[19].resident_id, "--operator", MAKER)
+    words = (*words, *TERMS, "--evidence", evidence)
+    try:
+        path.write_text(right.replace(f":{exchange.registry.port}", ":9"))
+        told = exchange.run("L01", *words, status=2)
+        assert "kept and sent later" in told
+    finally:
+        path.write_text(right)
+    assert "list sync" in exchange.run("L01", *words, status=2)
+    before = exchange.asked("L01", "list", "own", status=1)
+    synced = exchange.asked("L01", "list", "sync")
+    assert isinstance(synced, dict)
+    assert synced["sent"] == 1
+    after = exchange.asked("L01", "list", "own", status=1)
+    assert len(after) == len(before) + 1  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("command", ["sync", "own", "waiting"])
+def test_a_folder_that_is_no_lender_of_the_exchange_is_named(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is missing, and what to do."""
+    assert main(["list", command, "--folder", str(tmp_path)]) == 2
+    told = capsys.readouterr().err
+    assert "no file exchange.toml" in told
+    assert "--folder" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--resident-id", "110105194912310021"), "check character"),
+        (("--reason", "F999"), "F103 skip"),
+        (("--evidence", "forged_document=nowhere.pdf"), "nowhere.pdf cannot be read"),
+        (("--evidence", "nowhere.pdf"), "KIND=FILE"),
+        (("--notice", "letter"), "CHANNEL:DATE"),
+        (("--event-date", "5.1.2026"), "2026-01-31"),
+        (("--confidence", "sure"), "adjudicated"),
+        (("--operator", "  "), "no name"),
+        (("--kind", "phone"), "pairs"),
+    ],
+)
+def test_a_wrong_word_of_a_filing_says_what_is_expected(
+    exchange: Parties, words: tuple[str, ...], told: str
+) -> None:
+    """And nothing is sent: the outbox stays as it is."""
+    outbox = exchange.lender("L01") / "own" / "outbox.jsonl"
+    before = outbox.read_bytes()
+    case = ("--evidence", f"statement={exchange.folder}/case.txt")
+    evidence = () if words[0] == "--evidence" else case
+    who = () if words[0] == "--resident-id" else ("--resident-id", PEOPLE[20].resident_id)
+    given = ("list", "file", "--operator", MAKER, *who, *TERMS, *evidence, *words)
+    assert told in exchange.run("L01", *given, status=2)
+    assert outbox.read_bytes() == before
+
+
+def test_being_overdue_alone_cannot_be_listed(exchange: Parties) -> None:
+    """The listing test is made here, before anything is sent."""
+    evidence = f"overdue_record={exchange.folder / 'case.txt'}"
+    who = ("--resident-id", PEOPLE[21].resident_id, "--operator", MAKER)
+    told = exchange.run("L01", "list", "file", *who, *TERMS, "--evidence", evidence, status=2)
+    assert "overdue alone" in told
+
+
+def test_a_rotation_refiles_every_entry_and_loses_no_answer(
+    exchange: Parties, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the new epoch, after all have re-filed and the old one is retired, the hit is still there;
+    before it is consented to, nothing changes. This test is the last: it changes the epoch.
+    """
+    exchange.listed("L03", PEOPLE[22])
+    exchange.relay.rotate()
+    opened = exchange.asked("L01", "list", "open-epoch", *TWO)
+    assert isinstance(opened, dict)
+    exchange.run("L02", "list", "consent", opened["events"][0], *TWO)
+    for code in ("L01", "L02", "L03"):
+        exchange.synced(code)
+        assert "list refile" in exchange.run(code, "list", "own", status=1)
+        exchange.run(code, "list", "refile", *TWO)
+        again = exchange.asked(code, "list", "refile", *TWO)
+        assert isinstance(again, dict)
+        assert (again["refused"], again["unknown"]) == ([], [])
+    retired = exchange.asked("L01", "list", "retire-epoch", 1, *TWO)
+    assert isinstance(retired, dict)
+    assert retired["refused"] == []
+    exchange.run("L02", "list", "consent", retired["events"][0], *TWO)
+    exchange.synced("L01")
+    assert check(exchange, "L01", 22, 1)["hit"] is True
+    assert not (exchange.lender("L01") / "own" / "tokens" / "epoch-1").exists()
+    sync = exchange.asked("L01", "list", "sync")
+    assert isinstance(sync, dict)
+    assert sync["epochs"] == [2]

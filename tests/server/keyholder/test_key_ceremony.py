@@ -1,0 +1,197 @@
+"""Ceremonies between holders with files: interrupted, repeated, renewed, rotated, spoilt."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from shared.errors import OperatorError, PeerError
+from shared.secure_sum.encoding import read_text, text_of
+from shared.tokens.ceremony_statements import Dealing, signed
+from shared.tokens.sharing import combine
+from shared.wire import keyholder_pb2 as wire
+from tests.server.keyholder.key_holders import Local, locals_of, relay_between
+
+STEPS = ("open", "deal", "confirm", "activate")
+
+
+def secrets_at(holders: dict[str, Local], name: bytes) -> dict[int, int]:
+    shares = [one.holder.shares.active(name) for one in holders.values()]
+    return {share.index: share.secret for share in shares if share is not None}
+
+
+class Interrupted:
+    """Passes steps on until one, which it loses before or after the holder has taken it."""
+
+    def __init__(self, local: Local, move: str, *, after: bool) -> None:
+        self.local, self.move, self.after = local, move, after
+
+    def describe(self) -> wire.Description:
+        return self.local.describe()
+
+    def step(self, move: str, statements: list[bytes]) -> wire.StepReply:
+        if move == self.move:
+            if self.after:
+                self.local.step(move, statements)
+            raise PeerError("it does not answer")
+        return self.local.step(move, statements)
+
+
+def test_three_of_five_make_a_key_and_it_survives_restarts(tmp_path: Path) -> None:
+    """After a restart of every holder any three shares are of one key, as before."""
+    holders = locals_of(tmp_path, 3, 5)
+    made = relay_between(holders, 3).generate()
+    for one in holders.values():
+        one.restart()
+    found = secrets_at(holders, made.keys.name)
+    keys = {combine({i: found[i] for i in q}) for q in itertools.combinations(found, 3)}
+    assert len(found) == 5
+    assert len(keys) == 1
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("move", STEPS)
+def test_an_interrupted_ceremony_is_given_again(tmp_path: Path, move: str, after: bool) -> None:
+    """Whatever step is lost at the second of three, with all of them restarted: until then nobody
+    has a key in use that not all confirmed, and the same command ends in one key at all.
+    """
+    holders = locals_of(tmp_path)
+    relay = relay_between(holders)
+    broken = {**holders, "K2": Interrupted(holders["K2"], move, after=after)}
+    with pytest.raises(PeerError, match=f"stopped at K2, step {move}"):
+        replace(relay, holders=broken).generate()
+    if move != "activate":
+        assert all(not one.holder.shares.answered_for() for one in holders.values())
+    for one in holders.values():
+        one.restart()
+    made = relay.generate()
+    found = secrets_at(holders, made.keys.name)
+    assert len({combine({i: found[i] for i in q}) for q in itertools.combinations(found, 2)}) == 1
+    assert all(len(one.holder.shares.answered_for()) == 1 for one in holders.values())
+
+
+@pytest.mark.parametrize("move", STEPS)
+def test_an_interrupted_renewal_leaves_the_key_in_use(tmp_path: Path, move: str) -> None:
+    """The old shares answer until the new ones are in use everywhere or nowhere at a holder."""
+    holders = locals_of(tmp_path)
+    relay = relay_between(holders)
+    first = relay.generate()
+    broken = {**holders, "K2": Interrupted(holders["K2"], move, after=True)}
+    with pytest.raises(PeerError, match="stopped at K2"):
+        replace(relay, holders=broken).refresh()
+    for one in holders.values():
+        one.restart()
+    second = relay.refresh()
+    assert second.keys.public == first.keys.public
+    assert second.keys.generation > first.keys.generation
+    assert len(secrets_at(holders, second.keys.name)) == 3
+    assert not secrets_at(holders, first.keys.name)
+
+
+def test_a_renewal_wipes_what_a_thief_would_need(tmp_path: Path) -> None:
+    """No holder's file has a share of the generation before, and generations do not mix."""
+    holders = locals_of(tmp_path)
+    relay = relay_between(holders)
+    first = relay.generate()
+    old = secrets_at(holders, first.keys.name)
+    second = relay.refresh()
+    new = secrets_at(holders, second.keys.name)
+    key = combine({i: old[i] for i in (1, 2)})
+    assert combine({i: new[i] for i in (1, 3)}) == key
+    assert combine({1: old[1], 2: new[2]}) != key
+    for one in holders.values():
+        with one.holder.store.transaction() as run:
+            rows = run.execute("SELECT state, secret IS NULL FROM shares ORDER BY generation")
+            assert rows.fetchall() == [("wiped", 1), ("active", 0)]
+            assert run.execute("SELECT seed FROM ceremony").fetchall() == [(None,)]
+
+
+def test_both_epochs_answer_until_the_old_one_is_retired(tmp_path: Path) -> None:
+    """A rotation adds a key; the old share goes only after the grace window, and then for good."""
+    holders = locals_of(tmp_path)
+    relay, one = relay_between(holders), holders["K1"]
+    first = relay.generate()
+    second = relay.rotate()
+    assert second.keys.epoch == first.keys.epoch + 1
+    assert second.keys.public != first.keys.public
+    assert [s.keys.epoch for s in one.holder.shares.answered_for()] == [1, 2]
+    with pytest.raises(OperatorError, match="epoch 1 is not retired"):
+        one.holder.retire(1, one.clock)
+    one.clock.now += timedelta(days=31)
+    with pytest.raises(OperatorError, match="epoch 2 is not retired"):
+        one.holder.retire(2, one.clock)
+    one.holder.retire(1, one.clock)
+    assert one.holder.shares.active(first.keys.name) is None
+    assert one.holder.shares.active(second.keys.name) is not None
+
+
+def test_commands_out_of_order_are_refused(tmp_path: Path) -> None:
+    """No second first key, and nothing to renew or rotate before the first."""
+    relay = relay_between(locals_of(tmp_path))
+    for move in (relay.refresh, relay.rotate):
+        with pytest.raises(OperatorError, match="generate one first"):
+            move()
+    relay.generate()
+    with pytest.raises(OperatorError, match="in use already"):
+        relay.generate()
+
+
+def test_a_cheating_holder_is_named_to_all_and_the_next_ceremony_works(tmp_path: Path) -> None:
+    """Its wrong dealing ends the ceremony at every holder with nobody's key; a new one is begun."""
+    holders = locals_of(tmp_path)
+    relay, cheat = relay_between(holders), holders["K2"]
+
+    class Cheating(Interrupted):
+        def step(self, move: str, statements: list[bytes]) -> wire.StepReply:
+            reply = self.local.step(move, statements)
+            if move == "deal":
+                said = read_text(Dealing, reply.statement)
+                wrong = replace(said, boxes=tuple(bytes(len(box)) for box in said.boxes))
+                private = self.local.holder.actor.identity.private
+                reply.statement = text_of(signed(private, wrong))
+            return reply
+
+    broken = {**holders, "K2": Cheating(cheat, "", after=False)}
+    with pytest.raises(PeerError, match="K1 shows that K2 is wrong: its box does not open"):
+        replace(relay, holders=broken).generate()
+    for code, one in holders.items():
+        assert one.step("status", []).state == "ended", code
+        assert not one.holder.shares.answered_for()
+    assert relay.generate().keys.epoch == 1
+
+
+def test_a_holder_takes_no_share_from_other_terms(tmp_path: Path) -> None:
+    """A relay with another threshold is refused by the first holder it asks."""
+    holders = locals_of(tmp_path)
+    with pytest.raises(PeerError, match="other terms"):
+        relay_between(holders, 3).generate()
+
+
+def test_a_number_once_signed_is_never_used_for_another_key(tmp_path: Path) -> None:
+    """A holder that lost its ceremony does not make the others sign the epoch twice."""
+    holders = locals_of(tmp_path)
+    relay = relay_between(holders)
+    broken = {**holders, "K3": Interrupted(holders["K3"], "confirm", after=False)}
+    with pytest.raises(PeerError):
+        replace(relay, holders=broken).generate()
+    with holders["K3"].holder.store.transaction() as run:
+        run.execute("DELETE FROM ceremony")
+    assert relay.generate().keys.epoch == 2
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Local:
+    return locals_of(tmp_path_factory.mktemp("garbage"), 2, 2)["K1"]
+
+
+@pytest.mark.parametrize("move", ["open", "deal", "confirm", "activate", "complain", "nonsense"])
+@pytest.mark.parametrize("statements", [[], [b""], [b"{}", b"{}"], [b"\xff" * 9]])
+def test_garbage_is_the_senders_fault(one: Local, move: str, statements: list[bytes]) -> None:
+    """Steps with what is no statement raise PeerError and begin nothing."""
+    with pytest.raises(PeerError):
+        one.step(move, statements)
+    assert one.step("status", []).state == "none"

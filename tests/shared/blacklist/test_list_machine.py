@@ -1,0 +1,191 @@
+"""Random events in any order, by anybody, at any time: no illegal state is ever reached."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from shared.blacklist.events import Event, Expire, File, Outcome, Suspend
+from shared.blacklist.legality import check_legal
+from shared.blacklist.lifecycle import Logged, RefusedError, fold, step
+from shared.blacklist.state import State
+from shared.blacklist.terms import Terms
+from shared.blacklist.transitions import FINAL, IllegalTransitionError, Status
+from tests.blacklist_members import NOW, REGISTRY, TODAY, Lender, member, token
+
+TERMS = Terms(filings_a_day=6, bulk_entries=2, least_reversals=1, disputes_a_day=3)
+LENDERS = st.integers(0, 2)
+PICK = st.integers(0, 50)
+EPOCHS = st.sampled_from([1, 1, 1, 2, 2, 3])
+
+
+class ListMachine(RuleBasedStateMachine):
+    """Three lenders and a registry that try whatever comes to mind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lenders = [Lender.of(code) for code in ("L01", "L02", "L03")]
+        for lender in self.lenders:
+            lender.sign = lambda event: event  # type: ignore[method-assign]  # rules see no signature
+        self.registry = Lender(member(REGISTRY, "registry"))
+        self.state, self.log, self.day = State(), list[Logged](), 0
+        self.filed: list[File] = []
+        self.proposals: list[Event] = []
+
+    def attempt(self, make: Callable[[], Event]) -> None:
+        """Apply the event, or see that its refusal changed nothing."""
+        event = make()
+        received = int(NOW.timestamp()) + 86_400 * self.day
+        logged = Logged(len(self.log) + 1, received, event)
+        before = self.state.copy()
+        try:
+            self.state.take(step(self.state, logged, TERMS))
+        except (IllegalTransitionError, RefusedError):
+            assert self.state == before
+            return
+        self.log.append(logged)
+        if isinstance(event, File):
+            self.filed.append(event)
+        if type(event).__name__ in ("OpenEpoch", "RetireEpoch", "Withdraw"):
+            self.proposals.append(event)
+        for name, entry in before.entries.items():
+            if entry.status in FINAL:
+                assert self.state.entries[name] == entry
+
+    @initialize()
+    def open_first_epoch(self) -> None:
+        proposal = self.lenders[0].open_epoch(1)
+        self.attempt(lambda: proposal)
+        self.attempt(lambda: self.lenders[1].consent(proposal))
+        for who, severity in enumerate((1, 2, 3)):
+            self.file(who, severity, 1, 50)
+
+    @rule(who=LENDERS, severity=st.integers(1, 3), epoch=EPOCHS, old=PICK)
+    def file(self, who: int, severity: int, epoch: int, old: int) -> None:
+        lender = self.lenders[who]
+        in_force = [one.epoch for one in self.state.epochs() if one.retired is None]
+        epoch = in_force[0] if epoch == 1 else epoch
+        supersedes = self.name(old) if old < 10 and self.filed else None
+        entry = lender.entry(
+            day=TODAY + timedelta(days=self.day),
+            severity=severity,
+            tokens=(token(f"{lender.number % 5}", epoch=epoch),),
+            supersedes=supersedes,
+        )
+        self.attempt(lambda: lender.file(entry))
+
+    @rule(who=LENDERS, pick=PICK, person=st.sampled_from(["maker", "checker"]))
+    def approve(self, who: int, pick: int, person: str) -> None:
+        if self.filed:
+            filed = self.filed[pick % len(self.filed)]
+            self.attempt(lambda: self.lenders[who].approve(filed, person))
+
+    @rule(who=LENDERS, person=st.sampled_from(["maker", "checker"]))
+    def approve_what_waits(self, who: int, person: str) -> None:
+        for filed in self.filed:
+            if self.state.entries[filed.entry.entry_id].status is Status.PENDING_REVIEW:
+                self.attempt(lambda filed=filed: self.lenders[who].approve(filed, person))  # type: ignore[misc]
+
+    @rule()
+    def refile_all(self) -> None:
+        newest = self.state.epochs()[-1].epoch
+        for place, filed in enumerate(self.filed[:-1]):
+            tokens = (token("any", epoch=newest),)
+            owner = self.owner(place)
+            self.attempt(lambda o=owner, f=filed, t=tokens: o.refile(f.entry, t))  # type: ignore[misc]
+
+    @rule(retire=st.booleans())
+    def agree_on_an_epoch(self, retire: bool) -> None:
+        one, two = self.lenders[:2]
+        in_force = [one.epoch for one in self.state.epochs() if one.retired is None]
+        epoch = in_force[0] if retire else in_force[-1] + 1
+        proposal = one.retire_epoch(epoch) if retire else one.open_epoch(epoch)
+        self.attempt(lambda: proposal)
+        self.attempt(lambda: two.consent(proposal))
+
+    @rule(who=LENDERS, pick=PICK, evidence=st.sampled_from("abc"))
+    def dispute(self, who: int, pick: int, evidence: str) -> None:
+        if self.filed:
+            self.attempt(lambda: self.lenders[who].dispute(self.name(pick), evidence))
+
+    @rule(pick=PICK, outcome=st.sampled_from(Outcome))
+    def resolve(self, pick: int, outcome: Outcome) -> None:
+        if self.filed:
+            self.attempt(lambda: self.owner(pick).resolve(self.name(pick), outcome))
+
+    @rule(who=LENDERS)
+    def dispute_all(self, who: int) -> None:
+        for name in list(self.state.entries):
+            self.attempt(lambda name=name: self.lenders[who].dispute(name, f"{self.day}"))  # type: ignore[misc]
+
+    @rule(outcome=st.sampled_from(Outcome))
+    def resolve_all(self, outcome: Outcome) -> None:
+        for place, filed in enumerate(self.filed):
+            owner, name = self.owner(place), filed.entry.entry_id
+            self.attempt(lambda o=owner, n=name: o.resolve(n, outcome))  # type: ignore[misc]
+
+    @rule()
+    def leave_disputes(self) -> None:
+        self.day += 21
+        for name in list(self.state.entries):
+            header = self.registry.header()
+            self.attempt(lambda h=header, n=name: Suspend(**h, entries=(n,)))  # type: ignore[misc]
+
+    @rule(pick=PICK, many=st.integers(1, 4))
+    def withdraw(self, pick: int, many: int) -> None:
+        if self.filed:
+            names = list(dict.fromkeys(self.name(pick + place) for place in range(many)))
+            self.attempt(lambda: self.owner(pick).withdraw(*names))
+
+    @rule(pick=PICK, epoch=EPOCHS)
+    def refile(self, pick: int, epoch: int) -> None:
+        if self.filed:
+            filed = self.filed[pick % len(self.filed)]
+            tokens = (token("any", epoch=epoch),)
+            self.attempt(lambda: self.owner(pick).refile(filed.entry, tokens))
+
+    @rule(who=LENDERS, epoch=EPOCHS, retire=st.booleans())
+    def propose(self, who: int, epoch: int, retire: bool) -> None:
+        lender = self.lenders[who]
+        self.attempt(lambda: lender.retire_epoch(epoch) if retire else lender.open_epoch(epoch))
+
+    @rule(who=LENDERS, pick=PICK)
+    def consent(self, who: int, pick: int) -> None:
+        if self.proposals:
+            proposal = self.proposals[pick % len(self.proposals)]
+            self.attempt(lambda: self.lenders[who].consent(proposal))
+
+    @rule(days=st.sampled_from([1, 1, 1, 8, 21, 2000]))
+    def wait(self, days: int) -> None:
+        self.day += days
+
+    @rule(pick=PICK, late=st.booleans())
+    def registry_acts(self, pick: int, late: bool) -> None:
+        if self.filed:
+            kind = Suspend if late else Expire
+            header = self.registry.header()
+            self.attempt(lambda: kind(**header, entries=(self.name(pick),)))
+
+    @invariant()
+    def the_state_is_legal(self) -> None:
+        check_legal(self.state)
+
+    @invariant()
+    def the_state_is_the_fold(self) -> None:
+        place = len(self.log) // 2
+        assert fold(self.log[place:], TERMS, onto=fold(self.log[:place], TERMS)) == self.state
+
+    def name(self, pick: int) -> bytes:
+        """Of an entry somebody tried to file."""
+        return self.filed[pick % len(self.filed)].entry.entry_id
+
+    def owner(self, pick: int) -> Lender:
+        """Who tried to file it."""
+        code = self.filed[pick % len(self.filed)].member
+        return next(lender for lender in self.lenders if lender.code == code)
+
+
+ListMachine.TestCase.settings = settings(max_examples=30, stateful_step_count=50)
+TestListMachine = ListMachine.TestCase
