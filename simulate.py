@@ -36,6 +36,7 @@ from client.desk import close_all
 from client.table import RawTable, read_raw
 from server.coordinator.exchange import VoidStageError
 from server.report.page import write_report
+from server.simulation.arguments import parser
 from server.simulation.asked import ASKED, RESULTS, Asked, alone, keep_asked, read_asked
 from server.simulation.assessment import Report, report_of
 from server.simulation.beside import beside
@@ -57,13 +58,12 @@ from server.simulation.screen import (
     tell_outcome,
     warn_plain,
 )
-from server.simulation.study import SEEDS, Study
+from server.simulation.study import Study
 from server.simulation.sweep import swept
 from server.simulation.terms import agreement_of, later_terms, study_of
 from shared.errors import InternalError, LianfangError, OperatorError
 from shared.training.agreement import Agreement
 
-HERE = Path(__file__).parent
 _BEGAN_PLAIN = (
     "this run began with --plain and goes on so; for secure sums leave --resume out and name "
     "another folder with --out"
@@ -75,7 +75,7 @@ EXIT_OPERATOR, EXIT_VOID, EXIT_INTERRUPTED = 2, 3, 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, simulate, print; returns the exit status."""
-    arguments = _parser().parse_args(argv)
+    arguments = parser(__doc__ or "").parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     out = Path(arguments.out)
     try:
@@ -239,7 +239,7 @@ def _trained(
 
 
 def _asked(arguments: argparse.Namespace, out: Path) -> Asked:
-    asked, usual = _asked_by(arguments), _asked_by(_parser().parse_args([]))
+    asked, usual = _asked_by(arguments), _asked_by(parser(__doc__ or "").parse_args([]))
     if not arguments.resume:
         return asked
     kept = read_asked(out, asked, usual)
@@ -256,10 +256,10 @@ def _asked_by(arguments: argparse.Namespace) -> Asked:
         rounds=arguments.rounds,
         lenders=arguments.lenders,
         seeds=tuple(dict.fromkeys(arguments.seeds)),
-        references=not arguments.no_references,
-        out_of_time=not arguments.no_out_of_time,
+        references=not (arguments.no_references or arguments.quick),
+        out_of_time=not (arguments.no_out_of_time or arguments.quick),
         plain=arguments.plain,
-        fraud_list=not arguments.no_list,
+        fraud_list=not (arguments.no_list or arguments.quick),
     )
 
 
@@ -276,65 +276,6 @@ def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
     start = time.monotonic()
     yield
     seconds[name] = round(seconds.get(name, 0.0) + time.monotonic() - start, 2)
-
-
-def _parser() -> argparse.ArgumentParser:
-    summary, _, examples = (__doc__ or "").partition("\n\n")
-    parser = argparse.ArgumentParser(
-        prog="simulate.py",
-        description=summary,
-        epilog=f"examples:\n{examples}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--config", default=str(HERE / "configs" / "demo.toml"), metavar="FILE",
-        help="the study: table, lenders, model (default: the demo; see docs/simulation.md)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--backend", choices=("inprocess", "ray"), default="inprocess",
-        help="inprocess: in this process (default); ray: Flower's simulation engine",
-    )  # fmt: skip
-    parser.add_argument("--family", choices=("boosted", "network", "blend"), help="model family")
-    parser.add_argument("--rounds", type=_positive, metavar="N", help="rounds of training")
-    parser.add_argument(
-        "--lenders", type=_positive, metavar="N",
-        help="how many lenders: that many made, or the N largest of the lender column",
-    )  # fmt: skip
-    parser.add_argument(
-        "--seeds", "--seed", type=_seed, nargs="+", default=[], metavar="S",
-        help="seeds of split and training; several give mean ± sd (default: the study's, else 0)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--plain", action="store_true",
-        help="NOT SECURE: add up without masks, to compare; the report says so",
-    )  # fmt: skip
-    parser.add_argument("--out", default="out/demo", metavar="DIR", help="folder of the result")
-    parser.add_argument("--json", action="store_true", help="print report.json as the last line")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
-    parser.add_argument(
-        "--no-references", action="store_true", help="skip LightGBM and FedAvg comparisons"
-    )
-    parser.add_argument("--no-out-of-time", action="store_true", help="skip the second, timed run")
-    parser.add_argument("--no-list", action="store_true", help="leave the fraud list out")
-    parser.add_argument(
-        "--fault", action="append", default=[], metavar="F",
-        help="e.g. 'drop L03 trees/5', 'drop L03 trees/5/unmask', 'kill coordinator trees/5'",
-    )  # fmt: skip
-    return parser
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return number
-
-
-def _seed(text: str) -> int:
-    number = int(text)
-    if not 0 <= number < SEEDS:
-        raise argparse.ArgumentTypeError(f"{text} is not within 0 … {SEEDS - 1}")
-    return number
 
 
 if __name__ == "__main__":

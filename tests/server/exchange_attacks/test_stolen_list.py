@@ -92,8 +92,8 @@ def key_without_one(shares: tuple[KeyShare, ...]) -> int:
 
 
 def test_hashes_and_too_few_shares_give_nothing(stolen: Stolen) -> None:
-    """100,000 known identifiers, all listed ones among them, hashed in all usual ways and under what
-    two of three shares give: not one hit, not one record opened.
+    """100,000 known identifiers, all listed ones among them, hashed in all usual ways and under
+    what two of three shares give: not one hit, not one record opened.
     """
     known = identifiers(KNOWN)
     ways = [
@@ -134,8 +134,8 @@ def test_salted_hashes_are_reversed(stolen: Stolen) -> None:
 def test_a_quorum_of_colluding_holders_unmasks_the_list(
     stolen: Stolen, colluding: tuple[int, ...]
 ) -> None:
-    """What tokens.md says of t holders with a copy of the list: the same attack under their key hits
-    every listed identifier, no other, and opens every record.
+    """What tokens.md says of t holders with a copy of the list: the same attack under their key
+    hits every listed identifier, no other, and opens every record.
     """
     key = combine({index: stolen.shares[index - 1].secret for index in colluding})
     some = identifiers(KNOWN)[:500] + listed()
