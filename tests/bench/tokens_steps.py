@@ -92,7 +92,9 @@ def _parts(
 
 
 def _named(each: dict[str, float]) -> dict[str, float]:
-    """`verify`: the proofs and both sums; `lender`: everything a lender does."""
+    """`verify`: the proofs and both sums; `lender`: blind, combine and finalise; `lender_all`: with
+    the verification, which no lender leaves out.
+    """
     proofs_and_sum = each["finish"] - each["combine"] - each["unblind"]
     lender = each["blind"] + each["finish"]
     verify = proofs_and_sum + each["total"]
@@ -102,8 +104,8 @@ def _named(each: dict[str, float]) -> dict[str, float]:
         "combine_us": each["combine"],
         "verify_us": verify,
         "finalise_us": each["unblind"],
-        "lender_us": lender,
-        "lender_unverified_us": lender - verify,
+        "lender_us": lender - verify,
+        "lender_all_us": lender,
         "unavoidable_us": each["unavoidable"],
     }
 

@@ -48,18 +48,18 @@ def ours(
 ) -> Times:
     """Lender and all holders, for the book and for the list, and the match."""
     times = Times()
-    tags = [
-        _tags(group, keys, shares, inputs, times, name)
+    both_tags = [
+        tags(group, keys, shares, inputs, times, name)
         for name, inputs in (("book", book), ("list", listed))
     ]
     with times.of("match"):
-        hits = np.isin(_keys(tags[0]), _keys(tags[1]))
+        hits = np.isin(_keys(both_tags[0]), _keys(both_tags[1]))
     if int(hits.sum()) != len(set(book) & set(listed)):
         raise AssertionError("the tokens do not give the intersection")
     return times
 
 
-def _tags(
+def tags(
     group: Sodium,
     keys: KeySet,
     shares: dict[int, KeyShare],
@@ -67,6 +67,7 @@ def _tags(
     times: Times,
     name: str,
 ) -> np.ndarray:
+    """(m, 32): the tags of inputs; `times` gets the lender's and the holders' share of it."""
     found = []
     for part in _batches(inputs):
         with times.of(f"{name}_lender"):
@@ -89,8 +90,8 @@ def _seconds(blocks: list[Times]) -> dict[str, float]:
     return {name: sum(sum(block.found[name]) for block in blocks) / 1e6 for name in blocks[0].found}
 
 
-def _keys(tags: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(tags).view("V32").ravel().view("S32")
+def _keys(rows: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(rows).view("V32").ravel().view("S32")
 
 
 def openmined(book: list[bytes], listed: list[bytes]) -> Times | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from server.keyholder.evaluating import Question
 from server.keyholder.service import join
 from server.keyholder.store import FILE
 from shared.errors import OperatorError, PeerError
@@ -27,7 +28,7 @@ def holder(tmp_path: Path) -> Local:
     return one
 
 
-def reading(folder: Path) -> tuple[bytes, list[bytes]] | None:
+def reading(folder: Path, asked: Question) -> tuple[bytes, list[bytes]] | None:
     """What a restarted holder answers and describes; None when it says that it cannot."""
     try:
         made = join(folder, group=GROUP, clock=Clock())
@@ -35,26 +36,23 @@ def reading(folder: Path) -> tuple[bytes, list[bytes]] | None:
         return None
     try:
         texts = [signed.keys.name for signed in made.shares.answered_for()]
-        return made.evaluator.answer("L02", QUESTIONS[0])[0].points.tobytes(), texts
+        return made.evaluator.answer("L02", asked)[0].points.tobytes(), texts
     except (OperatorError, PeerError):
         return None
     finally:
         made.store.close()
 
 
-QUESTIONS: list = []
-
-
 def test_flipped_bytes_are_never_answered_from(holder: Local, tmp_path: Path) -> None:
     """Eight bytes at each of 48 places, and in share, key set and charge: the holder stops with an
     error that names its file, refuses, or answers exactly what it answered before.
     """
-    QUESTIONS[:] = [question(holder, 1)]
+    asked = question(holder, 1)
     holder.holder.store.fold_log()
     holder.holder.store.close()
     path = holder.folder / FILE
     good = path.read_bytes()
-    before = reading(holder.folder)
+    before = reading(holder.folder, asked)
     assert before is not None
     good = path.read_bytes()
     with sqlite3.connect(path) as connection:
@@ -70,7 +68,7 @@ def test_flipped_bytes_are_never_answered_from(holder: Local, tmp_path: Path) ->
         bad = bytearray(good)
         bad[place : place + 8] = bytes(byte ^ 0x55 for byte in bad[place : place + 8])
         (tmp_path / "copy" / FILE).write_bytes(bad)
-        outcomes.append(reading(tmp_path / "copy"))
+        outcomes.append(reading(tmp_path / "copy", asked))
     assert len(inside) == 3
     assert outcomes[: len(inside)] == [None] * len(inside)
     assert {str(one) for one in outcomes} == {str(None), str(before)}

@@ -94,10 +94,14 @@ def test_every_evaluation_is_tied_to_purpose_and_reference(holder: Local) -> Non
 
 
 def test_without_a_quota_it_goes_on(tmp_path: Path) -> None:
-    """Positive control: with a limit above the block all of it is answered."""
+    """Positive control: with a limit above the block the request after the ninth is answered."""
     holders = locals_of(tmp_path, quotas={"portfolio": 10**9})
     relay_between(holders).generate()
-    assert enumerate_block(holders["K1"], "portfolio", 11) == (11, 0)
+    one = holders["K1"]
+    with one.holder.store.transaction() as run:
+        today = one.clock().date().isoformat()
+        run.execute("INSERT INTO quotas VALUES ('L01', 'portfolio', ?, ?)", (today, 9 * 4096))
+    assert enumerate_block(one, "portfolio", 1) == (1, 0)
 
 
 def test_the_next_day_it_goes_on_as_slowly(holder: Local) -> None:

@@ -102,7 +102,7 @@ def service(
         serving = keyholder.serve(folder, "127.0.0.1:0", clock=clock)
         yield Service("K1", serving.port, clock, of_holder)
     else:
-        serving = registry.serve(folder, "127.0.0.1:0", clock=clock)
+        serving = registry.serve(folder, "127.0.0.1:0", profile="demo", clock=clock)
         yield Service("R1", serving.port, clock, of_registry)
     serving.stop()
 

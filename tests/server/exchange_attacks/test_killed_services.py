@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,9 @@ def test_a_holder_killed_in_mid_batch_is_replaced_and_comes_back(
         assert np.array_equal(found, expected)
         assert "key holder K2: it does not answer; another one is asked" in caplog.text
         assert victim.running.poll() == -9
-        exchange.ensure_running()
-        exchange.holders["K1"].kill()
-        monkeypatch.setattr(doors["K2"], "evaluate", answered)
+    exchange.ensure_running()
+    exchange.holders["K1"].kill()
+    with exchange.lender() as (holders, _):
         assert np.array_equal(holders.outputs(INPUTS, asking), expected)
 
 
@@ -117,21 +118,31 @@ def test_a_holder_out_of_disk_answers_nothing_and_recovers(exchange: Exchange) -
     """
     asking = Asking("rotation", "book 3")
     victim = exchange.holders["K3"]
-    with exchange.lender() as (holders, doors):
+    with exchange.lender() as (holders, _):
         expected = holders.outputs(INPUTS[:3], asking)
-        victim.stop()
-        size = max(path.stat().st_size for path in victim.folder.glob(f"{FILE}*"))
-        victim.start(file_size_limit(size // 4096 * 4096))
-        exchange.holders["K1"].kill()
+    victim.stop()
+    before = charged(victim.folder)
+    size = max(path.stat().st_size for path in victim.folder.glob(f"{FILE}*"))
+    victim.start(file_size_limit(size // 4096 * 4096))
+    exchange.holders["K1"].kill()
+    with exchange.lender() as (holders, _):
         refusal = refused_in_the_end(
             lambda number: holders.outputs([*INPUTS[:2], b"new %d" % number], asking)
         )
         assert "K3: it does not answer" in refusal
         assert "nothing was answered" in victim.log.read_text()
-        victim.kill()
-        victim.start()
+    victim.kill()
+    victim.start()
+    with exchange.lender() as (holders, _):
         assert np.array_equal(holders.outputs(INPUTS[:3], asking), expected)
-    assert doors
+    assert charged(victim.folder) >= before + 8
+
+
+def charged(folder: Path) -> int:
+    """Points all members have used, as they are on the disk."""
+    with closing(sqlite3.connect(folder / FILE)) as connection:
+        (used,) = connection.execute("SELECT sum(used) FROM quotas").fetchone()
+    return int(used or 0)
 
 
 def names_of(filings: list[Any]) -> list[bytes]:

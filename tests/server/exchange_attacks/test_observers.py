@@ -61,7 +61,7 @@ def test_who_filed_what(tmp_path: Path, batched: bool) -> None:
     served.found()
     served.publish()
     truth: dict[bytes, str] = {}
-    for day in range(24):
+    for day in range(15):
         for place, lender in enumerate([served.a, served.b, served.c]):
             names = [f"{lender.code} {day} {number}" for number in range(12)]
             truth |= {tag_of(f"resident_id|{name}"): lender.code for name in names}
@@ -79,7 +79,7 @@ def test_who_filed_what(tmp_path: Path, batched: bool) -> None:
             features.append((number % 3, 4 * place // len(rows), len(rows) // 12, len(change)))
             whose.append(truth[Row(change[1:33], change[38:], 1).tag])
     served.close()
-    assert len(whose) == 24 * 36
+    assert len(whose) == 15 * 36
     found = accuracy(features, whose)
     assert found <= 1 / 3 + MARGIN if batched else found > SURE
 

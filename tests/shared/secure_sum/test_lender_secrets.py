@@ -186,3 +186,13 @@ def test_no_counter_uses_up_all_that_follow() -> None:
     with pytest.raises(RefusedError, match="came more"):
         federation.sides["L01"].keys(federation.under_way(today + 86_401).opened)
     federation.sides["L01"].keys(federation.under_way(today + 86_400).opened)
+
+
+def test_slots_that_were_skipped_are_wiped_when_a_later_one_is_masked() -> None:
+    """A slot below the last masked one is never answered, so its secrets go at once."""
+    attacked = Attacked(3)
+    store = attacked.federation.stores["L01"]
+    assert store.slot(0) is not None
+    attacked.mask(attacked.open(1))
+    assert store.slot(0) is None
+    assert store.slot(1) is not None

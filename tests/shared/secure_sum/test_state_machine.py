@@ -14,7 +14,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -248,6 +248,7 @@ class SecureSumMachine(RuleBasedStateMachine):
 
     def restart_a_lender(self, _which: int, who: int) -> None:
         """It has its vault and its journal."""
+        COUNTS["lender restarted"] += 1
         code = self.codes[who % len(self.codes)]
         folded = MemoryJournal()
         for record in self.federation.journals[code].records:
@@ -258,6 +259,7 @@ class SecureSumMachine(RuleBasedStateMachine):
 
     def restart_the_coordinator(self, _which: int, _who: int) -> None:
         """It has its set-up, its RoundOpen, and the survivors with their sum, and nothing else."""
+        COUNTS["coordinator restarted"] += self.opened is not None
         if self.collecting is not None:
             self.opened = read_text(RoundOpen, text_of(self.opened))
             self.collecting = self._collecting()
@@ -274,14 +276,17 @@ class SecureSumMachine(RuleBasedStateMachine):
                 try:
                     if isinstance(reply, MaskedInput) and isinstance(taken, Collecting):
                         taken.take_masked(reply)
+                        COUNTS["doubled or late"] += 1
                     if isinstance(reply, Answer) and isinstance(taken, Opening):
                         taken.take_answer(reply)
+                        COUNTS["doubled or late"] += 1
                 except PeerError:
                     assert taken is self.settled or reply.round != name_of(self.suite, self.opened)
 
     def an_old_question_arrives(self, which: int, who: int) -> None:
         """Of any phase, to any lender: the same bytes as before, or nothing."""
         asked = self.asked[which % len(self.asked)] if self.asked else None
+        COUNTS["replayed"] += asked is not None
         code = self.codes[who % len(self.codes)]
         side = self.federation.sides[code]
         if isinstance(asked, RoundOpen):
@@ -406,3 +411,27 @@ def test_a_total_is_exact_or_there_is_none() -> None:
     assert COUNTS["void"] > 50
     assert COUNTS["lost before its shares"] > 10
     assert COUNTS["lost before it was ready"] > 20
+    for mishap in ("lender restarted", "coordinator restarted", "replayed", "doubled or late"):
+        assert COUNTS[mishap] > 100, mishap
+
+
+FEW = settings(
+    CASES, max_examples=120, phases=[Phase.generate], print_blob=False, report_multiple_bugs=False
+)
+
+
+@pytest.mark.parametrize("broken", ["a wrong share is believed", "an input counts twice"])
+def test_the_machine_finds_a_broken_protocol(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without commitments to secrets, or with doubled inputs added again, some case shows it."""
+    if broken == "a wrong share is believed":
+        monkeypatch.setattr(Opening, "_check_secret", lambda self, code, secret: None)
+    else:
+        taken = Collecting.take_masked
+
+        def added_again(self: Collecting, given: MaskedInput) -> None:
+            self._alive.discard(given.member)
+            taken(self, given)
+
+        monkeypatch.setattr(Collecting, "take_masked", added_again)
+    with pytest.raises((AssertionError, PeerError)):
+        run_state_machine_as_test(SecureSumMachine, settings=FEW)

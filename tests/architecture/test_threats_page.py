@@ -1,0 +1,32 @@
+"""docs/threats.md names tests that are there."""
+
+import ast
+import re
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+NAMED = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
+
+
+def missing(page: str) -> list[str]:
+    """Tests the page names that do not exist."""
+    found = []
+    for path, name in NAMED.findall(page):
+        file = REPOSITORY / path
+        tree = ast.parse(file.read_text(encoding="utf-8")) if file.exists() else ast.Module([], [])
+        functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+        found += [] if name in functions else [f"{path}::{name}"]
+    return found
+
+
+def test_every_test_that_the_threats_page_names_exists() -> None:
+    """File and function, more than forty of them."""
+    page = (REPOSITORY / "docs" / "threats.md").read_text(encoding="utf-8")
+    assert len(NAMED.findall(page)) > 40
+    assert missing(page) == []
+
+
+def test_a_test_that_is_not_there_is_found() -> None:
+    """Positive control."""
+    assert missing("`tests/architecture/test_threats_page.py::test_nothing`")
+    assert missing("`tests/architecture/test_no_file.py::test_nothing`")
