@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATASETS ?= ../shared/data
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-model bench-scale bench-secure-sum bench-tokens proto results clean
+.PHONY: help demo test soak check bench bench-model bench-scale bench-secure-sum bench-tokens proto results clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -16,6 +16,9 @@ demo: $(VENV)/.simulate  ## train over twelve real lenders and draw the report
 
 test: $(VENV)/.dev  ## run all tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+soak: $(VENV)/.dev  ## tests that take minutes: a real list in full through a real registry
+	LIANFANG_DATASETS=$(DATASETS) $(BIN)/python -m pytest -m soak
 
 check: $(VENV)/.dev  ## lint, types, architecture contracts
 	$(BIN)/ruff check .

@@ -10,7 +10,8 @@
     lianfang-client screen book.csv --out hits.csv --folder /srv/lender
 
 Exit status: 0 done; 1 (list, screen) done, and somebody should look, at a hit for example; 2 the
-input or a setting is wrong (the message says which and what to do).
+input or a setting is wrong (the message says which and what to do). With --json an error is also a
+line {"error": …, "remedy": …} on standard output.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from client.commands import listing, screen
+from client.commands.printing import fail
 from shared.errors import LianfangError, OperatorError
 
 console = Console(stderr=True)
@@ -43,9 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except LianfangError as error:
-        console.print("error:", style="bold red", end=" ")
-        console.print(str(error), highlight=False, markup=False, soft_wrap=True)
-        return 2
+        return fail(error, as_json=arguments.json)
     except KeyboardInterrupt:
         console.print("stopped; what was fetched or sent so far is kept: give the command again")
         return 130
@@ -139,18 +139,28 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    check = commands.add_parser("check", help="check a table against the consortium's schema")
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name,
+            help=text,
+            description=text,
+            epilog=parser.epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    check = add("check", "check a table against the consortium's schema")
     check.add_argument("table", type=Path, help="CSV or Parquet file with labels")
     check.add_argument("--schema", type=Path, required=True, help="the consortium's TOML file")
-    score = commands.add_parser("score", help="score applicants with a trained model")
+    score = add("score", "score applicants with a trained model")
     score.add_argument("model", type=Path, help="model folder, e.g. own/model")
     score.add_argument("book", type=Path, help="CSV or Parquet file; no labels needed")
     score.add_argument("--out", type=Path, required=True, help=".csv or .parquet to write")
     score.add_argument("--reasons", type=int, default=0, metavar="N", help="add N reasons (≤ 4)")
     score.add_argument("--shared-only", action="store_true", help="leave the personal layer aside")
-    result = commands.add_parser("result", help="show what this lender keeps of a run")
+    result = add("result", "show what this lender keeps of a run")
     result.add_argument("file", type=Path, help="own/result.json")
-    outbox = commands.add_parser("outbox", help="show what left this lender, and check the journal")
+    outbox = add("outbox", "show what left this lender, and check the journal")
     outbox.add_argument("folder", type=Path, nargs="?", default=Path(), help="the lender's folder")
     outbox.add_argument("--since", type=int, default=1, metavar="N", help="from number N on")
     outbox.add_argument(

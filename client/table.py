@@ -140,6 +140,8 @@ def _is_plain(kind: pa.DataType) -> bool:
 def _from_csv(content: bytes, source: str) -> RawTable:
     content, encoding = _as_utf8(content, source)
     delimiter, headers = _header(content, source)
+    if not content.endswith((b"\n", b"\r")):
+        content += b"\n"  # the parser takes a header without a line end for no table
     frame = _parsed(content, delimiter, headers, source)
     return RawTable(frame, source, _lines(content, delimiter, len(frame), source), encoding)
 

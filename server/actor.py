@@ -5,7 +5,7 @@
     own/identity.key
     transport.crt       its end of mutual TLS (P-256)
     own/transport.key
-    revoked.json        optional: codes whose certificates are no longer believed
+    revoked.json        optional: codes whose certificates are no longer believed (`revoked.py`)
 
 Invariants:
 - All of it is read and checked before anything is served; private keys others can read are refused.
@@ -14,7 +14,6 @@ Invariants:
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from pathlib import Path
 
 from server.authority import Authority, issue, issue_transport
 from server.keys import AUTHORITY, read_certificate, read_private, unreadable, write_private
+from server.revoked import read_revoked
 from shared.errors import OperatorError
 from shared.identity.certificate import Identity, Role, identity_of, public_of
 from shared.identity.pem import certificate_to_pem
@@ -30,7 +30,6 @@ from shared.identity.transport import new_transport_key, read_peer, transport_pu
 
 CERTIFICATE, KEY = "certificate.crt", "own/identity.key"
 TRANSPORT, TRANSPORT_KEY = "transport.crt", "own/transport.key"
-REVOKED = "revoked.json"
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def read_actor(folder: Path, role: Role, now: datetime) -> Actor:
         )
     key = _private_pem(folder / TRANSPORT_KEY)
     transport_public_of(key)
-    return Actor(folder, identity, authority, transport, key, _revoked(folder / REVOKED))
+    return Actor(folder, identity, authority, transport, key, read_revoked(folder))
 
 
 def write_actor(
@@ -106,17 +105,3 @@ def _private_pem(path: Path) -> bytes:
             return file.read(16_384)
     except OSError as error:
         raise unreadable(path, error) from error
-
-
-def _revoked(path: Path) -> frozenset[str]:
-    if not path.exists():
-        return frozenset()
-    try:
-        codes = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(codes, list) and all(isinstance(code, str) for code in codes):
-            return frozenset(codes)
-        raise ValueError
-    except (OSError, ValueError) as error:
-        raise OperatorError(
-            f"{path}: it is not a list of codes", remedy='write it as ["L03", …]'
-        ) from error

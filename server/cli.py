@@ -10,7 +10,8 @@
 
 Exit status: 0 done; 1 the run is not finished or does not verify, keys are not the same at all
 holders, the demo's check failed; 2 a folder or setting is wrong, or nobody answers; the message
-says which and what to do; 130 Ctrl-C.
+says which and what to do; 130 Ctrl-C. With --json an error is also a line
+{"error": …, "remedy": …} on standard output.
 """
 
 from __future__ import annotations
@@ -27,11 +28,12 @@ from rich.table import Table
 from rich.text import Text
 
 from server.commands import authority, keyholder, keys, registry
+from server.commands.printing import fail
+from server.commands.serving import command
 from server.demo import command as demo
 from shared.errors import LianfangError
 
 Handler = Callable[[argparse.Namespace], int]
-console = Console(stderr=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,9 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except LianfangError as error:
-        console.print("error:", style="bold red", end=" ")
-        console.print(str(error), highlight=False, markup=False, soft_wrap=True)
-        return 2
+        return fail(error, as_json=arguments.json)
     except KeyboardInterrupt:
         return 130
 
@@ -113,12 +113,13 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    status = commands.add_parser("status", help="what happened in a run, stage by stage")
-    verify = commands.add_parser("verify", help="fold the released totals again")
-    for command, handler in ((status, _status), (verify, _verify)):
-        command.set_defaults(handler=handler)
-        command.add_argument("run", type=Path, help="a run's folder, e.g. out/demo/run")
-        command.add_argument("--json", action="store_true", help="one JSON line for scripts")
+    examples = parser.epilog or ""
+    status = command(commands, "status", "what happened in a run, stage by stage", examples)
+    verify = command(commands, "verify", "fold the released totals again", examples)
+    for one, handler in ((status, _status), (verify, _verify)):
+        one.set_defaults(handler=handler)
+        one.add_argument("run", type=Path, help="a run's folder, e.g. out/demo/run")
+        one.add_argument("--json", action="store_true", help="one JSON line for scripts")
     for own in (authority, keyholder, registry, keys, demo):
         own.add(commands)
     return parser

@@ -195,7 +195,8 @@ class Lender:
         self, entry: ListingEntry | EntryState, tokens: tuple[SubjectToken, ...]
     ) -> events.Refile:
         """Tokens of another epoch."""
-        sealed = tuple(hashed(f"sealed {one.token.hex()}", 512) for one in tokens)
+        fresh = self.name("sealed").hex()
+        sealed = tuple(hashed(f"sealed {one.token.hex()} {fresh}", 512) for one in tokens)
         return self.sign(
             events.Refile(**self.decided(), entry_id=entry.entry_id, tokens=tokens, sealed=sealed)
         )

@@ -15,6 +15,8 @@ with warnings.catch_warnings():  # what its dependencies find deprecated in each
     warnings.simplefilter("ignore", DeprecationWarning)
     import flwr.app  # noqa: F401
 
+from tests.list_databases import list_url, postgresql, sqlite_template  # noqa: F401
+
 torch.set_num_threads(1)
 # Machines are shared and slow at times: a slow example is not a wrong one.
 settings.register_profile(

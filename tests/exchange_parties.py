@@ -85,7 +85,9 @@ def parties(folder: Path) -> Iterator[Parties]:
             folder / "R1", AUTHORITY, "R1", "registry", days=300, now=NOW,
             random=secrets.token_bytes,
         )  # fmt: skip
-        registry = serve(folder / "R1", "127.0.0.1:0", batches=AT_ONCE, tick_seconds=3600)
+        registry = serve(
+            folder / "R1", "127.0.0.1:0", profile="demo", batches=AT_ONCE, tick_seconds=3600
+        )
         try:
             relay.generate()
             for code in ("L01", "L02", "L03"):

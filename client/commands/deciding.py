@@ -47,6 +47,7 @@ def _file(arguments: argparse.Namespace) -> int:
                 arguments.operator,
                 supersedes=supersedes,
                 progress=lambda total: bar("tokens", total),
+                sending=lambda total: bar("entries", total),
             )
     rows = [
         {"line": subject.line, "entry": name.hex(), "refused": answer.refusal}
@@ -121,7 +122,7 @@ def _approve(arguments: argparse.Namespace) -> int:
             remedy="give ENTRY, --evidence-file and e.g. --resident-id -; own entries need none "
             "of them",
         )
-    with open_desk(arguments.folder) as desk:
+    with open_desk(arguments.folder) as desk, bars() as bar:
         if pairs:
             from client.exchange.subjects import canonical_all
 
@@ -129,7 +130,7 @@ def _approve(arguments: argparse.Namespace) -> int:
             subject = canonical_all(pairs, today())
             answers = [desk.second(names[0], subject, evidence, arguments.operator)]
         else:
-            answers = desk.approve(names, arguments.operator)
+            answers = desk.approve(names, arguments.operator, lambda total: bar("entries", total))
     return _settled(arguments, answers, "approved", nothing="nothing of another person waits")
 
 
@@ -210,7 +211,10 @@ def _refile(arguments: argparse.Namespace) -> int:
 
     with open_desk(arguments.folder) as desk, bars() as bar:
         done = desk.refile(
-            arguments.operator, arguments.checker, progress=lambda total: bar("tokens", total)
+            arguments.operator,
+            arguments.checker,
+            progress=lambda total: bar("tokens", total),
+            sending=lambda total: bar("entries", total),
         )
     unknown = [name.hex() for name in done.unknown]
     if arguments.json:

@@ -30,7 +30,9 @@ EXAMPLES = """examples (--folder is the lender's folder, which holds exchange.to
   lianfang-client list refile --folder /srv/lender --operator "Li Na" --checker "Wang Wei"
 
 Exit status: 0 done; 1 done, and somebody should look: a hit, an entry that waits, a refusal of the
-registry, a list that is days old; 2 nothing was done: the message says why and what to do.
+registry, a list that is days old; 2 not done, or not all: the message says why and what to do; what
+was fetched is kept, so the same command goes on. With --json an error is also a line
+{"error": …, "remedy": …} on standard output.
 """
 _ENTRY = "32 letters and digits, as `list own`, `list waiting` and `list check --json` show them"
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from client.commands.deciding import DECIDING, today
 from client.commands.identifiers import subject_of
 from client.commands.list_words import add_list
-from client.commands.printing import ATTENTION, DONE, document, line, note, warn_if_old
+from client.commands.printing import ATTENTION, DONE, bars, document, line, note, warn_if_old
 
 if TYPE_CHECKING:
+    from client.exchange.changed_hits import ChangedHit
     from client.exchange.desk import Known
     from shared.blacklist.answer import Answer
     from shared.blacklist.state import EntryState
@@ -28,14 +29,16 @@ def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
 def _sync(arguments: argparse.Namespace) -> int:
     from client.exchange.opening import open_desk
 
-    with open_desk(arguments.folder) as desk:
-        sent, synced = desk.sync()
+    with open_desk(arguments.folder) as desk, bars() as bar:
+        sent, synced = desk.sync(lambda total: bar("rows", total))
+        changed = desk.changed(synced)
     content = {
         "version": synced.version,
         "rows": synced.rows,
         "epochs": list(synced.epochs),
         "sent": sent,
         "stale": synced.stale,
+        "changed_hits": None if changed is None else [_changed(one) for one in changed],
     }
     if arguments.json:
         document(content)
@@ -44,9 +47,21 @@ def _sync(arguments: argparse.Namespace) -> int:
         line(f"version {synced.version} of the list: {synced.rows:,} rows; key epochs {epochs}")
         if sent:
             line(f"{sent:,} events that were kept here are answered: see `list own`")
+        for one in changed or []:
+            where = ", ".join(f"line {row} {ref}".strip() for row, ref in one.rows)
+            line(f"an earlier hit is {one.now}: {where or 'a subject looked up or filed alone'}")
+        if changed:
+            line("look these subjects up again before you rely on what you were told")
+    if changed is None:
+        note("the list came whole: which earlier hits changed is not known; screen them again")
     if synced.stale:
         note("warning: the registry has published nothing for days, although it does daily")
     return ATTENTION if synced.stale else DONE
+
+
+def _changed(one: ChangedHit) -> dict[str, Any]:
+    rows = [{"line": row, "customer_ref": ref} for row, ref in one.rows]
+    return {"now": one.now.value, "rows": rows}
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -124,7 +139,8 @@ def _waits_for(entry: EntryState, newest: int) -> str:
     if entry.status is Status.PENDING_REVIEW:
         if entry.checker is None:
             found.append("this lender's checker (list approve)")
-        if entry.severity == 3 and entry.second is None:
+        # whatever its checker approved and is not on the list waits for another institution
+        if (entry.severity == 3 or entry.checker is not None) and entry.second is None:
             found.append("a second institution")
     if entry.disputed is not None:
         last = entry.disputed + timedelta(days=TERMS.dispute_days)

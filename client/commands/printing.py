@@ -11,6 +11,8 @@ from datetime import timedelta
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from shared.errors import LianfangError
+
 console = Console(stderr=True)
 _OLD = timedelta(days=3)
 DONE, ATTENTION, WRONG = 0, 1, 2
@@ -30,6 +32,18 @@ def document(content: object) -> None:
 def note(text: str) -> None:
     """A line for people, on standard error."""
     console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def fail(error: LianfangError, *, as_json: bool, **known: object) -> int:
+    """Say what went wrong and what to do; with --json as one line on standard output too, with what
+    is `known` nevertheless. The exit status.
+    """
+    console.print("error:", style="bold red", end=" ")
+    console.print(str(error), highlight=False, markup=False, soft_wrap=True)
+    if as_json:
+        document({"error": error.what, "remedy": error.remedy, **known})
+        sys.stdout.flush()
+    return WRONG
 
 
 def warn_if_old(age: timedelta) -> None:

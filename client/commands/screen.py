@@ -5,9 +5,23 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from client.commands.deciding import columns_named
-from client.commands.printing import ATTENTION, DONE, bars, document, line, note, warn_if_old
+from client.commands.printing import (
+    ATTENTION,
+    DONE,
+    bars,
+    document,
+    fail,
+    line,
+    note,
+    warn_if_old,
+)
+from shared.errors import LianfangError
+
+if TYPE_CHECKING:
+    from client.exchange.screening import Findings, Screening
 
 EXAMPLES = """examples:
   lianfang-client screen book.csv --out hits.csv                  in the lender's folder, or:
@@ -18,9 +32,14 @@ The list is the copy of the last `list sync`. A book that was screened before is
 without a network; of a new one only blinded points leave.
 
 Exit status: 0 no hit; 1 there are hits, or cells that are no identifiers (listed); 2 nothing was
-done: the message says why and what to do.
+looked up: the message says why and what to do, after what is odd in the book's cells. With --json
+an error is a line {"error": …, "remedy": …} too, with what was found in the cells.
 """
-_SHOWN = 20
+_SHOWN, _SHOWN_WARNED = 20, 5
+_WARNINGS = {
+    "unknown_region": "its region code is of no known region",
+    "luhn": "its last digit is not the check digit it would have",
+}
 
 
 def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
@@ -52,42 +71,72 @@ def _screen(arguments: argparse.Namespace) -> int:
 
     check_out(arguments.out, arguments.book)
     columns = columns_named(arguments.column)
-    with open_desk(arguments.folder) as desk, bars() as bar:
-        names = iter(("reading", "tokens", *[f"tokens, epoch {n}" for n in desk.epochs()]))
+    told: list[Findings] = []
 
-        def begin(total: int) -> Callable[[int], None]:
-            return bar(next(names, "tokens"), total)
+    def tell(findings: Findings) -> None:
+        told.append(findings)
+        _note_findings(findings, where="" if arguments.json else "; --json lists more")
 
-        found, age = desk.screen(arguments.book, columns=columns, progress=begin), desk.age
-    warn_if_old(age)
-    write_hits(found.hits, arguments.out, book=arguments.book)
-    status = ATTENTION if found.hits or found.bad or found.unreadable else DONE
-    if arguments.json:
-        bad = [cell._asdict() for cell in found.bad]
-        document(
-            {
-                "rows": found.rows,
-                "subjects": found.subjects,
-                "hits": len(found.hits),
-                "bad_cells": bad,
-                "warnings": dict(found.warnings),
-                "unreadable_records": found.unreadable,
-                "tokens_asked": found.asked,
-                "version": found.version,
-                "days_old": age.days,
-                "out": str(arguments.out),
-            }
-        )
-        return status
-    for cell in found.bad[:_SHOWN]:
-        note(f"line {cell.line}, {cell.column} {cell.text}: {cell.what}; {cell.remedy}")
-    if len(found.bad) > _SHOWN:
-        note(f"… and {len(found.bad) - _SHOWN:,} more cells that are no identifiers (see --json)")
+    try:
+        with open_desk(arguments.folder) as desk, bars() as bar:
+            names = iter(("reading", "tokens", *[f"tokens, epoch {n}" for n in desk.epochs()]))
+
+            def begin(total: int) -> Callable[[int], None]:
+                return bar(next(names, "tokens"), total)
+
+            found = desk.screen(arguments.book, columns=columns, progress=begin, told=tell)
+            age = desk.age
+        warn_if_old(age)
+        write_hits(found.hits, arguments.out, book=arguments.book)
+    except LianfangError as error:
+        if not told:
+            raise
+        return fail(error, as_json=arguments.json, **_cells(told[0]))
     if found.unreadable:
         note(f"warning: {found.unreadable:,} records did not open: whoever filed them made them up")
-    asked = f"{found.asked:,} tokens asked for" if found.asked else "no network was needed"
-    line(
-        f"{found.rows:,} rows, {found.subjects:,} identifiers, version {found.version} of the "
-        f"list: {len(found.hits):,} hits in {arguments.out}; {asked}"
-    )
-    return status
+    if arguments.json:
+        out = {"days_old": age.days, "out": str(arguments.out)}
+        document(_counts(found) | _cells(found.findings) | out)
+    else:
+        asked = f"{found.asked:,} tokens asked for" if found.asked else "no network was needed"
+        line(
+            f"{found.rows:,} rows, {found.subjects:,} identifiers, version {found.version} of the "
+            f"list: {len(found.hits):,} hits in {arguments.out}; {asked}"
+        )
+    return ATTENTION if found.hits or found.findings.bad or found.unreadable else DONE
+
+
+def _counts(found: Screening) -> dict[str, object]:
+    return {
+        "rows": found.rows,
+        "subjects": found.subjects,
+        "hits": len(found.hits),
+        "unreadable_records": found.unreadable,
+        "tokens_asked": found.asked,
+        "version": found.version,
+    }
+
+
+def _cells(findings: Findings) -> dict[str, object]:
+    """`warned_cells` are at most a hundred of each column; `warnings` counts all."""
+    return {
+        "bad_cells": [cell._asdict() for cell in findings.bad],
+        "warnings": dict(findings.warnings),
+        "warned_cells": [cell._asdict() for cell in findings.warned],
+    }
+
+
+def _note_findings(findings: Findings, *, where: str) -> None:
+    """Each with line, column, masked text and the word that stands in JSON."""
+    for cell in findings.bad[:_SHOWN]:
+        about = f"line {cell.line}, {cell.column} {cell.text}"
+        note(f"{about}: {cell.what} ({cell.reason}); {cell.remedy}")
+    if len(findings.bad) > _SHOWN:
+        note(f"… and {len(findings.bad) - _SHOWN:,} more cells that are no identifiers{where}")
+    for odd in findings.warned[:_SHOWN_WARNED]:
+        what = _WARNINGS.get(odd.warning, "it is unusual")
+        about = f"line {odd.line}, {odd.column} {odd.text}"
+        note(f"warning: {about}: {what} ({odd.warning}); looked up as it is")
+    left = sum(findings.warnings.values()) - len(findings.warned[:_SHOWN_WARNED])
+    if left:
+        note(f"… and {left:,} more warnings{where}")

@@ -24,6 +24,7 @@ from client.exchange.book_columns import BookColumn, columns_of
 from client.exchange.sorted_keys import Numbers
 from client.table import RawTable, read_raw
 from shared.errors import OperatorError
+from shared.schema.finding import masked
 from shared.schema.text import clean
 from shared.tokens.identifiers import (
     Canonical,
@@ -37,6 +38,20 @@ Progress = Callable[[int], Callable[[int], None]]
 
 _BLOCK = 4096
 _EXACT = 2**53  # a float holds whole numbers exactly below this
+
+
+MOST_WARNED = 100
+
+
+class WarnedCell(NamedTuple):
+    """A cell that is looked up as it is, and is to be looked at: `warning`, one word. `line` as in
+    the file, `text` masked.
+    """
+
+    line: int
+    column: str
+    text: str
+    warning: str
 
 
 class BadCell(NamedTuple):
@@ -53,7 +68,8 @@ class BadCell(NamedTuple):
 @dataclass(frozen=True, eq=False)
 class Book:
     """`lines` (rows,); `refs`: customer references by row, or None; row `row[i]` holds subject
-    `subject[i]` of `subjects`. `warnings`: how many cells had each.
+    `subject[i]` of `subjects`. `warnings`: how many cells had each; `warned`: some of them, at most
+    `MOST_WARNED` of each column, by line.
     """
 
     lines: Numbers
@@ -63,6 +79,7 @@ class Book:
     subjects: tuple[Canonical, ...] = field(repr=False)
     bad: tuple[BadCell, ...]
     warnings: Mapping[str, int]
+    warned: tuple[WarnedCell, ...]
 
 
 def no_progress(_: int) -> Callable[[int], None]:
@@ -116,6 +133,7 @@ class _Reader:
         self._subjects: list[Numbers] = [np.zeros(0, np.int64)]
         self._bad: list[BadCell] = []
         self._warnings: dict[str, int] = {}
+        self._warned: list[WarnedCell] = []
 
     def column(
         self, column: BookColumn, codes: Numbers, texts: Sequence[str], told: Callable[[int], None]
@@ -123,10 +141,11 @@ class _Reader:
         """Read a column whose row i holds `texts[codes[i]]`, -1: nothing."""
         numbers = np.full((len(column.kinds), len(texts) + 1), -1, np.int64)
         wrong: dict[int, IdentifierError] = {}
+        odd: dict[int, tuple[str, ...]] = {}
         for start in range(0, len(texts), _BLOCK):
             block = range(start, min(start + _BLOCK, len(texts)))
             for at in block:
-                self._text(column, texts[at], at, numbers, wrong)
+                self._text(column, texts[at], at, numbers, wrong, odd)
             told(len(block))
         for of_kind in numbers:
             subject = of_kind[codes]  # code -1 picks the last, which is -1
@@ -134,6 +153,7 @@ class _Reader:
             self._rows.append(row)
             self._subjects.append(subject[row])
         self._report(column, codes, wrong)
+        self._warn(column, codes, texts, odd)
 
     def _text(
         self,
@@ -142,6 +162,7 @@ class _Reader:
         at: int,
         numbers: Numbers,
         wrong: dict[int, IdentifierError],
+        odd: dict[int, tuple[str, ...]],
     ) -> None:
         for place, kind in enumerate(column.kinds):
             try:
@@ -152,8 +173,8 @@ class _Reader:
                 if place == 0:  # an address without a home still has its building
                     wrong[at] = error
                 return
-            for warning in found.warnings:
-                self._warnings[warning] = self._warnings.get(warning, 0) + 1
+            if found.warnings:
+                odd[at] = found.warnings
             plain = Canonical(found.kind, found.value)
             numbers[place, at] = self._numbers.setdefault(plain, len(self._numbers))
 
@@ -169,6 +190,20 @@ class _Reader:
                 )
             )
 
+    def _warn(
+        self,
+        column: BookColumn,
+        codes: Numbers,
+        texts: Sequence[str],
+        odd: Mapping[int, tuple[str, ...]],
+    ) -> None:
+        for warning in sorted({one for of in odd.values() for one in of}):
+            rows = np.flatnonzero(np.isin(codes, [at for at, of in odd.items() if warning in of]))
+            self._warnings[warning] = self._warnings.get(warning, 0) + len(rows)
+            for row in rows[:MOST_WARNED]:
+                line, text = int(self._lines[row]), masked(clean(texts[codes[row]]))
+                self._warned.append(WarnedCell(line, column.header, text, warning))
+
     def book(self, refs: tuple[str, ...] | None) -> Book:
         row, subject = np.concatenate(self._rows), np.concatenate(self._subjects)
         width = max(1, len(self._numbers))
@@ -181,6 +216,7 @@ class _Reader:
             tuple(self._numbers),
             tuple(sorted(self._bad)),
             self._warnings,
+            tuple(sorted(self._warned)),
         )
 
 

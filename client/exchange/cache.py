@@ -121,6 +121,11 @@ class TokenCache:
         path = self._book(name)
         return SealedArrays(path, self._key, self._purpose(path)) if path.exists() else None
 
+    def books(self) -> Iterator[SealedArrays]:
+        """All that was kept of books."""
+        for path in sorted(self._folder.glob("book-*.bin")):
+            yield SealedArrays(path, self._key, self._purpose(path))
+
     def _append(self, arrays: dict[str, Bytes]) -> None:
         """One more file, together with those before it that are no larger: numbers stay, there
         are few files, and a single token does not rewrite a million.

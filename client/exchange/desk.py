@@ -9,6 +9,7 @@ Invariants:
   in the same process.
 - What is looked up, and whether there was a hit, stays here.
 - Before an event is sent this lender has on disk what it needs to move or withdraw the entry later.
+- Tokens are kept as they come, so long work goes on where it was, over days if quotas ask for it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 
 from client.exchange.cache import TokenCache, wipe
 from client.exchange.decisions import Decisions, epoch_digest
+from client.exchange.fetching import Parts, keep_parts, missing
 from client.exchange.filed import Filed, FiledEntry
 from client.exchange.filing import Writer, refuse_repeated
 from client.exchange.filing_terms import FilingTerms
@@ -46,8 +48,9 @@ from shared.tokens.identifiers import Canonical, token_input
 from shared.tokens.tags import tags_of
 
 if TYPE_CHECKING:  # tables (pandas) are loaded only where something is looked up
+    from client.exchange.changed_hits import ChangedHit
     from client.exchange.registry import Synced
-    from client.exchange.screening import Screener, Screening
+    from client.exchange.screening import Findings, Screener, Screening
     from client.exchange.submissions import Settled
 
 
@@ -121,13 +124,22 @@ class Desk:
             )
         return found
 
-    def sync(self) -> tuple[int, Synced]:
+    def sync(self, progress: Progress = no_progress) -> tuple[int, Synced]:
         """Send what was kept, then bring the list up to date; how many events were answered."""
         sent = self.registry.send_pending()
-        synced = self.registry.sync(self.index)
+        synced = self.registry.sync(self.index, progress)
         if synced.epochs:
             self._wipe_retired(synced.epochs)
         return sent, synced
+
+    def changed(self, synced: Synced) -> list[ChangedHit] | None:
+        """What became, in this sync, of hits this lender had; None: the list came whole."""
+        from client.exchange.changed_hits import changed_hits
+
+        caches = [self._cache(epoch) for epoch in synced.epochs]
+        if synced.touched is None:
+            return None if any(len(cache) for cache in caches) else []
+        return changed_hits(caches, self.index, synced.touched)
 
     def check(
         self, identifiers: Sequence[Canonical], *, purpose: str = "application", reference: str = ""
@@ -142,9 +154,13 @@ class Desk:
         *,
         columns: Mapping[str, str] | None = None,
         progress: Progress = no_progress,
+        told: Callable[[Findings], None] = lambda _: None,
     ) -> Screening:
-        """Screen a book; without a network where its tokens are cached."""
-        return self._screener("portfolio", "").screen(book, columns=columns, progress=progress)
+        """Screen a book; without a network where its tokens are cached. `told` what was found in
+        its cells, before anybody is asked.
+        """
+        screener = self._screener("portfolio", "")
+        return screener.screen(book, columns=columns, progress=progress, told=told)
 
     def file(
         self,
@@ -154,6 +170,7 @@ class Desk:
         *,
         supersedes: bytes | None = None,
         progress: Progress = no_progress,
+        sending: Progress = no_progress,
     ) -> list[tuple[bytes, Settled]]:
         """List subjects, each under its terms; the entries' names with the registry's answers.
 
@@ -179,13 +196,15 @@ class Desk:
             records.append(FiledEntry(entry, subject.identifiers))
             events.append(self.writer.filing(entry, rows))
         self.filed.keep(records)
-        answers = self.registry.submit(events)
+        answers = self.registry.submit(events, sending)
         for record, answer in zip(records, answers, strict=True):
             self.filed.answered(record.entry.entry_id, taken=answer.receipt is not None)
         names = [record.entry.entry_id for record in records]
         return [*zip(names, answers, strict=True)]
 
-    def approve(self, entries: Sequence[bytes], checker: str) -> list[Settled]:
+    def approve(
+        self, entries: Sequence[bytes], checker: str, sending: Progress = no_progress
+    ) -> list[Settled]:
         """The checker approves own entries; no names: all that wait for one and were filed by
         another person.
         """
@@ -205,20 +224,23 @@ class Desk:
                 if one.status is Status.PENDING_REVIEW and one.checker is None and one.maker != mark
             ]
         events = [self.decisions.checked(own[name], checker) for name in entries]
-        return self.registry.submit(events) if events else []
+        return self.registry.submit(events, sending) if events else []
 
     def second(
         self, entry: bytes, identifiers: Sequence[Canonical], evidence: bytes, checker: str
     ) -> Settled:
-        """Approve another lender's entry of severity 3: only about a subject this lender can
-        identify itself, and on evidence of its own (its hash).
+        """Approve another lender's entry of severity 3: only about subjects this lender can
+        identify itself, every one of them, and on evidence of its own (its hash).
         """
         waiting = self._waiting(entry, "File", "entry")
         tags = {tag.tobytes() for epoch in self.epochs() for tag in self._tags(identifiers, epoch)}
-        if not tags & {*waiting.tags}:
+        others = len({*waiting.tags} - tags)
+        if others:  # one identifier that fits must not carry a stranger's along
+            fits = f"{others} of its {len(waiting.tags)} identifiers are not among those given"
             raise OperatorError(
-                f"entry {entry.hex()} is about another subject than the one given",
-                remedy="approve only what your own case is about; nothing was sent",
+                f"entry {entry.hex()} is not only about the subject given: {fits}",
+                remedy="give every identifier of your own case; approve only what it is about. "
+                "Nothing was sent",
             )
         return self._sent(self.decisions.seconded(waiting, checker, evidence))
 
@@ -258,7 +280,13 @@ class Desk:
         """Send a decision made with `decisions`."""
         return self._sent(event)
 
-    def refile(self, operator: str, checker: str, progress: Progress = no_progress) -> Refiled:
+    def refile(
+        self,
+        operator: str,
+        checker: str,
+        progress: Progress = no_progress,
+        sending: Progress = no_progress,
+    ) -> Refiled:
         """Move all own entries to the newest epoch that answers; interrupted, give it again."""
         maker, mark = self.decisions.two(operator, checker)
         epoch = max(self.epochs())
@@ -266,9 +294,11 @@ class Desk:
         waiting = [one for one in self.own() if one.newest_epoch < epoch]
         held = [self.filed.entry(one.entry_id) for one in waiting]
         everybody = [one for record in held if record for one in record.identifiers]
-        self.outputs(everybody, epoch, "rotation", progress)  # all at once, and kept
+        self.outputs(everybody, epoch, "rotation", progress)  # all of them, and kept
+        told = sending(len(waiting))
 
         def renewed(entry: EntryState) -> tuple[tuple[SubjectToken, ...], tuple[bytes, ...]] | None:
+            told(1)
             record = self.filed.entry(entry.entry_id)
             if record is None:
                 return None
@@ -301,22 +331,16 @@ class Desk:
         purpose: str,
         progress: Progress = no_progress,
     ) -> NDArray[np.uint8]:
-        """(m, 64): the key's output of each identifier, from the cache where it is there."""
+        """(m, 64): the key's output of each identifier, from the cache where it is there. Where the
+        holders fail, what they answered until then is kept.
+        """
         inputs = [token_input(self.context, one) for one in identifiers]
         cache = self._cache(epoch)
         numbers = cache.numbers(inputs)
-        missing = list(dict.fromkeys(inputs[int(at)] for at in np.flatnonzero(numbers < 0)))
-        if missing:
-            told, done = progress(len(missing)), 0
-
-            def so_far(count: int) -> None:
-                nonlocal done
-                told(count - done)
-                done = count
-
-            asking = self._asking(purpose, "")
-            outputs = self.holders.outputs(missing, asking, epoch=epoch, progress=so_far)
-            cache.add(missing, outputs, tags_of(outputs, epoch))
+        wanted = missing(inputs, numbers)
+        if wanted:
+            parts = self._in_parts(epoch, self._asking(purpose, ""), wanted)
+            keep_parts(cache, parts, progress(len(wanted)))
             numbers = cache.numbers(inputs)
         return cache.outputs(numbers)
 
@@ -342,14 +366,14 @@ class Desk:
             Source(
                 epoch,
                 self._cache(epoch),
-                partial(self._tokenised, epoch, self._asking(purpose, reference)),
+                partial(self._in_parts, epoch, self._asking(purpose, reference)),
             )
             for epoch in self.epochs()
         ]
         return Screener(self.context, self.index, sources, today=self.today)
 
-    def _tokenised(self, epoch: int, asking: Asking, inputs: Sequence[bytes]) -> NDArray[np.uint8]:
-        return self.holders.outputs(inputs, asking, epoch=epoch)
+    def _in_parts(self, epoch: int, asking: Asking, inputs: Sequence[bytes]) -> Parts:
+        return self.holders.in_parts(inputs, asking, epoch=epoch)
 
     def _asking(self, purpose: str, reference: str) -> Asking:
         return Asking(purpose, reference or self._random(8).hex())
@@ -360,9 +384,13 @@ class Desk:
         return self._caches[epoch]
 
     def _wipe_retired(self, epochs: Sequence[int]) -> None:
-        """Tokens of epochs that answer no more are of no use; later ones may be opened yet."""
-        for folder in (self.own_folder / "tokens").glob("epoch-*"):
-            number = folder.name.removeprefix("epoch-")
-            if number.isdecimal() and int(number) < max(epochs) and int(number) not in epochs:
-                self._caches.pop(int(number), None)
-                wipe(self.own_folder / "tokens", int(number))
+        """Tokens of epochs that answer no more are of no use; later ones may be opened yet. The
+        registry's word is not enough: the holders must have left them, too.
+        """
+        folders = (self.own_folder / "tokens").glob("epoch-*")
+        names = [folder.name.removeprefix("epoch-") for folder in folders]
+        numbers = {int(name) for name in names if name.isdecimal()}
+        old = {one for one in numbers if one < max(epochs) and one not in epochs}
+        for number in self.holders.left(old) if old else ():
+            self._caches.pop(number, None)
+            wipe(self.own_folder / "tokens", number)

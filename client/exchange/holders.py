@@ -8,6 +8,9 @@ Invariants:
 - Nothing is blinded for a key set that is not pinned (`pins.py`), and no output leaves unchecked.
 - A request keeps its points and its id until it is answered, whatever quorum it is sent to, so it
   is charged once at each holder. Points that were sent again show nothing new.
+- What was answered is given to whoever asked even if something else fails. One request goes ahead
+  of the others, so a quota for one is progress; only books are asked for in several at a time, as
+  requests at once may use up each other's quota at different holders.
 - A holder that answered wrongly is named, its signed answer is kept, and it is not asked again.
 - Identifiers stay here. Warnings name holders and counts.
 """
@@ -18,19 +21,26 @@ import base64
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from client.exchange.doors import Door, HolderFailedError, RefusedError, StaleKeysError
+from client.exchange.doors import (
+    Door,
+    HolderFailedError,
+    QuotaUsedError,
+    RefusedError,
+    StaleKeysError,
+)
 from client.exchange.evidence import Evidence
 from client.exchange.key_sets import KeySets, TooFewHoldersError
 from client.exchange.pins import Pins
-from shared.errors import PeerError
+from shared.errors import LianfangError, PeerError
 from shared.secure_sum.encoding import text_of
 from shared.secure_sum.trust import Trust
 from shared.tokens.evaluation import (
@@ -52,6 +62,7 @@ Outputs = NDArray[np.uint8]
 _BESIDE_POINTS = 512
 """Bytes of a request beside its points: purpose and reference, whatever they are, and zeros."""
 _IN_FLIGHT = 3
+_AT_ONCE = frozenset({"portfolio"})
 _ROUNDS = 4
 _log = logging.getLogger("lianfang.client")
 
@@ -128,6 +139,10 @@ class Holders:
         """
         return self._keys.fetch()
 
+    def left(self, epochs: Collection[int]) -> frozenset[int]:
+        """Those of the epochs that as many holders as the threshold show no more."""
+        return self._keys.left(epochs)
+
     def outputs(
         self,
         inputs: Sequence[bytes],
@@ -139,7 +154,8 @@ class Holders:
         """(m, 64): the key's output of each input, in order; inputs may repeat.
 
         `epoch`: the last one in use unless said otherwise; `progress` is told of how many
-        more different inputs are done. Raises TooFewHoldersError, PeerError, OperatorError.
+        more different inputs are done. Raises TooFewHoldersError, PeerError, OperatorError, and
+        then nothing is returned: for many inputs take `in_parts`.
         """
         different = list(dict.fromkeys(inputs))
         if not different:
@@ -155,14 +171,31 @@ class Holders:
     def in_parts(
         self, inputs: Sequence[bytes], asking: Asking, *, epoch: int | None = None
     ) -> Iterator[tuple[Sequence[bytes], Outputs]]:
-        """The same in parts as they are done, in order, so that they can be kept before the rest
-        is: each is some inputs, all different, and their outputs. `inputs` must not repeat.
+        """The same in parts as they are done, so that they can be kept before the rest is: each is
+        some inputs, all different, and their outputs. `inputs` must not repeat.
+
+        When a part fails no more are begun, those under way are still given, then it is raised.
         """
         signed = self._keys.of(epoch)
-        parts = [inputs[at : at + MOST_INPUTS] for at in range(0, len(inputs), MOST_INPUTS)]
-        with ThreadPoolExecutor(min(_IN_FLIGHT, len(parts)), "batches") as batches:
-            asked = batches.map(lambda part: self._part(part, asking, signed), parts)
-            yield from zip(parts, asked, strict=True)
+        waiting = deque(inputs[at : at + MOST_INPUTS] for at in range(0, len(inputs), MOST_INPUTS))
+        under_way: deque[tuple[Sequence[bytes], Future[Outputs]]] = deque()
+        most, width, failure = _IN_FLIGHT if asking.purpose in _AT_ONCE else 1, 1, None
+        with ThreadPoolExecutor(most, "batches") as batches:
+            while waiting or under_way:
+                while waiting and len(under_way) < width:
+                    part = waiting.popleft()
+                    under_way.append((part, batches.submit(self._part, part, asking, signed)))
+                part, future = under_way.popleft()
+                try:
+                    outputs = future.result()
+                except LianfangError as error:
+                    failure = failure or error
+                    waiting.clear()
+                    continue
+                width = min(width + 1, most)
+                yield part, outputs
+        if failure is not None:
+            raise failure
 
     def _part(
         self,
@@ -231,9 +264,13 @@ class Holders:
             reasons = [f"{code}: {error.what}" for code, error in sorted(batch.failed.items())]
             reasons += [f"{code}: answered wrongly" for code in sorted(self._wrong)]
             wanted = batch.signed.keys.threshold
+            used_up = any(isinstance(one, QuotaUsedError) for one in batch.failed.values())
+            then = "when they are back"
+            if used_up:
+                then = "tomorrow, or ask the holders' operators for a larger quota"
             raise TooFewHoldersError(
                 f"fewer than {wanted} key holders answer; {'; '.join(reasons)}",
-                remedy="what was done so far is kept by whoever asked; go on when they are back",
+                remedy=f"what was answered so far is kept: go on {then}",
             )
         self._pause(0.25 * 2**rounds)
         batch.failed = {code: batch.failed[code] for code in lasting}

@@ -100,6 +100,14 @@ class ListIndex:
         base = [state.base.row(int(at)) for at in np.flatnonzero(state.alive)]
         return sorted(base + [state.overlay.row(at) for at in range(len(state.overlay))])
 
+    def group(self, number: int) -> list[Row]:
+        """The rows whose tags begin with these 12 bits, in order. Raises DamagedFileError."""
+        state = self._state
+        first, end = state.base.group(number)
+        gone = {*state.dropped[slice(*np.searchsorted(state.dropped, (first, end)))].tolist()}
+        base = [state.base.row(at) for at in range(first, end) if at not in gone]
+        return sorted(base + [state.overlay.row(at) for at in range(*state.overlay.group(number))])
+
     def replace(self, rows: Iterable[Row] | RowTable, version: int) -> None:
         """Take over a whole list, read in one pass and not held in memory.
 

@@ -1,14 +1,15 @@
 """Which token keys are in use, as the holders show them and this lender believes them.
 
 Invariants:
-- A key set is in use if as many holders as its threshold show it and it is pinned (`pins.py`).
+- A key set is in use if as many holders as its threshold show that very set, generation included,
+  and it is pinned (`pins.py`). Holders that show different generations are not added up.
 - One holder that shows nothing, or nonsense, stops nobody.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Executor
 
 from client.exchange.doors import Door
@@ -61,6 +62,23 @@ class KeySets:
             self._in_use = self._believed(shown, reasons)
             return dict(self._in_use)
 
+    def left(self, epochs: Collection[int]) -> frozenset[int]:
+        """Those of the epochs that as many holders as the threshold, asked anew, show no more. A
+        holder that does not answer, or shows nothing, counts for none. Raises nothing for that.
+        """
+        with self._fetching:
+            shown, _ = self._shown()
+        by_holder: dict[str, set[int]] = {}
+        for code, signed in shown:
+            by_holder.setdefault(code, set()).add(signed.keys.epoch)
+        known = self._pins.known
+        least = max((one.keys.threshold for one in known.values()), default=len(self._doors))
+        return frozenset(
+            epoch
+            for epoch in epochs
+            if sum(epoch not in there for there in by_holder.values()) >= least
+        )
+
     def _shown(self) -> tuple[list[tuple[str, SignedKeys]], dict[str, str]]:
         """What each holder shows, and of those that show nothing of the kind why."""
         asked = {code: self._calls.submit(door.describe) for code, door in self._doors.items()}
@@ -77,21 +95,24 @@ class KeySets:
     def _believed(
         self, shown: list[tuple[str, SignedKeys]], reasons: dict[str, str]
     ) -> dict[int, SignedKeys]:
-        by_epoch: dict[int, set[str]] = {}
-        for signed, codes in merged(shown):
+        """By epoch the newest generation that enough holders show. What too few show is only
+        checked, against what is pinned then: another key is evidence.
+        """
+        counted = sorted(merged(shown), key=_order)
+        names: set[bytes] = set()
+        for signed, codes in counted:
             try:
-                self._pins.take(signed)
-                by_epoch.setdefault(signed.keys.epoch, set()).update(codes)
+                if len(codes) >= signed.keys.threshold:
+                    self._pins.take(signed)
+                    names.add(signed.keys.name)
+                else:
+                    self._pins.check(signed)
             except PeerError as error:
                 for code in sorted(codes):
                     reasons[code] = error.what
                     self._failed(code, error)
         known = self._pins.known
-        enough = {
-            epoch: known[epoch]
-            for epoch, codes in by_epoch.items()
-            if len(codes) >= known[epoch].keys.threshold
-        }
+        enough = {epoch: one for epoch, one in known.items() if one.keys.name in names}
         if not enough:
             why = "; ".join(f"{code}: {reason}" for code, reason in sorted(reasons.items()))
             raise TooFewHoldersError(
@@ -99,3 +120,9 @@ class KeySets:
                 remedy="try again later, or ask the holders' operators",
             )
         return enough
+
+
+def _order(one: tuple[SignedKeys, frozenset[str]]) -> tuple[bool, int, int]:
+    """What enough holders show first, then by epoch; of an epoch the newest generation first."""
+    keys = one[0].keys
+    return len(one[1]) < keys.threshold, keys.epoch, -keys.generation

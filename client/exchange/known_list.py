@@ -1,10 +1,13 @@
 """What this lender knows of the published list: its last checkpoint, and evidence of forks.
 
     <folder>/checkpoint.json     the last verified checkpoint
-    <folder>/evidence/fork-*.json   two signed checkpoints that contradict each other
+    <folder>/groups.bin          digests of the list's groups of rows at it (`content.py`)
+    <folder>/evidence/fork-*.json      two signed checkpoints that contradict each other
+    <folder>/evidence/changes-*.json   signed changes that do not lead to the list signed with them
 
 Invariants:
 - The checkpoint is replaced durably, and only by one that follows it.
+- Digests of groups are used only if they give the checkpoint's content; else they are made anew.
 - Evidence is written before the refusal is raised, and never written over.
 """
 
@@ -12,15 +15,21 @@ from __future__ import annotations
 
 import base64
 import json
+import struct
+from collections.abc import Sequence
 from pathlib import Path
 
+from client.exchange.content import Content
 from client.files import keep_private, partial_of, write_durably
 from shared.blacklist.checkpoint import Checkpoint, ForkError, read_checkpoint
+from shared.blacklist.rows import Changes
 from shared.errors import OperatorError
 from shared.secure_sum.encoding import text_of
 
 CHECKPOINT = "checkpoint.json"
+GROUPS = "groups.bin"
 EVIDENCE = "evidence"
+_GROUP = struct.Struct(">H32s")
 
 
 class KnownList:
@@ -39,23 +48,59 @@ class KnownList:
         except OSError as error:
             raise _told(path, error) from error
 
-    def keep(self, checkpoint: Checkpoint) -> None:
-        """Replace it."""
+    def keep(self, checkpoint: Checkpoint, content: Content | None = None) -> None:
+        """Replace it, and the digests of the groups."""
         self._write(self._folder / CHECKPOINT, text_of(checkpoint))
+        if content is not None:
+            groups = sorted(content.digests.items())
+            packed = b"".join(_GROUP.pack(number, digest) for number, digest in groups)
+            self._write(self._folder / GROUPS, packed)
+
+    def content(self, checkpoint: Checkpoint) -> Content | None:
+        """The list's content at this checkpoint; None when the file has another's."""
+        path = self._folder / GROUPS
+        try:
+            packed = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _told(path, error) from error
+        if len(packed) % _GROUP.size:
+            return None
+        content = Content(dict(_GROUP.iter_unpack(packed)), checkpoint.rows)
+        return content if content.is_of(checkpoint) else None
 
     def accuse(self, fork: ForkError) -> Path:
         """Keep both checkpoints of a fork; the file's path."""
         name = f"fork-{fork.other.version}-{fork.other.head.hex()[:16]}.json"
         path = self._folder / EVIDENCE / name
-        texts = [base64.b64encode(text_of(one)).decode() for one in (fork.known, fork.other)]
+        texts = [_text(one) for one in (fork.known, fork.other)]
         document = {"registry": self._registry, "known": texts[0], "other": texts[1]}
         if not path.exists():
             self._write(path, json.dumps(document, indent=1).encode())
         return path
 
+    def accuse_of_changes(
+        self, known: Checkpoint, shown: Sequence[tuple[Checkpoint, Changes]]
+    ) -> Path:
+        """Keep versions whose changes do not lead from `known` to what the last is signed for: who
+        has the list at `known` can check it; the file's path.
+        """
+        last = shown[-1][0]
+        path = self._folder / EVIDENCE / f"changes-{last.version}-{last.head.hex()[:16]}.json"
+        versions = [
+            {"checkpoint": _text(one), "changes": [*map(_base64, changes.packed())]}
+            for one, changes in shown
+        ]
+        document = {"registry": self._registry, "known": _text(known), "versions": versions}
+        if not path.exists():
+            self._write(path, json.dumps(document, indent=1).encode())
+        return path
+
     def evidence(self) -> list[Path]:
-        """Files of all forks found."""
-        return sorted((self._folder / EVIDENCE).glob("fork-*.json"))
+        """All files of it."""
+        folder = self._folder / EVIDENCE
+        return sorted([*folder.glob("fork-*.json"), *folder.glob("changes-*.json")])
 
     def _write(self, path: Path, content: bytes) -> None:
         try:
@@ -64,6 +109,14 @@ class KnownList:
             write_durably(path, content)
         except OSError as error:
             raise _told(path, error) from error
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def _text(checkpoint: Checkpoint) -> str:
+    return _base64(text_of(checkpoint))
 
 
 def _told(path: Path, error: OSError) -> OperatorError:

@@ -94,10 +94,9 @@ class Member:
     def screen(self, book: Path) -> tuple[dict[str, Answer], int]:
         """Answers by the book's own references, and how many tokens were fetched for them."""
         screening = self.desk.screen(book)
-        if screening.bad or screening.unreadable:
-            raise PeerError(
-                f"{len(screening.bad)} cells and {screening.unreadable} records cannot be read"
-            )
+        bad = screening.findings.bad
+        if bad or screening.unreadable:
+            raise PeerError(f"{len(bad)} cells and {screening.unreadable} records cannot be read")
         return {hit.ref: hit.answer for hit in screening.hits}, screening.asked
 
     def _canonical(self, texts: Texts) -> tuple[Canonical, ...]:

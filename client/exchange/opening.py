@@ -8,8 +8,10 @@ own/evidence/        others' wrongdoing
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -118,7 +120,10 @@ def _holders(
         stack.callback(door.close)
         doors[code] = RecordedDoor(code, door, outbox)
     trust = Trust(settings.authority, clock)
-    holders = Holders(doors, settings.own, settings.context, trust, Sodium(), random)
+    pool = ThreadPoolExecutor(os.cpu_count() or 1, "points")
+    stack.callback(pool.shutdown)
+    group = Sodium(pool.map)
+    holders = Holders(doors, settings.own, settings.context, trust, group, random)
     stack.callback(holders.close)
     return holders
 

@@ -4,7 +4,7 @@ network (`client.exchange.holders.Holders`, `client.exchange.registry.RegistryCl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -36,27 +36,25 @@ class TokenKey(Protocol):
     def key_sets(self) -> Mapping[int, SignedKeys]:
         """What is in use, by epoch, asked anew."""
 
-    def outputs(
-        self,
-        inputs: Sequence[bytes],
-        asking: Asking,
-        *,
-        epoch: int | None = None,
-        progress: Told | None = None,
-    ) -> NDArray[np.uint8]:
-        """(m, 64): the key's output of each input."""
+    def left(self, epochs: Collection[int]) -> frozenset[int]:
+        """Those of the epochs that as many holders as the threshold show no more."""
+
+    def in_parts(
+        self, inputs: Sequence[bytes], asking: Asking, *, epoch: int | None = None
+    ) -> Iterable[tuple[Sequence[bytes], NDArray[np.uint8]]]:
+        """Distinct inputs in parts, each with the key's outputs (m, 64), as they are answered."""
 
 
 class TheRegistry(Protocol):
     """The registry (`client.exchange.registry.RegistryClient`)."""
 
-    def submit(self, events: Sequence[Event]) -> list[Settled]:
+    def submit(self, events: Sequence[Event], progress: Progress = no_progress) -> list[Settled]:
         """Keep and send; the answers."""
 
     def send_pending(self) -> int:
         """Send what was kept and not answered; how many events were answered."""
 
-    def sync(self, index: Index) -> Synced:
+    def sync(self, index: Index, progress: Progress = no_progress) -> Synced:
         """Bring the index to the latest version."""
 
     def own(self) -> list[EntryState]:

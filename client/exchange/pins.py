@@ -5,6 +5,8 @@ Invariants:
   key, and is on disk before anything is blinded for it.
 - The public key of an epoch never changes and a generation only goes up. Holders that show another
   key are not believed, and what they showed is kept as evidence.
+- A renewal takes the place of the generation before only when enough holders show it
+  (`key_sets.py`): one holder that is ahead of the others, whatever the cause, changes nothing.
 """
 
 from __future__ import annotations
@@ -55,31 +57,41 @@ class Pins:
         """What is pinned, by epoch; of each the latest generation."""
         return dict(self._pinned)
 
-    def take(self, signed: SignedKeys) -> None:
-        """Pin what a holder showed, durably. Nothing happens for what is pinned, or older.
-
-        PeerError when it is not to be believed.
+    def check(self, signed: SignedKeys) -> None:
+        """PeerError when what a holder showed is not to be believed; of another key than the pinned
+        one evidence is kept. Nothing is pinned.
         """
         keys = signed.keys
         self._check_whose(signed)
         before = self._pinned.get(keys.epoch)
-        if before is not None and before.keys == keys:
-            self._take_certificates(before, signed)
-            return
-        if before is not None and _is_behind(keys, before.keys):
+        if before is not None and (before.keys == keys or _is_behind(keys, before.keys)):
             return
         check_signed(signed, self._trust)
         check_keys(self._group, keys)
         try:
             check_follows({epoch: one.keys for epoch, one in self._pinned.items()}, keys)
         except PeerError:
+            if before is None and keys.epoch < max(self._pinned, default=0):
+                raise  # left before this lender came: no contradiction, so no evidence
             digest = hashlib.sha256(keys.name).hexdigest()[:16]
             shown = {"kind": "another key", "shown": text_of(signed).decode()}
             pinned = before and text_of(before).decode()
             self._evidence.keep(f"keys-{keys.epoch}-{digest}", shown | {"pinned": pinned})
             raise
-        self._pinned = {**self._pinned, keys.epoch: signed}
-        self._write()
+
+    def take(self, signed: SignedKeys) -> None:
+        """Pin what enough holders showed, durably. Nothing happens for what is pinned, or older.
+
+        PeerError as `check`.
+        """
+        self.check(signed)
+        keys = signed.keys
+        before = self._pinned.get(keys.epoch)
+        if before is not None and before.keys == keys:
+            self._take_certificates(before, signed)
+        elif before is None or not _is_behind(keys, before.keys):
+            self._pinned = {**self._pinned, keys.epoch: signed}
+            self._write()
 
     def _take_certificates(self, before: SignedKeys, signed: SignedKeys) -> None:
         """Renewed certificates in place of older ones, if all of them are in order."""

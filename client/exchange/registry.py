@@ -7,7 +7,10 @@ Invariants:
 - Nothing is lost and nothing is filed twice: events are kept before they are sent, and sent until
   they are answered, under one name.
 - The index only takes rows whose digest is in a checkpoint that the registry signed and that
-  follows the last one known here. A fork changes nothing and leaves both checkpoints as evidence.
+  follows the last one known here, after a delta as after a snapshot. A fork, or a delta that leads
+  elsewhere, changes nothing and leaves what was signed as evidence.
+- A version that cannot be read stops nobody: its checkpoint is in the chain, and the newest list
+  is taken whole.
 """
 
 from __future__ import annotations
@@ -20,7 +23,16 @@ from typing import Any, Protocol, TypeVar
 
 import grpc
 
+from client.exchange.content import (
+    Content,
+    composed,
+    content_after,
+    content_of,
+    verified_rows,
+)
 from client.exchange.known_list import KnownList
+from client.exchange.parties import Progress, no_progress
+from client.exchange.reaching import named_errors, reached
 from client.exchange.submissions import Settled, Submissions
 from shared.blacklist.checkpoint import (
     Checkpoint,
@@ -30,12 +42,12 @@ from shared.blacklist.checkpoint import (
     check_signer,
     read_checkpoint,
 )
-from shared.blacklist.events import Event
-from shared.blacklist.receipt import read_receipt
-from shared.blacklist.rows import Changes, Row, changes_of, read_pages, take_page
+from shared.blacklist.events import Event, event_digest, read_event
+from shared.blacklist.receipt import Receipt, check_later, read_receipt
+from shared.blacklist.rows import Changes, Row, read_pages
 from shared.blacklist.state import EntryState
 from shared.blacklist.waiting import Waiting
-from shared.errors import InternalError, OperatorError, PeerError
+from shared.errors import OperatorError, PeerError
 from shared.identity.certificate import read_member
 from shared.secure_sum.encoding import read_text
 from shared.wire import registry_pb2 as wire
@@ -49,14 +61,6 @@ STEP_BYTES = 16_384
 MOST_STEPS = 16
 STALE = timedelta(days=3)
 PATIENCE = 60.0
-_TRY_AGAIN = frozenset(
-    {
-        grpc.StatusCode.UNAVAILABLE,
-        grpc.StatusCode.DEADLINE_EXCEEDED,
-        grpc.StatusCode.RESOURCE_EXHAUSTED,
-        grpc.StatusCode.ABORTED,
-    }
-)
 
 
 class Index(Protocol):
@@ -71,6 +75,9 @@ class Index(Protocol):
 
     def apply(self, changes: Changes, version: int) -> None:
         """Go on to a later version."""
+
+    def group(self, number: int) -> list[Row]:
+        """The rows of a group (`bucket_of`), in order."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +95,7 @@ class Synced:
 
 @dataclass(frozen=True)
 class _Step:
-    """A version on the way; `changes` None: the registry has only its checkpoint left."""
+    """A version on the way; `changes` None: not kept by the registry, or not readable."""
 
     checkpoint: Checkpoint
     changes: Changes | None
@@ -116,32 +123,34 @@ class RegistryClient:
         self._submissions, self._known = submissions, known
         self._clock, self._sleep, self._attempts = clock, sleep, attempts
 
-    def submit(self, events: Sequence[Event]) -> list[Settled]:
+    def submit(self, events: Sequence[Event], progress: Progress = no_progress) -> list[Settled]:
         """Keep and send; the answers in order. OperatorError when the registry cannot be reached:
         the events are kept, and `send_pending` goes on with them.
         """
         self._submissions.keep(events)
-        self.send_pending()
+        self.send_pending(progress)
         answers = [self._submissions.answer(event.event_id) for event in events]
         return [answer for answer in answers if answer is not None]
 
-    def send_pending(self) -> int:
+    def send_pending(self, progress: Progress = no_progress) -> int:
         """Send what is not answered yet, in order; how many events were answered."""
         pending, settled = list(self._submissions.pending()), 0
+        told = progress(len(pending))
         while settled < len(pending):
             group = _group(pending[settled:])
             self._submissions.settle(self._send(group))
             settled += len(group)
+            told(len(group))
         return settled
 
-    def sync(self, index: Index) -> Synced:
-        """Bring the index to the registry's latest version.
+    def sync(self, index: Index, progress: Progress = no_progress) -> Synced:
+        """Bring the index to the registry's latest version; `progress`: of a snapshot's rows.
 
         ForkError: the registry contradicts itself; evidence is kept. PeerError: what came is not
         what was signed, or older than what is known. OperatorError: unreachable, or the disk.
         """
         try:
-            return self._sync(index)
+            return self._sync(index, progress)
         except ForkError as fork:
             path = self._known.accuse(fork)
             fork.remedy = f"{fork.remedy}; both are in {path}"
@@ -187,16 +196,23 @@ class RegistryClient:
         if (registry.code, registry.role) != (self._registry, "registry"):
             raise PeerError("the answer is not signed by the registry that was asked")
         settled = []
-        for (event_id, _), answer in zip(group, reply.answers, strict=True):
+        text = self._submissions.receipt_before(group[0][0])
+        last = None if text is None else read_text(Receipt, text)
+        for (event_id, event), answer in zip(group, reply.answers, strict=True):
             if answer.receipt:
-                read_receipt(answer.receipt, self._registry, registry.public, event_id)
+                digest = event_digest(read_event(event))
+                receipt = read_receipt(
+                    answer.receipt, self._registry, registry.public, event_id, digest
+                )
+                check_later(last, receipt)
+                last = receipt
                 settled.append(Settled(event_id, answer.receipt, None))
             else:
                 refusal = f"{answer.refusal.reason}: {answer.refusal.what}"
                 settled.append(Settled(event_id, None, refusal))
         return settled
 
-    def _sync(self, index: Index) -> Synced:
+    def _sync(self, index: Index, progress: Progress) -> Synced:
         known = self._known.checkpoint()
         latest = self._latest()
         if known is not None and latest.version < known.version:
@@ -208,21 +224,47 @@ class RegistryClient:
             check_follows(known, latest)
         touched: frozenset[bytes] | None = frozenset()
         if known is None or index.version != known.version:
-            known = self._take_snapshot(known, index)
+            known = self._take_snapshot(known, index, progress)
             touched = None
         steps = self._steps(known)
         if any(step.changes is None for step in steps):
-            known, touched = self._take_snapshot(known, index), None
+            known, touched = self._take_snapshot(known, index, progress), None
             steps = self._steps(known)
         if steps:
-            changes = _composed([_needed(step) for step in steps])
-            index.apply(changes, steps[-1].checkpoint.version)
-            known = steps[-1].checkpoint
-            self._known.keep(known)
-            touched = None if touched is None else frozenset(changes.dropped)
+            changes = composed([_needed(step) for step in steps])
+            content = self._content(known, index, steps, changes)
+            if content is None:  # the copy here is damaged
+                known, touched = self._take_snapshot(known, index, progress), None
+            else:
+                known = steps[-1].checkpoint
+                index.apply(changes, known.version)
+                self._known.keep(known, content)
+                touched = None if touched is None else changes.tags
         age = self._clock().timestamp() - known.at
         stale = age > STALE.total_seconds()
         return Synced(known.version, known.rows, known.epochs, touched, stale)
+
+    def _content(
+        self, known: Checkpoint, index: Index, steps: Sequence[_Step], changes: Changes
+    ) -> Content | None:
+        """What the index will hold after the steps; PeerError, and evidence is kept, when that is
+        not what was signed. None: the index is not at `known`.
+        """
+        content = self._known.content(known) or content_of(index)
+        last = steps[-1].checkpoint
+        if not content.is_of(known):
+            return None
+        after = content_after(index, content, changes)
+        if after is not None and not after.is_of(last):
+            shown = [(step.checkpoint, _needed(step)) for step in steps]
+            path = self._known.accuse_of_changes(known, shown)
+            raise PeerError(
+                f"the changes of version {last.version} do not lead to the list it is signed for: "
+                "nothing was changed",
+                remedy="stop using this registry and show the other members what it signed; "
+                f"it is in {path}",
+            )
+        return after
 
     def _latest(self) -> Checkpoint:
         reply = self._call(lambda: self._stub.Latest(wire.LatestRequest(), timeout=PATIENCE))
@@ -244,7 +286,7 @@ class RegistryClient:
             lambda: list(self._versions(self._stub.Delta(request, timeout=PATIENCE)))
         ):
             check_follows(known, checkpoint)
-            changes = read_pages(pages) if pages else None
+            changes = _read(pages)
             if changes is not None and changes.digest() != checkpoint.changes:
                 raise PeerError(f"the changes of version {checkpoint.version} are not those signed")
             steps.append(_Step(checkpoint, changes))
@@ -268,7 +310,9 @@ class RegistryClient:
         if current is not None:
             yield current
 
-    def _take_snapshot(self, known: Checkpoint | None, index: Index) -> Checkpoint:
+    def _take_snapshot(
+        self, known: Checkpoint | None, index: Index, progress: Progress
+    ) -> Checkpoint:
         """Replace the index by the latest version, which must follow from `known`."""
         stream, first = self._call(self._begun_snapshot)
         if first is None or not first.checkpoint:
@@ -278,9 +322,11 @@ class RegistryClient:
             raise PeerError("a snapshot is older than the version known here")
         if known is not None:
             self._check_descends(known, checkpoint)
-        with _named_errors():
-            index.replace(_verified_rows(stream, checkpoint), checkpoint.version)
-        self._known.keep(checkpoint)
+        with named_errors():
+            content = ContentReader()
+            rows = verified_rows(stream, checkpoint, content, progress(checkpoint.rows))
+            index.replace(rows, checkpoint.version)
+        self._known.keep(checkpoint, Content(content.groups, content.rows))
         return checkpoint
 
     def _begun_snapshot(self) -> tuple[Any, wire.Page | None]:
@@ -299,51 +345,15 @@ class RegistryClient:
 
     def _call(self, call: Callable[[], T]) -> T:
         """Try again while the registry or the way to it is down."""
-        for attempt in range(self._attempts):
-            try:
-                return call()
-            except grpc.RpcError as error:
-                last = attempt == self._attempts - 1
-                if last or _code(error) not in _TRY_AGAIN:
-                    raise _unreachable(error) from error
-            self._sleep(0.2 * 2**attempt)
-        raise InternalError("no attempt was made")
+        return reached(call, self._attempts, self._sleep)
 
 
-class _named_errors:  # noqa: N801
-    def __enter__(self) -> None:
-        """Nothing to do."""
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if isinstance(error, grpc.RpcError):
-            raise _unreachable(error) from error
-
-
-def _verified_rows(stream: Iterable[wire.Page], checkpoint: Checkpoint) -> Iterator[Row]:
-    """The snapshot's rows; PeerError at the end when they are not those of the checkpoint."""
-    content = ContentReader()
-    for message in stream:
-        added: list[Row] = []
-        dropped: list[bytes] = []
-        take_page(message.page, added, dropped)
-        if dropped:
-            raise PeerError("a snapshot drops rows")
-        for row in added:
-            content.take(row)
-            yield row
-    if (content.digest(), content.rows) != (checkpoint.content, checkpoint.rows):
-        raise PeerError(f"the rows are not those of version {checkpoint.version}")
-
-
-def _composed(steps: Sequence[Changes]) -> Changes:
-    """Several versions' changes as one."""
-    rows: dict[bytes, list[Row]] = {}
-    for changes in steps:
-        for tag in changes.dropped:
-            rows[tag] = []
-        for row in changes.added:
-            rows.setdefault(row.tag, []).append(row)
-    return changes_of(rows, (row for of_tag in rows.values() for row in of_tag))
+def _read(pages: Sequence[bytes]) -> Changes | None:
+    """None for no pages, or pages that are not in the form agreed on."""
+    try:
+        return read_pages(pages) if pages else None
+    except PeerError:
+        return None
 
 
 def _needed(step: _Step) -> Changes:
@@ -362,23 +372,3 @@ def _group(pending: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
             break
         group.append((event_id, text))
     return group
-
-
-def _code(error: grpc.RpcError) -> grpc.StatusCode | None:
-    return error.code() if isinstance(error, grpc.Call) else None
-
-
-def _unreachable(error: grpc.RpcError) -> OperatorError | PeerError:
-    code = _code(error)
-    details = error.details() if isinstance(error, grpc.Call) else ""
-    if code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.INTERNAL):
-        return PeerError(f"the registry refused the call: {details}")
-    if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
-        return OperatorError(
-            f"the registry does not accept this lender: {details}",
-            remedy="check that transport.crt is valid and not revoked",
-        )
-    return OperatorError(
-        f"the registry cannot be reached ({code.name if code else 'unknown'})",
-        remedy="check its address and the network; what was to be sent is kept and sent later",
-    )

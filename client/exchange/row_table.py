@@ -65,6 +65,12 @@ class RowTable:
         """Every row of each tag (m, 32)."""
         return find(self.prefix, self.tag, tags)
 
+    def group(self, number: int) -> tuple[int, int]:
+        """Where the rows begin and end whose tags begin with these 12 bits."""
+        ends = np.array([number, number + 1], np.uint64) << np.uint64(52)
+        first, end = np.searchsorted(self.prefix, ends)
+        return int(first), len(self) if number == 4095 else int(end)
+
     def row(self, number: int) -> Row:
         """One row; DamagedFileError when its sealed record is not as it was written."""
         sealed = self._sealed(np.array([number])).tobytes()

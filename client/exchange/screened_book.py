@@ -8,14 +8,14 @@ Invariants:
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from client.exchange.book import BadCell, Book, refs_packed
+from client.exchange.book import BadCell, Book, WarnedCell, refs_packed
 from client.exchange.cache import TokenCache
 from client.exchange.sealed_arrays import SealedArrays
 from client.exchange.sorted_keys import Numbers
@@ -30,6 +30,7 @@ class KeptBook:
     rows: int
     bad: tuple[BadCell, ...]
     warnings: Mapping[str, int]
+    warned: tuple[WarnedCell, ...]
     kinds: tuple[str, ...]
     kind: NDArray[np.uint8]
     token: Numbers
@@ -60,7 +61,13 @@ def keep(cache: TokenCache, name: bytes, book: Book, token: Numbers) -> None:
     """Keep a book whose subject s has the token `token[s]`. Raises OperatorError."""
     kinds = sorted({subject.kind for subject in book.subjects})
     place = {kind: at for at, kind in enumerate(kinds)}
-    about = {"rows": len(book.lines), "bad": book.bad, "warnings": book.warnings, "kinds": kinds}
+    about = {
+        "rows": len(book.lines),
+        "bad": book.bad,
+        "warnings": book.warnings,
+        "warned": book.warned,
+        "kinds": kinds,
+    }
     arrays: dict[str, NDArray[Any]] = {
         "about": np.frombuffer(json.dumps(about).encode(), np.uint8),
         "kind": np.array([place[subject.kind] for subject in book.subjects], np.uint8),
@@ -77,13 +84,21 @@ def keep(cache: TokenCache, name: bytes, book: Book, token: Numbers) -> None:
 def kept(cache: TokenCache, name: bytes) -> KeptBook | None:
     """A book as it was kept; None: it was not. Raises DamagedFileError."""
     file = cache.book(name)
-    if file is None:
-        return None
+    return None if file is None else _opened(file)
+
+
+def all_kept(cache: TokenCache) -> Iterator[KeptBook]:
+    """Every book as it was kept. Raises DamagedFileError."""
+    yield from map(_opened, cache.books())
+
+
+def _opened(file: SealedArrays) -> KeptBook:
     about = json.loads(file.read("about").tobytes())
     return KeptBook(
         about["rows"],
         tuple(BadCell(*cell) for cell in about["bad"]),
         about["warnings"],
+        tuple(WarnedCell(*cell) for cell in about["warned"]),
         tuple(about["kinds"]),
         file.read("kind"),
         file.read("token"),

@@ -18,10 +18,18 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from client.exchange.book import BadCell, Progress, digest_of, no_progress, read_book
+from client.exchange.book import (
+    BadCell,
+    Book,
+    Progress,
+    WarnedCell,
+    digest_of,
+    no_progress,
+    read_book,
+)
 from client.exchange.cache import TokenCache
+from client.exchange.fetching import InParts, keep_parts, missing
 from client.exchange.index import ListIndex
 from client.exchange.screened_book import KeptBook, keep, kept
 from client.exchange.sorted_keys import Numbers
@@ -29,21 +37,31 @@ from shared.blacklist.answer import Answer, Hit, answer_of
 from shared.blacklist.record import read_record
 from shared.errors import InternalError, OperatorError, PeerError
 from shared.tokens.identifiers import Canonical, MissingIdentifierError, canonical, token_input
-from shared.tokens.tags import open_sealed, seal_key, tags_of
+from shared.tokens.tags import open_sealed, seal_key
 
-Tokenise = Callable[[Sequence[bytes]], NDArray[np.uint8]]
-"""Distinct PRF inputs → outputs (m, 64), by asking the key holders."""
-
-_BLOCK = 8 * 4095  # asked for, and kept, at a time: full requests; what an interruption may cost
+_FORMAT = b"book/2|"
+"""Of what is kept of a book; one kept otherwise is read again."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where the tokens of an epoch come from; `tokenise` None: only from the cache."""
+    """Where the tokens of an epoch come from; `in_parts` None: only from the cache."""
 
     epoch: int
     cache: TokenCache
-    tokenise: Tokenise | None = None
+    in_parts: InParts | None = None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a book's cells are like: `bad` ones; how many had each of `warnings`; some of those."""
+
+    bad: tuple[BadCell, ...]
+    warnings: Mapping[str, int]
+    warned: tuple[WarnedCell, ...]
+
+
+Told = Callable[[Findings], None]
 
 
 @dataclass(frozen=True)
@@ -58,14 +76,13 @@ class RowAnswer:
 @dataclass(frozen=True)
 class Screening:
     """`hits` by line. `unreadable`: records that did not open; `asked`: tokens that were fetched;
-    `version`: of the list.
+    `version`: of the list; `findings`: in the book's cells.
     """
 
     rows: int
     subjects: int
     hits: tuple[RowAnswer, ...]
-    bad: tuple[BadCell, ...]
-    warnings: Mapping[str, int]
+    findings: Findings
     unreadable: int
     asked: int
     version: int
@@ -112,17 +129,21 @@ class Screener:
         *,
         columns: Mapping[str, str] | None = None,
         progress: Progress = no_progress,
+        told: Told = lambda _: None,
     ) -> Screening:
         """Screen a book (CSV or Parquet). `columns` as `read_book`.
 
-        `progress` is called for reading and again for each epoch's tokens. Raises OperatorError.
+        `progress` is called for reading and again for each epoch's tokens; `told` once, when the
+        cells are known and before anybody is asked. Raises OperatorError, PeerError.
         """
         name = self._name(path, columns or {})
         books = [kept(source.cache, name) for source in self._sources]
         asked = 0
         if any(book is None for book in books):
-            asked = self._read(path, columns or {}, name, progress)
+            asked = self._read(path, columns or {}, name, progress, told)
             books = [kept(source.cache, name) for source in self._sources]
+        elif books[0] is not None:
+            told(_findings(books[0]))
         self._unreadable = 0
         whole = [book for book in books if book is not None]
         hits = self._by_row(whole)
@@ -136,23 +157,30 @@ class Screener:
             rows=book.rows,
             subjects=len(book.token),
             hits=tuple(RowAnswer(line, ref, one) for line, ref, one in found if one is not None),
-            bad=book.bad,
-            warnings=book.warnings,
+            findings=_findings(book),
             unreadable=self._unreadable,
             asked=asked,
             version=self._index.version,
         )
 
     def _name(self, path: Path, columns: Mapping[str, str]) -> bytes:
-        return digest_of(path, columns) + self._context.encode()
+        return _FORMAT + digest_of(path, columns) + self._context.encode()
 
-    def _read(self, path: Path, columns: Mapping[str, str], name: bytes, progress: Progress) -> int:
+    def _read(
+        self,
+        path: Path,
+        columns: Mapping[str, str],
+        name: bytes,
+        progress: Progress,
+        told: Told,
+    ) -> int:
         """Read a book, fetch the tokens that are missing, and keep both; returns how many."""
         book = read_book(path, today=self._today, columns=columns, progress=progress)
         if self._name(path, columns) != name:
             raise OperatorError(
                 f"{path.name} was changed while it was read", remedy="screen it again"
             )
+        told(_findings(book))
         asked = 0
         for source in self._sources:
             token, fetched = self._tokens(source, book.subjects, progress(len(book.subjects)))
@@ -166,21 +194,17 @@ class Screener:
         """The number of each subject's token in the cache, and how many had to be fetched."""
         inputs = [token_input(self._context, subject) for subject in subjects]
         numbers = source.cache.numbers(inputs)
-        missing = list(dict.fromkeys(inputs[int(at)] for at in np.flatnonzero(numbers < 0)))
+        wanted = missing(inputs, numbers)
         told(int((numbers >= 0).sum()))
-        if not missing:
+        if not wanted:
             return numbers, 0
-        if source.tokenise is None:
+        if source.in_parts is None:
             raise OperatorError(
-                f"{len(missing):,} identifiers have no token of epoch {source.epoch} yet",
+                f"{len(wanted):,} identifiers have no token of epoch {source.epoch} yet",
                 remedy="screen once with the key holders in reach; after that none is needed",
             )
-        for start in range(0, len(missing), _BLOCK):
-            block = missing[start : start + _BLOCK]
-            outputs = source.tokenise(block)
-            source.cache.add(block, outputs, tags_of(outputs, source.epoch))
-            told(len(block))
-        return source.cache.numbers(inputs), len(missing)
+        keep_parts(source.cache, source.in_parts(wanted), told)
+        return source.cache.numbers(inputs), len(wanted)
 
     def _by_row(self, books: Sequence[KeptBook]) -> dict[int, list[Hit]]:
         hits: dict[int, list[Hit]] = {}
@@ -214,3 +238,7 @@ class Screener:
             hit = Hit(kind_of(int(asked)), row.tag, row.flags, record)
             hits.setdefault(int(asked), []).append(hit)
         return hits
+
+
+def _findings(book: Book | KeptBook) -> Findings:
+    return Findings(book.bad, book.warnings, book.warned)

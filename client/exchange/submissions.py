@@ -84,6 +84,16 @@ class Submissions:
             ).fetchone()
         return None if row is None else Settled(*row)
 
+    def receipt_before(self, event_id: bytes) -> bytes | None:
+        """The last receipt of an event that was kept before this one."""
+        with self._told():
+            row = self._database.execute(
+                "select receipt from submissions where receipt is not null and number < "
+                "(select number from submissions where event_id = ?) order by number desc limit 1",
+                (event_id,),
+            ).fetchone()
+        return None if row is None else bytes(row[0])
+
     def event(self, event_id: bytes) -> bytes | None:
         """The text of an event that was kept."""
         with self._told():

@@ -28,11 +28,12 @@ def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
         "authority", help="certificates for trials", epilog=EXAMPLES, formatter_class=form
     )
     own = parser.add_subparsers(dest="authority_command", required=True, metavar="COMMAND")
-    create = own.add_parser("create", help="a new authority")
+    create = serving.command(own, "create", "a new authority", EXAMPLES)
     create.add_argument("folder", type=Path)
     create.add_argument("--name", required=True, help="the consortium's name")
     create.set_defaults(handler=_create)
-    enrol = own.add_parser("enrol", help="keys and certificates of a member, key holder …")
+    text = "keys and certificates of a member, key holder …"
+    enrol = serving.command(own, "enrol", text, EXAMPLES)
     enrol.add_argument("authority", type=Path)
     enrol.add_argument("folder", type=Path, help="the member's folder")
     enrol.add_argument("--code", required=True)
@@ -40,8 +41,8 @@ def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
     enrol.set_defaults(handler=_enrol)
     create.add_argument("--days", type=int, default=10 * serving.DAYS)
     enrol.add_argument("--days", type=int, default=serving.DAYS)
-    for command in (create, enrol):
-        command.add_argument("--json", action="store_true", help="one JSON line for scripts")
+    for one in (create, enrol):
+        one.add_argument("--json", action="store_true", help="one JSON line for scripts")
 
 
 def _create(arguments: argparse.Namespace) -> int:

@@ -16,17 +16,23 @@ import json
 import secrets
 import sys
 import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from server.commands import serving
+from server.commands.printing import bar
 from shared.errors import OperatorError, PeerError
 
 if TYPE_CHECKING:
-    from server.keyholder.ceremony import Relay
+    from server.keyholder.ceremony import Holder, Relay
     from shared.tokens.signed_keys import SignedKeys
+    from shared.wire import keyholder_pb2 as wire
 
 FILE = "keys.toml"
+_STEPS = 5
+"""Of each holder in a ceremony: status, open, deal, confirm, activate."""
 EXAMPLES = """examples:
   lianfang-server keys init /srv/operator --code C1 --context "Five lenders" --threshold 2 \\
       --holder K1=k1.example:7443 --holder K2=k2.example:7443 --holder K3=k3.example:7443
@@ -50,7 +56,7 @@ def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
         "keys", help="make, refresh, rotate the token key", epilog=EXAMPLES, formatter_class=form
     )
     own = parser.add_subparsers(dest="keys_command", required=True, metavar="COMMAND")
-    init = serving.add_init(own, "coordinator")
+    init = serving.add_init(own, "coordinator", EXAMPLES)
     init.add_argument("--context", required=True, help="the consortium's name, without '|'")
     init.add_argument("--threshold", type=int, required=True)
     init.add_argument("--holder", action="append", default=[], metavar="CODE=HOST:PORT")
@@ -61,7 +67,7 @@ def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
         ("rotate", "a key of the next epoch beside the one in use"),
         ("status", "what every holder has in use"),
     ):
-        command = own.add_parser(name, help=text)
+        command = serving.command(own, name, text, EXAMPLES)
         command.add_argument("folder", type=Path, help=f"the coordinator's folder, with {FILE}")
         command.add_argument("--json", action="store_true", help="one JSON line for scripts")
         command.set_defaults(handler=_status if name == "status" else _ceremony, ceremony=name)
@@ -131,7 +137,10 @@ def _init(arguments: argparse.Namespace) -> int:
 
 def _ceremony(arguments: argparse.Namespace) -> int:
     relay = relay_from(arguments.folder)
-    signed: SignedKeys = getattr(relay, arguments.ceremony)()
+    with bar("steps", _STEPS * len(relay.holders)) as told:
+        holders = {code: _Counted(one, told) for code, one in relay.holders.items()}
+        counted = replace(relay, holders=holders)
+        signed: SignedKeys = getattr(counted, arguments.ceremony)()
     content: dict[str, object] = {
         "epoch": signed.keys.epoch,
         "generation": signed.keys.generation,
@@ -148,6 +157,22 @@ def _ceremony(arguments: argparse.Namespace) -> int:
             f"keys {signed.keys.name.hex()[:16]}\n"
         )
     return 0
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """A holder that tells of every step it took."""
+
+    holder: Holder
+    told: Callable[[int], None]
+
+    def step(self, move: str, statements: Sequence[bytes]) -> wire.StepReply:
+        reply = self.holder.step(move, statements)
+        self.told(1)
+        return reply
+
+    def describe(self) -> wire.Description:
+        return self.holder.describe()
 
 
 def _status(arguments: argparse.Namespace) -> int:

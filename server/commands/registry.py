@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
+from server.apart import PROFILES, SHARE, check_without
 from server.commands import serving
-from shared.errors import OperatorError
 
 EXAMPLES = """examples:
   lianfang-server registry init /srv/r1 --code R1 --authority /srv/authority
@@ -15,7 +14,7 @@ EXAMPLES = """examples:
   lianfang-server registry serve /srv/r1 --listen 0.0.0.0:7443
 
 A key holder and the registry are run by different operators: a process or folder that has both is
-refused.
+refused outside the demo profile.
 
 Exit status: 0 done, 2 the input or a setting is wrong (the message says which and what to do).
 """
@@ -28,34 +27,34 @@ def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
         "registry", help="the registry of the shared list", epilog=EXAMPLES, formatter_class=form
     )
     own = parser.add_subparsers(dest="registry_command", required=True, metavar="COMMAND")
-    init = serving.add_init(own, "registry")
+    init = serving.add_init(own, "registry", EXAMPLES)
     init.add_argument("--database", metavar="URL", help="PostgreSQL; none: SQLite in the folder")
+    init.add_argument("--profile", choices=PROFILES, default="production")
     init.set_defaults(handler=_init)
-    serving.add_serve(own, "registry").set_defaults(handler=_serve)
+    serving.add_serve(own, "registry", EXAMPLES).set_defaults(handler=_serve)
 
 
-def settings_text(database: str | None, *, at_once: bool = False) -> str:
+def settings_text(
+    database: str | None, profile: str = "production", *, at_once: bool = False
+) -> str:
     """The text of `registry.toml`. `at_once`: for the demo, every filing is published by itself."""
     text = "" if database is None else f"database = {serving.quoted(database)}\n"
+    text += f"profile = {serving.quoted(profile)}\n"
     return text + ("[batches]\nseconds = 0\ncontributors = 1\n" if at_once else "")
 
 
-def check_no_share(folder: Path) -> None:
+def check_no_share(folder: Path, profile: str = "production") -> None:
     """OperatorError when this folder or process also has a share of the key."""
-    if "server.keyholder.service" in sys.modules or any(folder.glob("keyholder*")):
-        raise OperatorError(
-            "one process or folder is to hold the list and a share of the key",
-            remedy="run key holders and registry apart, best by different operators",
-        )
+    check_without(SHARE, profile, folder)
 
 
 def _init(arguments: argparse.Namespace) -> int:
-    from server.registry.service import SETTINGS
+    from server.registry.settings import FILE
 
-    check_no_share(arguments.folder)
-    text = settings_text(arguments.database)
+    check_no_share(arguments.folder, arguments.profile)
+    text = settings_text(arguments.database, arguments.profile)
     serving.write_folder(
-        arguments.folder, arguments.code, "registry", arguments.authority, SETTINGS, text
+        arguments.folder, arguments.code, "registry", arguments.authority, FILE, text
     )
     serving.said(arguments, {"folder": str(arguments.folder), "code": arguments.code})
     return 0
@@ -64,7 +63,6 @@ def _init(arguments: argparse.Namespace) -> int:
 def _serve(arguments: argparse.Namespace) -> int:
     from server.registry.service import serve
 
-    check_no_share(arguments.folder)
     serving.log_to_standard_error()
     service = serve(arguments.folder, arguments.listen)
     return serving.run(service, service.registry.code, arguments)

@@ -44,9 +44,30 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def add_serve(commands: argparse._SubParsersAction, name: str) -> argparse.ArgumentParser:  # type: ignore[type-arg]
+def command(
+    commands: argparse._SubParsersAction,  # type: ignore[type-arg]
+    name: str,
+    text: str,
+    examples: str,
+) -> argparse.ArgumentParser:
+    """A command whose own help shows the examples too."""
+    made: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=text,
+        description=text,
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return made
+
+
+def add_serve(
+    commands: argparse._SubParsersAction,  # type: ignore[type-arg]
+    name: str,
+    examples: str,
+) -> argparse.ArgumentParser:
     """`serve`."""
-    serve: argparse.ArgumentParser = commands.add_parser("serve", help=f"run the {name}")
+    serve = command(commands, "serve", f"run the {name}", examples)
     serve.add_argument("folder", type=Path, help=f"the {name}'s folder")
     serve.add_argument("--listen", default="127.0.0.1:7443", metavar="HOST:PORT")
     serve.add_argument(
@@ -56,9 +77,13 @@ def add_serve(commands: argparse._SubParsersAction, name: str) -> argparse.Argum
     return serve
 
 
-def add_init(commands: argparse._SubParsersAction, name: str) -> argparse.ArgumentParser:  # type: ignore[type-arg]
+def add_init(
+    commands: argparse._SubParsersAction,  # type: ignore[type-arg]
+    name: str,
+    examples: str,
+) -> argparse.ArgumentParser:
     """`init`."""
-    init: argparse.ArgumentParser = commands.add_parser("init", help=f"make a {name}'s folder")
+    init = command(commands, "init", f"make a {name}'s folder", examples)
     init.add_argument("folder", type=Path, help="to be made; nothing in it is written over")
     init.add_argument("--code", required=True, help=f"the {name}'s code in the consortium")
     init.add_argument(

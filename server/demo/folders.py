@@ -96,7 +96,7 @@ def _make(folder: Path, seed: int) -> Cast:
             text = keyholder.settings_text(CONTEXT, list(HOLDERS), THRESHOLD, "demo")
             (folder / code / "keyholder.toml").write_text(text, encoding="utf-8")
         _enrol(folder / REGISTRY, authority, REGISTRY, "registry")
-        text = registry.settings_text(None, at_once=True)
+        text = registry.settings_text(None, "demo", at_once=True)
         (folder / REGISTRY / "registry.toml").write_text(text, encoding="utf-8")
         _enrol(folder / "operator", authority, OPERATOR, "coordinator")
         for code in LENDERS:

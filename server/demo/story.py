@@ -15,9 +15,11 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from server.commands.keys import relay_from
+from server.commands.serving import now
 from server.demo.folders import (
     HOLDERS,
     LENDERS,
@@ -85,8 +87,8 @@ class Demo:
                 f"started: key holders {', '.join(HOLDERS)} (any {THRESHOLD} answer), registry "
                 f"{REGISTRY}; lenders {', '.join(LENDERS)}; all in {self._folder}"
             )
-            self._found(cast)
-            tries = tries_of(self._folder, cast)
+            filed = self._found(cast)
+            tries = tries_of(self._folder, cast, filed)
             self._say("\ntry, in another terminal:")
             for one in tries:
                 self._say(f"\n  # {one.shows}\n  {_shown(one.words)}")
@@ -98,8 +100,8 @@ class Demo:
             alive()
             time.sleep(0.5)
 
-    def _found(self, cast: Cast) -> None:
-        """The key, its epoch, and what two lenders list."""
+    def _found(self, cast: Cast) -> tuple[str, str]:
+        """The key, its epoch, and what two lenders list; the first entry of each."""
         made = relay_from(self._folder / "operator").generate()
         self._say(
             f"key: made by {', '.join(made.holders)} together, nobody has it; epoch "
@@ -110,17 +112,19 @@ class Demo:
         (proposal,) = json.loads(opened)["events"]
         self._done(second, "consent", proposal, *_MAKER, *_CHECKER)
         with ThreadPoolExecutor(2) as pool:
-            list(pool.map(self._lists, (first, second)))
+            one, two = pool.map(self._lists, (first, second))
             self._say(
                 f"listed: 3 people by {first}, 2 by {second}, each approved by another person"
             )
             list(pool.map(self._synced, LENDERS))
+        return one, two
 
-    def _lists(self, lender: str) -> None:
+    def _lists(self, lender: str) -> str:
         self._synced(lender, rows=0)
         cases = str(self._folder / f"cases-{lender}.csv")
-        self._done(lender, "file", "--subjects", cases, *_TERMS, *_MAKER)
+        filed = json.loads(self._done(lender, "file", "--subjects", cases, *_TERMS, *_MAKER))
         self._done(lender, "approve", "--operator", _CHECKER[1])
+        return str(filed[0]["entry"])
 
     def _synced(self, lender: str, rows: int = 8) -> None:
         """Sync until the epoch is open and so many rows are there: the registry publishes at once,
@@ -150,9 +154,15 @@ class Demo:
         return Tried(_shown(one.words), done.returncode, right, done.stdout + done.stderr)
 
 
-def tries_of(folder: Path, cast: Cast) -> list[Try]:
-    """The commands that are printed."""
-    third = str(folder / LENDERS[2])
+def tries_of(folder: Path, cast: Cast, filed: tuple[str, str]) -> list[Try]:
+    """The commands that are printed, in an order that works; `filed`: an entry of the first lender
+    and one of the second.
+    """
+    _, second, third = (str(folder / code) for code in LENDERS)
+    case, two = str(folder / "case.txt"), (*_MAKER, *_CHECKER)
+    subject = ("--resident-id", cast.unlisted.resident_id, "--reason", "F101")
+    day = f"{now().date() - timedelta(days=40)}"
+    sure = ("--confidence", "confirmed", "--event-date", day)
     check = ("list", "check", "--folder", third, "--resident-id")
     hits = str(folder / "hits.csv")
     return [
@@ -164,6 +174,33 @@ def tries_of(folder: Path, cast: Cast) -> list[Try]:
             1,
         ),
         Try("everything that left this lender for it", ("outbox", third), 0),
+        Try(
+            "list somebody: tags and codes leave, no identifier and no evidence",
+            (
+                *("list", "file", "--folder", third, *subject, *sure, *_TERMS),
+                *("--evidence", f"forged_document={case}", *_MAKER),
+            ),
+            0,
+        ),
+        Try(
+            "another person approves it; whoever filed cannot",
+            ("list", "approve", "--folder", third, "--operator", _CHECKER[1]),
+            0,
+        ),
+        Try(
+            "a subject says it is somebody else: the entry is flagged at once",
+            (
+                *("list", "dispute", filed[0], "--folder", third, "--grounds", "wrong_person"),
+                *("--evidence-file", case, *two),
+            ),
+            0,
+        ),
+        Try(
+            "a lender takes its own entry back",
+            ("list", "withdraw", filed[1], "--folder", second, "--cause", "mistake", *two),
+            0,
+        ),
+        Try("fetch and verify what is new", ("list", "sync", "--folder", third), 0),
     ]
 
 

@@ -3,7 +3,8 @@
     settings.py     what its operator agreed to: holders, threshold, quotas
     store.py        its one file, keyholder.sqlite
     shares.py       key shares and the ceremony under way, in that file
-    quotas.py       what each member may ask a day, in that file
+    quotas.py       what each member may ask in 24 hours, in that file
+    passing.py      the hours that pass, whatever the clock is set to
     evaluating.py   a request, from its points to the answer
     participant.py  its part in key ceremonies
     service.py      all of it over gRPC

@@ -8,7 +8,9 @@ Invariants:
 - It is a relay: it signs nothing, knows no secret, and every holder checks everything it passes on.
 - A ceremony that was interrupted is taken up where it was if any holder has confirmed it: the same
   opening gives the same statements. One that no holder confirmed is begun anew.
-- What it returns is signed by all holders and in use at all of them.
+- What it returns is signed by all holders and in use at all of them. Holders that have not heard
+  that a key set they signed is in use are told first, whichever holder shows it.
+- What one holder says of itself is doubted by name and stops no ceremony of the others by itself.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import grpc
 
 from server.actor import Actor
 from server.keyholder.service import MOST_BYTES
-from shared.errors import OperatorError, PeerError
+from shared.errors import LianfangError, OperatorError, PeerError
 from shared.identity.pem import certificate_to_pem
 from shared.secure_sum.encoding import read_text, text_of
 from shared.secure_sum.trust import Trust
@@ -39,6 +41,8 @@ from shared.wire import keyholder_pb2 as wire
 from shared.wire.keyholder_pb2_grpc import KeyHolderStub
 
 SECONDS = 60.0
+_MOST_AHEAD = 100
+"""Ceremonies that came to nothing, between what one holder has signed and another."""
 _log = logging.getLogger("lianfang.keyholder")
 
 
@@ -64,35 +68,44 @@ class Relay:
     def generate(self) -> SignedKeys:
         """The consortium's first key. OperatorError if there is one already."""
         statuses = self._statuses()
-        resumed = self._interrupted(statuses, renews=False)
-        if resumed is None and self._in_use():
+        resumed, in_use = self._interrupted(statuses, renews=False), self._caught_up()
+        if resumed is None and in_use:
             raise OperatorError("there is a key in use already", remedy="refresh or rotate it")
         return self._carry(resumed or self._next_epoch(statuses))
 
     def rotate(self) -> SignedKeys:
         """A key of the next epoch. The one before goes on answering until it is retired."""
         statuses = self._statuses()
-        resumed = self._interrupted(statuses, renews=False)
-        if resumed is None and not self._in_use():
+        resumed, in_use = self._interrupted(statuses, renews=False), self._caught_up()
+        if resumed is None and not in_use:
             raise OperatorError("there is no key in use yet", remedy="generate one first")
         return self._carry(resumed or self._next_epoch(statuses))
 
     def refresh(self, epoch: int | None = None) -> SignedKeys:
         """New shares of the key of an epoch, the last one unless said otherwise."""
-        in_use = self._in_use()
+        statuses = self._statuses()
+        resumed, in_use = self._interrupted(statuses, renews=True), self._caught_up()
         if not in_use or (epoch is not None and epoch not in in_use):
             raise OperatorError("there is no such key in use", remedy="generate one first")
         keys = in_use[max(in_use) if epoch is None else epoch].keys
-        statuses = self._statuses()
-        resumed = self._interrupted(statuses, renews=True)
         if resumed is not None and resumed.epoch == keys.epoch:
             return self._carry(resumed)
-        signed = [status.signed.get(keys.epoch, 0) for status in statuses.values()]
-        return self._carry(self._opening(keys.epoch, max(signed) + 1, keys.name))
+        signed = {code: status.signed.get(keys.epoch, 0) for code, status in statuses.items()}
+        generation = max(keys.generation, self._highest(signed, "generation")) + 1
+        return self._carry(self._opening(keys.epoch, generation, keys.name))
 
     def _next_epoch(self, statuses: Mapping[str, wire.StepReply]) -> Opening:
-        signed = [max(status.signed, default=0) for status in statuses.values()]
-        return self._opening(max(signed) + 1, 1, b"")
+        signed = {code: max(status.signed, default=0) for code, status in statuses.items()}
+        return self._opening(self._highest(signed, "epoch") + 1, 1, b"")
+
+    def _highest(self, said: Mapping[str, int], what: str) -> int:
+        """The highest number that a holder has signed. One far above all others is not believed:
+        following it would use up the numbers.
+        """
+        left = sorted(said, key=lambda code: said[code])
+        while len(left) > 1 and said[left[-1]] > said[left[-2]] + _MOST_AHEAD:
+            _log.warning("%s says it signed %s %d: ignored", left[-1], what, said[left.pop()])
+        return said[left[-1]]
 
     def _opening(self, epoch: int, generation: int, renews: bytes) -> Opening:
         terms = self.terms
@@ -157,9 +170,13 @@ class Relay:
         """The opening that some holder has confirmed and not every holder has in use yet, if all
         are still in it.
         """
-        for status in statuses.values():
+        for code, status in statuses.items():
             if status.state in ("confirmed", "active"):
-                opening = read_text(Opening, status.opening)
+                try:
+                    opening = read_text(Opening, status.opening)
+                except LianfangError:
+                    _log.warning("%s shows no opening of its ceremony: ignored", code)
+                    continue
                 states = {self._state(other, opening) for other in statuses.values()}
                 resumable = states <= {"dealt", "confirmed", "active"} and states != {"active"}
                 if resumable and bool(opening.renews) == renews:
@@ -170,21 +187,52 @@ class Relay:
         same = status.opening == text_of(opening)
         return status.state if same else "none"
 
-    def _in_use(self) -> dict[int, SignedKeys]:
-        """The latest key set of each epoch that any holder has in use, checked."""
+    def _caught_up(self) -> dict[int, SignedKeys]:
+        """The latest key set of each epoch that any holder has in use, checked, after all that have
+        signed it have it in use as well: whoever relayed it may have told a few of them only.
+        """
+        shown = {code: self._shown(code, holder) for code, holder in self.holders.items()}
         found: dict[int, SignedKeys] = {}
+        for known in shown.values():
+            for epoch, signed in known.items():
+                if epoch not in found or found[epoch].keys.generation < signed.keys.generation:
+                    found[epoch] = signed
         for code, holder in self.holders.items():
+            for epoch, signed in found.items():
+                own = shown[code].get(epoch)
+                if own is None or own.keys.name != signed.keys.name:
+                    self._tell(code, holder, signed)
+        return found
+
+    def _tell(self, code: str, holder: Holder, signed: SignedKeys) -> None:
+        keys = signed.keys
+        try:
+            holder.step("activate", [text_of(signed)])
+            _log.info("%s had not heard of epoch %d, %d", code, keys.epoch, keys.generation)
+        except PeerError as error:  # it has left this epoch, or comes to it later
+            _log.info("%s does not take epoch %d: %s", code, keys.epoch, error.what)
+
+    def _shown(self, code: str, holder: Holder) -> dict[int, SignedKeys]:
+        """What a holder has in use, by epoch; what not all holders signed is ignored."""
+        try:
+            texts = holder.describe().keys
+        except PeerError as error:
+            raise PeerError(f"{code} does not describe its keys: {error.what}") from error
+        found = {}
+        for text in texts:
             try:
-                texts = holder.describe().keys
-            except PeerError as error:
-                raise PeerError(f"{code} does not describe its keys: {error.what}") from error
-            for text in texts:
                 signed = read_signed(text)
                 check_signed(signed, self.trust)
-                known = found.get(signed.keys.epoch)
-                if known is None or known.keys.generation < signed.keys.generation:
-                    found[signed.keys.epoch] = signed
+                self._check_terms(signed)
+            except PeerError as error:
+                _log.warning("%s shows a key set that is none: %s; ignored", code, error.what)
+            else:
+                found[signed.keys.epoch] = signed
         return found
+
+    def _check_terms(self, signed: SignedKeys) -> None:
+        if (signed.keys.context, signed.holders) != (self.terms.context, self.terms.holders):
+            raise PeerError("it is of other holders or another consortium")
 
 
 class RemoteHolder:

@@ -1,10 +1,10 @@
 """A lender's request at a key holder, from its points to the answer.
 
-    size and form ─► key set, quorum ─► every point ─► quota, on disk ─► multiply ─► sign
+    size and form ─► key set, quorum ─► quota left? ─► every point ─► charge, on disk ─► multiply
 
 Invariants:
 - Nothing is multiplied before the charge is on disk, and nothing charged before every point is
-  checked.
+  checked. Points of a member without quota are not looked at.
 - Everything wrong with points is one error with one message (`InvalidPointError`).
 - Purpose and counts are logged, and who asked; never a point, a reference or a request id.
 """
@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 
@@ -53,13 +52,12 @@ class StaleKeysError(PeerError):
 
 @dataclass(frozen=True)
 class Evaluator:
-    """Answers lenders. `clock`: the time with a zone."""
+    """Answers lenders."""
 
     identity: Identity
     group: Group
     shares: Shares
     quotas: Quotas
-    clock: Callable[[], datetime]
     random: RandomBytes
 
     def answer(self, member: str, question: Question) -> tuple[Evaluation, bytes]:
@@ -72,8 +70,14 @@ class Evaluator:
             raise StaleKeysError("this key set is not in use here", remedy="fetch the key sets")
         _check_quorum(share, question.quorum)
         points = _points(question.points)
-        self.group.check(points)
-        self.quotas.reserve(_asked(member, question, share.keys.epoch), self.clock().date())
+        asked = _asked(member, question, share.keys.epoch)
+        self.quotas.check(asked)
+        try:
+            self.group.check(points)
+        except InvalidPointError:
+            self.quotas.spoilt(asked)
+            raise
+        self.quotas.reserve(asked)
         request = Request(question.keys, question.quorum, points, question.every)
         answer = evaluate(self.group, share, request, self.random)
         _log.info("evaluated: member %s, %s, %d points", member, question.purpose, len(points))
@@ -81,14 +85,14 @@ class Evaluator:
 
 
 def _check_form(question: Question) -> None:
+    if len(question.points) not in {size * WIDTH for size in SIZES}:
+        raise InvalidPointError
     if len(question.id) != REQUEST_ID_BYTES:
         raise PeerError(f"a request id has {REQUEST_ID_BYTES} bytes")
     if question.purpose not in PURPOSES:
         raise PeerError(f"a purpose is one of {', '.join(PURPOSES)}")
     if not 0 < len(question.reference) <= LONGEST_REFERENCE:
         raise PeerError(f"an application reference has 1 to {LONGEST_REFERENCE} characters")
-    if len(question.points) not in {size * WIDTH for size in SIZES}:
-        raise InvalidPointError
 
 
 def _check_quorum(share: KeyShare, quorum: tuple[int, ...]) -> None:
@@ -107,7 +111,8 @@ def _asked(member: str, question: Question, epoch: int) -> Asked:
     """The same points are one request whatever quorum or proof is asked for, in one epoch."""
     digest = hashlib.sha256(epoch.to_bytes(4, "big") + question.points).digest()
     count = len(question.points) // WIDTH
-    return Asked(member, question.id, digest, question.purpose, question.reference, count)
+    about = (question.purpose, question.reference, count, question.every)
+    return Asked(member, question.id, digest, *about)
 
 
 def quorum_of(numbers: Sequence[int]) -> tuple[int, ...]:

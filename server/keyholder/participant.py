@@ -120,6 +120,8 @@ class Participant:
 
     def _activate(self, statements: Sequence[bytes]) -> tuple[bytes, str]:
         signed = read_signed(_only(statements))
+        if self.shares.active(signed.keys.name) is not None:
+            return b"", "active"
         share = self.shares.confirmed(signed.keys.name)
         if share is None:
             raise WrongMoveError("this holder has not confirmed this key set, or has left it")

@@ -1,8 +1,9 @@
 """A key holder over gRPC and mutual TLS.
 
 Invariants:
-- Lenders evaluate; the coordinator and holders relay ceremonies; all roles may read key sets. Who
-  asks is what the certificate says.
+- Lenders evaluate; the coordinator and holders relay ceremonies; all roles may read key sets, and
+  lenders also bring a key set that all holders signed to one that has not heard of it. Who asks is
+  what the certificate says.
 - A refusal is a status and one sentence. What was wrong with points is never said.
 - An error of our own ends one call, not the server, and its text stays here.
 - Outside the demo a process that knows the list is refused a key share (`check_apart`).
@@ -14,7 +15,8 @@ import logging
 import os
 import secrets
 import sys
-from collections.abc import Callable, Container, Iterator
+import time
+from collections.abc import Callable, Container, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,8 +26,10 @@ from pathlib import Path
 import grpc
 
 from server.actor import Actor, read_actor
+from server.apart import LIST, check_without
 from server.keyholder.evaluating import Evaluator, Question, StaleKeysError, quorum_of
 from server.keyholder.participant import Participant
+from server.keyholder.passing import Passing
 from server.keyholder.quotas import OtherRequestError, QuotaError, Quotas
 from server.keyholder.settings import Settings, read_settings
 from server.keyholder.shares import Shares
@@ -33,6 +37,8 @@ from server.keyholder.store import Store
 from server.tls import Peers, Running, refuse
 from server.tls import serve as serve_tls
 from shared.errors import LianfangError, OperatorError, PeerError
+from shared.identity.certificate import Role
+from shared.identity.transport import Peer
 from shared.secure_sum.encoding import text_of
 from shared.secure_sum.trust import Trust
 from shared.tokens.group import Group
@@ -46,8 +52,17 @@ from shared.wire.keyholder_pb2_grpc import (
 from shared.wire.keyholder_refusals import QUOTA, STALE_KEYS
 
 Clock = Callable[[], datetime]
-MOST_BYTES = 192 * 1024
-"""Of a message: 4,096 points are 128 kB, a ceremony of 32 holders is less."""
+MOST_BYTES = 288 * 1024
+"""Of a message: 4,096 points are 128 kB, a ceremony of 32 holders is less. Twice as many points are
+still read, so that they are refused in the words of other bad points.
+"""
+_ASKING: Mapping[str, tuple[Role, ...]] = {
+    "Describe": ("lender", "coordinator", "keyholder", "registry"),
+    "Evaluate": ("lender",),
+    "Ceremony": ("coordinator", "keyholder", "lender"),
+}
+"""Who may ask what; of a ceremony lenders only bring key sets that all holders signed."""
+_RELAYS: tuple[Role, ...] = ("coordinator", "keyholder")
 _MOST_STATEMENTS = 32
 _log = logging.getLogger("lianfang.keyholder")
 _STATUS: tuple[tuple[type[LianfangError], grpc.StatusCode], ...] = (
@@ -102,8 +117,12 @@ def join(
     group: Group,
     clock: Clock,
     random: Callable[[int], bytes] = secrets.token_bytes,
+    steady: Callable[[], float] = time.monotonic,
 ) -> KeyHolder:
-    """The holder whose folder this is; OperatorError names the file or entry that is wrong."""
+    """The holder whose folder this is; OperatorError names the file or entry that is wrong.
+
+    `steady`: seconds that only go forward, by which quotas come back.
+    """
     settings = read_settings(folder)
     actor = read_actor(folder, "keyholder", clock())
     code = actor.identity.member.code
@@ -114,10 +133,10 @@ def join(
         )
     check_apart(folder, settings.profile)
     store = Store(folder, actor.identity.private)
-    shares, quotas = Shares(store), Quotas(store, settings)
+    shares, quotas = Shares(store), Quotas(store, settings, Passing(clock, steady))
     trust = Trust(actor.authority, clock)
     side = HolderSide(actor.identity, settings.terms, trust, group)
-    evaluator = Evaluator(actor.identity, group, shares, quotas, clock, random)
+    evaluator = Evaluator(actor.identity, group, shares, quotas, random)
     participant = Participant(side, shares, clock, random)
     return KeyHolder(actor, settings, store, shares, quotas, evaluator, participant)
 
@@ -126,12 +145,7 @@ def check_apart(folder: Path, profile: str, modules: Container[str] = sys.module
     """OperatorError when this process (its loaded `modules`) or folder also has the list, outside
     the demo.
     """
-    here = "server.registry" in modules or any(folder.glob("registry*"))
-    if profile != "demo" and here:
-        raise OperatorError(
-            "one process or folder is to hold a share of the key and the list",
-            remedy="run key holders and registry apart, best by different operators",
-        )
+    check_without(LIST, profile, folder, modules=modules)
 
 
 def serve(folder: Path, address: str, *, clock: Clock = lambda: datetime.now(UTC)) -> Serving:
@@ -147,7 +161,9 @@ def serve(folder: Path, address: str, *, clock: Clock = lambda: datetime.now(UTC
         def register(server: grpc.Server) -> None:
             add_KeyHolderServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
 
-        running = serve_tls(holder.actor, address, register, most_bytes=MOST_BYTES)
+        running = serve_tls(
+            holder.actor, address, register, most_bytes=MOST_BYTES, admit=servicer.admit
+        )
     except LianfangError:
         pool.shutdown()
         raise
@@ -161,11 +177,15 @@ class Servicer(KeyHolderServicer):
         self._holder = holder
         self._peers = peers
 
+    def admit(self, method: str, context: grpc.ServicerContext) -> Peer:
+        """The caller, if it may call this method at all; ends the call otherwise."""
+        return self._peers.of(context, _ASKING[method.rpartition("/")[2]])
+
     def Describe(  # noqa: N802
         self, request: wire.DescribeRequest, context: grpc.ServicerContext
     ) -> wire.Description:
         """The key sets in use."""
-        self._peers.of(context, ("lender", "coordinator", "keyholder", "registry"))
+        self.admit("Describe", context)
         with _refusing(context):
             own = self._holder.actor.identity.member
             texts = [
@@ -178,7 +198,7 @@ class Servicer(KeyHolderServicer):
         self, request: wire.EvaluateRequest, context: grpc.ServicerContext
     ) -> wire.EvaluateReply:
         """A lender's points, evaluated."""
-        peer = self._peers.of(context, ("lender",))
+        peer = self.admit("Evaluate", context)
         with _refusing(context):
             question = Question(
                 request.request_id,
@@ -197,7 +217,9 @@ class Servicer(KeyHolderServicer):
         self, request: wire.Step, context: grpc.ServicerContext
     ) -> wire.StepReply:
         """One step of a ceremony."""
-        self._peers.of(context, ("coordinator", "keyholder"))
+        if request.move != "activate":  # which proves itself, by all holders' signatures
+            self._peers.of(context, _RELAYS)
+        self.admit("Ceremony", context)
         with _refusing(context):
             if len(request.statements) > _MOST_STATEMENTS:
                 raise PeerError(f"a step has at most {_MOST_STATEMENTS} statements")

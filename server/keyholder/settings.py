@@ -7,18 +7,21 @@
     profile   = "production"            or "demo"
 
     [keys]                              optional: grace_days, keep_days
-    [quotas]                            optional: points a day, by purpose
-    [quotas.members.L01]                optional: the same for one member
+    [quotas]                            optional: points in 24 hours, by purpose, and `total`
+    beyond_block = ["L01"]              optional: who may ask for a whole block of numbers a day
+    [quotas.members.L01]                optional: points for one member
 
 Invariants:
 - What is misspelt is refused, never ignored.
 - Ceremonies on other terms are refused, whoever asks.
+- In production nobody may have BLOCK points or more in 24 hours from all holders together, unless
+  the file names who.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -32,11 +35,16 @@ FILE = "keyholder.toml"
 Purpose = Literal["application", "portfolio", "filing", "rotation", "dispute"]
 PURPOSES: tuple[str, ...] = get_args(Purpose)
 PROFILES = ("demo", "production")
+TOTAL, BEYOND, EVERYBODY = "total", "beyond_block", "everybody"
+BLOCK = 100_000
+"""Numbers that are enumerated together: what one prefix of a phone or a street's ids come to."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`quotas`: points a day by purpose; `members`: those of single members, by code."""
+    """`quotas`: points in 24 hours by purpose, and `total` over all; `members`: those of single
+    members, by code.
+    """
 
     terms: Terms
     profile: str
@@ -46,8 +54,23 @@ class Settings:
     members: Mapping[str, Mapping[str, int]]
 
     def quota(self, member: str, purpose: str) -> int:
-        """Points the member may have evaluated for this purpose in a day."""
+        """Points the member may have evaluated for this purpose within 24 hours."""
         return self.members.get(member, {}).get(purpose, self.quotas[purpose])
+
+    def total(self, member: str) -> int:
+        """Points the member may have evaluated for all purposes together within 24 hours: what the
+        file says, else the default or the largest of the member's quotas, if that is more.
+        """
+        own = self.members.get(member, {})
+        largest = max(self.quota(member, purpose) for purpose in PURPOSES)
+        return own.get(TOTAL, max(self.quotas[TOTAL], largest))
+
+    def of_all_holders(self, member: str) -> int:
+        """What a member gets that spreads its requests over all quorums: each is charged at
+        `threshold` of the holders.
+        """
+        summed = sum(self.quota(member, purpose) for purpose in PURPOSES)
+        return min(self.total(member), summed) * len(self.terms.holders) // self.terms.threshold
 
 
 def read_settings(folder: Path) -> Settings:
@@ -78,21 +101,44 @@ def settings_of(own: Mapping[str, Any]) -> Settings:
     keys |= _table(own, "keys")
     _only(keys, ("grace_days", "keep_days"), "keys.")
     quotas = dict(_table(own, "quotas"))
-    members = quotas.pop("members", {})
+    members, beyond = quotas.pop("members", {}), quotas.pop(BEYOND, [])
     if not isinstance(members, dict):
         raise _wrong("quotas.members", "a table for each member")
-    return Settings(
+    if not isinstance(beyond, list) or not all(_is_code(code) for code in beyond):
+        raise _wrong(f"quotas.{BEYOND}", f'a list of members\' codes, or ["{EVERYBODY}"]')
+    settings = Settings(
         _terms(table),
         _profile(table),
         _whole(keys, "grace_days", "keys."),
         _whole(keys, "keep_days", "keys."),
-        _quotas({name: defaults["quotas"][name] for name in PURPOSES} | quotas, "quotas."),
+        _quotas(_defaults(defaults["quotas"], quotas) | quotas, "quotas."),
         {
             code: _quotas(_table(members, code), f"quotas.members.{code}.")
             for code in members
             if _is_code(code)
         },
     )
+    if settings.profile == "production":
+        _check_block(settings, beyond)
+    return settings
+
+
+def _defaults(quotas: Mapping[str, int], own: Mapping[str, Any]) -> dict[str, Any]:
+    """`total` grows with a purpose that the file sets above it."""
+    values = [value for value in own.values() if type(value) is int]
+    return dict(quotas) | {TOTAL: max([quotas[TOTAL], *values])}
+
+
+def _check_block(settings: Settings, beyond: Collection[str]) -> None:
+    for code in (EVERYBODY, *settings.members):
+        points = settings.of_all_holders(code)
+        if points >= BLOCK and code not in beyond:
+            raise OperatorError(
+                f"quotas: {code} could have {points} points in a day from all holders, which "
+                f"enumerates a block of {BLOCK} numbers",
+                remedy=f"lower quotas, or name whom this is meant for: "
+                f'[quotas] {BEYOND} = ["{code}"]',
+            )
 
 
 def _terms(table: Mapping[str, Any]) -> Terms:
@@ -115,7 +161,7 @@ def _profile(table: Mapping[str, Any]) -> str:
 
 
 def _quotas(table: Mapping[str, Any], where: str) -> dict[str, int]:
-    _only(table, PURPOSES, where)
+    _only(table, (*PURPOSES, TOTAL), where)
     return {name: _whole(table, name, where) for name in table}
 
 

@@ -23,7 +23,7 @@ from shared.errors import OperatorError, PeerError
 from shared.secure_sum.suite import STANDARD
 
 FILE = "keyholder.sqlite"
-VERSION = 1
+VERSION = 2
 _SALT = 32
 _DOMAIN = b"lianfang/keyholder/v1/"
 _TABLES = """
@@ -37,16 +37,19 @@ CREATE TABLE ceremony (
     one INTEGER PRIMARY KEY CHECK (one = 1), progress BLOB NOT NULL, seed BLOB
 ) STRICT;
 CREATE TABLE quotas (
-    member TEXT NOT NULL, purpose TEXT NOT NULL, day TEXT NOT NULL, used INTEGER NOT NULL,
-    PRIMARY KEY (member, purpose, day)
+    member TEXT NOT NULL, hour INTEGER NOT NULL, purpose TEXT NOT NULL, used INTEGER NOT NULL,
+    PRIMARY KEY (member, hour, purpose)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE requests (
     member TEXT NOT NULL, id BLOB NOT NULL, digest BLOB NOT NULL, purpose TEXT NOT NULL,
-    reference BLOB NOT NULL, day TEXT NOT NULL, points INTEGER NOT NULL, answers INTEGER NOT NULL,
+    reference BLOB NOT NULL, day TEXT NOT NULL, hour INTEGER NOT NULL, points INTEGER NOT NULL,
+    answers INTEGER NOT NULL, proven INTEGER NOT NULL,
     PRIMARY KEY (member, id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX requests_by_day ON requests (day);
-CREATE TABLE days (one INTEGER PRIMARY KEY CHECK (one = 1), last TEXT NOT NULL) STRICT;
+CREATE INDEX requests_by_hour ON requests (hour);
+CREATE TABLE passed (
+    one INTEGER PRIMARY KEY CHECK (one = 1), wall INTEGER NOT NULL, own INTEGER NOT NULL
+) STRICT;
 """
 
 

@@ -8,5 +8,5 @@ Invariants:
 - It learns no identifier: it stores tags and records it cannot open.
 - Nothing is acknowledged before it is durable, and nothing is taken twice.
 - What lies in the database is what the log's events give, or nothing is served.
-- It is never one process with a key holder (`server.actor` refuses such a folder).
+- It is never one process or folder with a key share, outside the demo (`server.apart`).
 """

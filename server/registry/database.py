@@ -4,6 +4,7 @@ Invariants:
 - A transaction that `writing` ends without an error is on the disk (SQLite: WAL, synchronous=FULL;
   PostgreSQL: synchronous_commit=on, and fsync must not be switched off).
 - One process at a time has it. The tables have the newest form before anything is read.
+- What is deleted is overwritten in SQLite's file, and `clean` empties its write-ahead log.
 - After a failed write to the disk nothing more is written until a restart has verified everything:
   the same pages may be neither on the disk nor reported again (Rebello and others, ATC 2020).
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -28,6 +30,8 @@ from shared.errors import OperatorError
 
 FILE = "registry.db"
 _LOCK_NUMBER = 0x4C46_5245_4749_5354  # "LFREGIST"
+_BUSY = 30_000
+"""Milliseconds that a connection waits for another's transaction."""
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -92,6 +96,26 @@ class Database:
         except SQLAlchemyError as error:
             self.broken = self.broken or _is_disk_error(error)
             raise _unavailable(error) from error
+
+    def clean(self) -> bool:
+        """Empty SQLite's write-ahead log, which holds pages as they were before an erasure; freed
+        space in the file itself is overwritten as it is freed. False: somebody is reading, try
+        again later. PostgreSQL does this by itself (`VACUUM`, recycling of its log).
+        """
+        if not self.is_sqlite:
+            return True
+        self._check_usable()
+        try:
+            with self.engine.connect() as connection:
+                driver: Any = connection.connection.driver_connection
+                driver.execute("PRAGMA busy_timeout=100").fetchall()
+                try:
+                    (busy, *_) = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                finally:
+                    driver.execute(f"PRAGMA busy_timeout={_BUSY}").fetchall()
+        except (SQLAlchemyError, sqlite3.Error):
+            return False  # the log is as good as before; a broken disk shows in the next write
+        return not busy
 
     def close(self) -> None:
         """Let go of it."""
@@ -170,7 +194,12 @@ def _engine(url: str) -> Engine:
 
 def _prepare_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # we begin transactions ourselves, also for DDL
-    for line in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000"):
+    for line in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        f"busy_timeout={_BUSY}",
+        "secure_delete=ON",
+    ):
         connection.execute(f"PRAGMA {line}").fetchall()
 
 

@@ -3,8 +3,11 @@
 Invariants:
 - Filings wait for a batch: until the interval has passed *and* enough contributors are in it, or
   the longest wait is over. What speaks for a subject (dispute, removal, correction) goes at once.
-- A version is the state's rows at its time, sorted by tag. Under a tag a contributor has one row.
+- A version is the state's rows at its time, sorted by tag. Under a tag a contributor has one row,
+  and no two rows are the same: of copies the first that was filed is published.
 - Version, changes and rows come in one transaction.
+- Sealed records of an erased entry are in no version's changes. Its tags are where members read
+  that they are dropped, for `kept_days`.
 """
 
 from __future__ import annotations
@@ -40,13 +43,14 @@ MOST_TAGS = 20_000
 class Batches:
     """When filings are published. `seconds` between batches; a batch has `contributors` or more, or
     its oldest filing has waited `days`; a version with nothing new comes daily. Versions beyond
-    `kept` can be had as a snapshot only.
+    `kept`, or older than `kept_days`, can be had as a snapshot only.
     """
 
     seconds: int = 86_400
     contributors: int = 3
     days: int = 7
     kept: int = 400
+    kept_days: int = 30
 
 
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
@@ -91,8 +95,11 @@ def publish_due(
 
     `buckets` are changed: after a failed transaction they must be read anew.
     """
-    day = date.fromordinal(_EPOCH_DAY + now // 86_400)
     before = newest = latest(connection)
+    if before is not None:
+        now = max(now, before.at)  # a clock that was ahead: what is published keeps its day
+    day = date.fromordinal(_EPOCH_DAY + now // 86_400)
+    _let_go(connection, now - rule.kept_days * 86_400)
     if before is not None:
         _touch_expired(connection, before.at, now, day)
     due = _is_batch_due(connection, now, rule)
@@ -139,14 +146,24 @@ def rows_of(connection: Connection, tags: Sequence[bytes], day: date) -> Iterato
         .where(tokens.c.epoch.not_in(retired))
     )
     best: dict[tuple[bytes, str], tuple[Any, Row]] = {}
-    for found in connection.execute(query):
-        entry = read_text(EntryState, found.state)
+    for found, entry in _originals(connection.execute(query)):
         rank = (found.subject, entry.severity, entry.entry_id)
         row = Row(found.tag, found.sealed, found.epoch, _flags(entry))
         key = (found.tag, entry.contributor)
         if key not in best or best[key][0] < rank:
             best[key] = (rank, row)
     yield from (row for _, row in best.values())
+
+
+def _originals(found: Iterable[Any]) -> Iterator[tuple[Any, EntryState]]:
+    """Filed tokens with their entries; of those with one sealed record the first only."""
+    first: dict[tuple[bytes, bytes], tuple[Any, EntryState]] = {}
+    for one in found:
+        entry = read_text(EntryState, one.state)
+        kept = first.get((one.tag, one.sealed))
+        if kept is None or entry.seq < kept[1].seq:
+            first[one.tag, one.sealed] = (one, entry)
+    yield from first.values()
 
 
 def published_rows(connection: Connection, bucket: int | None = None) -> Iterator[Row]:
@@ -281,6 +298,31 @@ def _keep_version(
         connection.execute(insert(tables.changes), packed)
     old = tables.changes.c.version <= checkpoint.version - kept
     connection.execute(delete(tables.changes).where(old))
+
+
+def _let_go(connection: Connection, before: int) -> None:
+    """Changes of versions made before this time: what was dropped is named in them."""
+    versions, changes = tables.versions.c, tables.changes.c
+    oldest = select(versions.version, versions.text).join(
+        tables.changes, changes.version == versions.version
+    )
+    while found := connection.execute(oldest.order_by(versions.version).limit(1)).first():
+        if read_text(Checkpoint, found.text).at >= before:
+            return
+        connection.execute(delete(tables.changes).where(changes.version == found.version))
+
+
+def unpublish(connection: Connection, tags: Sequence[bytes]) -> None:
+    """Take all changes of versions that hold these tags out of the database; their checkpoints
+    stay, and members take a snapshot instead.
+    """
+    changes = tables.changes.c
+    tag = func.substr(changes.packed, 2, 32)
+    for names in _chunks(tags):
+        versions = connection.scalars(
+            select(changes.version).distinct().where(tag.in_(names))
+        ).all()
+        connection.execute(delete(tables.changes).where(changes.version.in_(versions)))
 
 
 def _forget(connection: Connection, tags: Sequence[bytes]) -> None:

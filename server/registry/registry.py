@@ -3,6 +3,7 @@
 Invariants:
 - An event is answered with a receipt only after its transaction is durable; a name that is taken
   answers with the same receipt, or, for other content, with a refusal.
+- A sealed record is filed once, so no member files another's row again.
 - Lenders submit under their own code only. The registry's own events go through the same rules.
 - Its clock never runs backwards in the log, whatever the machine's does.
 """
@@ -19,7 +20,15 @@ from sqlalchemy import Connection, insert, select
 
 from server.registry import tables
 from server.registry.database import Database
-from server.registry.publishing import Batches, Buckets, latest, publish_due, published_rows
+from server.registry.publishing import (
+    Batches,
+    Buckets,
+    latest,
+    publish_due,
+    published_rows,
+    unpublish,
+)
+from server.registry.sealed_records import take_records
 from server.registry.sql_state import SqlState, erase
 from server.registry.verification import verify
 from shared.blacklist.checkpoint import Checkpoint
@@ -94,6 +103,7 @@ class Registry:
         self._clock, self._random, self._terms = clock, random, terms
         self._batches = Batches() if batches is None else batches
         self._turn = threading.Lock()
+        self._unclean = True  # what was erased before a crash may still be in a file
         self._buckets: Buckets | None = verify(database, identity, authority, terms)
 
     @property
@@ -121,7 +131,10 @@ class Registry:
             try:
                 with self._database.writing() as connection:
                     self._let_time_pass(connection)
-                    return self._publish(connection)
+                    made = self._publish(connection)
+                if self._unclean or made is not None:  # a version may let go of old changes
+                    self._unclean = not self._database.clean()
+                return made
             except BaseException:
                 self._buckets = None  # they may be ahead of the database
                 raise
@@ -203,6 +216,7 @@ class Registry:
         logged = Logged(seq + 1, max(int(now.timestamp()), last), event)
         state = SqlState(connection)
         changes = step(state, logged, self._terms)
+        take_records(connection, event)
         digest = event_digest(event)
         head = log_head(head, logged.seq, logged.received, digest)
         receipt = self._receipt(event.event_id, digest, logged.seq, logged.received, head)
@@ -267,8 +281,11 @@ class Registry:
             .join(tables.entries, entries.entry_id == tables.events.c.about)
             .where(entries.live.is_(False))
         )
-        for entry_id in connection.scalars(final).all():
-            erase(connection, entry_id)
+        names = connection.scalars(final).all()
+        tags = {tag for name in names for tag in erase(connection, name)}
+        if tags:
+            unpublish(connection, sorted(tags))
+        self._unclean = self._unclean or bool(tags)
 
     def _own_events(
         self, connection: Connection, kind: type[Expire] | type[Suspend], names: Sequence[bytes]
@@ -309,7 +326,8 @@ def _waiting_entries(connection: Connection, peer: str) -> Iterator[Waiting]:
     )
     for text in connection.scalars(query.order_by(entries.entry_id)).all():
         entry = read_text(EntryState, text)
-        if entry.severity == 3 and entry.second is None:
+        wanted = entry.severity == 3 or entry.checker is not None  # or it would answer already
+        if wanted and entry.second is None:
             filed = connection.scalar(
                 select(tables.events.c.text).where(tables.events.c.seq == entry.seq)
             )

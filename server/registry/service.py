@@ -4,6 +4,7 @@ Invariants:
 - Only lenders are answered, and each only under the code of its certificate.
 - Whatever comes in a message, the answer is a status or a refusal; the server goes on.
 - Pages and submissions have few sizes; the log holds counts, never tags or members' entries.
+- Outside the profile `demo` nothing is served where a key share is (`server.apart`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,9 +22,11 @@ import grpc
 
 from server import tls
 from server.actor import Actor, read_actor
+from server.apart import SHARE, check_without
 from server.registry.database import FILE, Database
 from server.registry.publishing import Batches
 from server.registry.registry import MOST_EVENTS, Refusal, Registry
+from server.registry.settings import read_settings
 from shared.blacklist.checkpoint import Checkpoint
 from shared.blacklist.rows import PAGE_BYTES, pages_of
 from shared.blacklist.terms import TERMS, Terms
@@ -34,7 +36,6 @@ from shared.wire import registry_pb2 as wire
 from shared.wire.padding import fill_in_steps
 from shared.wire.registry_pb2_grpc import RegistryServicer, add_RegistryServicer_to_server
 
-SETTINGS = "registry.toml"
 TICK_SECONDS = 60.0
 STEP_BYTES = 16_384
 """A reply to a submission has 1, 2, 4 … times this many bytes, as the submission itself."""
@@ -158,6 +159,7 @@ def serve(
     address: str,
     *,
     database_url: str | None = None,
+    profile: str | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     random: Callable[[int], bytes] = os.urandom,
     terms: Terms = TERMS,
@@ -166,10 +168,14 @@ def serve(
 ) -> Serving:
     """Serve the list in an actor's folder at `address`. Settings not given are read from
     `registry.toml` there, if it exists. Raises OperatorError; DamagedError serves nothing.
+
+    Refused with a key share in the process, in the folder or beside the database, unless `profile`
+    is `demo`.
     """
-    actor = read_actor(folder, "registry", clock())
-    kept = _settings(folder / SETTINGS)
+    kept = read_settings(folder)
     url = database_url or kept.database or f"sqlite:///{folder / FILE}"
+    check_without(SHARE, profile or kept.profile, folder, *_place_of(url))
+    actor = read_actor(folder, "registry", clock())
     database = Database(url)
     try:
         registry = Registry(
@@ -189,6 +195,12 @@ def serve(
         raise
     ticker.start()
     return Serving(running.port, registry, running, database, ticker)
+
+
+def _place_of(url: str) -> list[Path]:
+    """The folder of an SQLite database."""
+    kind, _, path = url.partition(":///")
+    return [Path(path.partition("?")[0]).parent] if kind.startswith("sqlite") and path else []
 
 
 def _listen(
@@ -242,33 +254,6 @@ class _Ticker:
             _log.error("no new version: %s", error)
         except Exception:  # noqa: BLE001
             _log.exception("no new version")
-
-
-@dataclass(frozen=True)
-class _Settings:
-    database: str | None
-    batches: Batches
-
-
-def _settings(path: Path) -> _Settings:
-    if not path.exists():
-        return _Settings(None, Batches())
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-        database = document.pop("database", None)
-        batches = Batches(**document.pop("batches", {}))
-        numbers = vars(batches).values()
-        if document or not all(type(one) is int and one >= 0 for one in numbers):
-            raise ValueError("unknown entries")
-        if not isinstance(database, str | None):
-            raise TypeError("database")
-    except (OSError, ValueError, TypeError) as error:
-        raise OperatorError(
-            f"{path} cannot be used",
-            remedy='it may hold database = "postgresql+psycopg://…" and [batches] with whole '
-            "numbers: seconds, contributors, days, kept",
-        ) from error
-    return _Settings(database, batches)
 
 
 def _end(context: grpc.ServicerContext, error: Exception) -> NoReturn:

@@ -61,6 +61,12 @@ class SqlState:
         query = select(func.count()).where(entries.live, entries.newest_epoch <= epoch)
         return self._connection.scalar(query) or 0
 
+    def tags(self, entry_id: bytes) -> frozenset[bytes]:
+        """As `View.tags`."""
+        tokens = tables.tokens.c
+        found = select(tokens.tag).where(tokens.entry_id == entry_id)
+        return frozenset(self._connection.scalars(found))
+
     def take(self, logged: Logged, changes: Changes) -> None:
         """Put an event's changes into the projections, tokens and touched tags included."""
         for entry in changes.entries.values():
@@ -147,15 +153,22 @@ def token_rows(event: File | Refile, entry: EntryState) -> Iterator[dict[str, An
         }
 
 
-def erase(connection: Connection, entry_id: bytes) -> None:
-    """Take tokens and sealed records of an entry out of the log; its digests stay as they are."""
-    events = tables.events
+def erase(connection: Connection, entry_id: bytes) -> list[bytes]:
+    """Take tokens and sealed records of an entry out of the log; its digests stay as they are. The
+    tags that were there, 32 bytes each.
+    """
+    events, tags = tables.events, []
     kept = connection.execute(
         select(events.c.seq, events.c.text).where(events.c.about == entry_id)
     ).all()
     for seq, text in kept:
-        bare = text_of(stripped(read_event(text)))
+        event = read_event(text)
+        if isinstance(event, File | Refile):
+            tokens = event.entry.tokens if isinstance(event, File) else event.tokens
+            tags += [token.token for token in tokens]
+        bare = text_of(stripped(event))
         connection.execute(update(events).where(events.c.seq == seq).values(text=bare, about=None))
+    return tags
 
 
 def _columns(entry: EntryState) -> dict[str, Any]:

@@ -3,6 +3,7 @@
     events       the log: append-only; everything else follows from it
     entries …    projections of the log: the state of entries, standings, proposals, key epochs
     tokens       tags and sealed records of live entries
+    sealed_records   SHA-256 of every sealed record ever filed
     touched      tags whose rows may have changed since the last version
     published    the rows members have; changes, versions: how they came there
     markers      small facts: which registry's database this is
@@ -89,6 +90,10 @@ tokens = Table(
     Column("sealed", LargeBinary, nullable=False),
     Index("tokens_by_tag", "tag"),
     Index("tokens_by_expiry", "expires"),
+)
+
+sealed_records = Table(
+    "sealed_records", metadata, Column("digest", LargeBinary(32), primary_key=True)
 )
 
 touched = Table(

@@ -57,7 +57,7 @@ def _verified(
     try:
         before = _check_versions(connection, code, authority)
         state, expected = _replayed(connection, terms, before)
-        check_legal(state)
+        check_legal(state, terms)
     except (DamagedError, OperatorError):
         raise
     except LianfangError as error:
@@ -91,8 +91,7 @@ def _check_owner(connection: Connection, code: str, terms: Terms) -> None:
 
 def _check_versions(connection: Connection, code: str, authority: bytes) -> Checkpoint | None:
     before: Checkpoint | None = None
-    versions, changes = tables.versions.c, tables.changes.c
-    oldest = connection.scalar(select(changes.version).order_by(changes.version).limit(1))
+    versions = tables.versions.c
     for number, kept in connection.execute(
         select(versions.version, versions.text).order_by(versions.version)
     ):
@@ -103,19 +102,21 @@ def _check_versions(connection: Connection, code: str, authority: bytes) -> Chec
             raise DamagedError("the first versions are missing")
         if number != checkpoint.version:
             raise DamagedError(f"version {number} lies in a wrong place")
-        if oldest is not None and number >= oldest:
-            _check_changes(connection, checkpoint)
+        _check_changes(connection, checkpoint)
         before = checkpoint
     return before
 
 
 def _check_changes(connection: Connection, checkpoint: Checkpoint) -> None:
+    """All changes of a version are there, or none: old ones and those with erased tags go."""
     hashed = sha256(b"lianfang/changes/v1\0")
     changes = tables.changes.c
     query = select(changes.packed).where(changes.version == checkpoint.version)
+    kept = False
     for packed in connection.scalars(query.order_by(changes.place)):
         hashed.update(packed)
-    if hashed.digest() != checkpoint.changes:
+        kept = True
+    if kept and hashed.digest() != checkpoint.changes:
         raise DamagedError(f"the changes of version {checkpoint.version} are not those signed")
 
 

@@ -29,6 +29,8 @@ BEGINNING = bytes(32)
 """The head before the first version."""
 BUCKETS = 4096
 """Rows are hashed in groups by the first 12 bits of the tag: a change costs one group, not all."""
+AHEAD = timedelta(days=1)
+"""How far the registry's clock may be ahead of a member's."""
 _DOMAIN = b"lianfang/checkpoint/v1/"
 _ZERO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -100,7 +102,14 @@ def read_checkpoint(text: bytes, registry: str, authority: bytes) -> Checkpoint:
 
 
 def check_signer(checkpoint: Checkpoint, registry: str, authority: bytes, now: datetime) -> None:
-    """PeerError unless `registry`, certified by `authority` (DER) and valid at `now`, signed it."""
+    """PeerError unless `registry`, certified by `authority` (DER) and valid at `now`, signed it, no
+    more than a day after `now`: one dated ahead would make later silence look fresh.
+    """
+    if _ZERO + timedelta(seconds=checkpoint.at) > now + AHEAD:
+        raise PeerError(
+            "a checkpoint is dated more than a day ahead of this machine's clock",
+            remedy="check this machine's clock; if it is right, ask the registry's operator",
+        )
     member = read_member(checkpoint.certificate, authority, now)
     if (member.code, member.role, checkpoint.registry) != (registry, "registry", registry):
         raise PeerError("a checkpoint is not signed by the registry that was asked")
@@ -167,9 +176,14 @@ class ContentReader:
 
     def digest(self) -> bytes:
         """Of all rows taken."""
+        return content_digest(self.groups)
+
+    @property
+    def groups(self) -> dict[int, bytes]:
+        """The digests of the groups of all rows taken, by number."""
         self._close()
         self._number = -1
-        return content_digest(self._buckets)
+        return dict(self._buckets)
 
     def _close(self) -> None:
         if self._number in self._buckets:

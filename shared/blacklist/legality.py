@@ -7,11 +7,12 @@ Invariants:
 from __future__ import annotations
 
 from shared.blacklist.state import State
+from shared.blacklist.terms import TERMS, Terms
 from shared.blacklist.transitions import LIVE, Status
 from shared.errors import InternalError
 
 
-def check_legal(state: State) -> None:
+def check_legal(state: State, terms: Terms = TERMS) -> None:
     """InternalError if the state breaks a promise."""
     for entry in state.entries.values():
         contested = entry.status in (Status.DISPUTED, Status.SUSPENDED)
@@ -27,3 +28,8 @@ def check_legal(state: State) -> None:
     newest = max((one.epoch for one in state.epochs() if one.retired), default=0)
     if newest and state.uncovered(newest):
         raise InternalError("an epoch was retired that live entries rest on")
+    for standing in state.standings.values():
+        for one in standing.days:
+            alone = [of.alone for of in standing.days if 0 <= one.day - of.day < terms.bulk_days]
+            if sum(alone) > terms.bulk_entries:
+                raise InternalError("one institution alone removed more than it may")

@@ -3,7 +3,8 @@
 Invariants:
 - State is a fold over events: `fold(a + b) == fold(b, onto=fold(a))`, and a refused event changes
   nothing. Days are those on which the registry received events; members' clocks decide nothing.
-- Maker ≠ checker. Severity 3, bulk removal, opening and retiring a key epoch take two institutions.
+- Maker ≠ checker. Severity 3, bulk removal (`removals`), opening and retiring a key epoch take two
+  institutions.
 - A key epoch retires only when every live entry has tokens in a later one.
 """
 
@@ -14,9 +15,18 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from shared.blacklist import events
-from shared.blacklist.entry import ListingEntry
-from shared.blacklist.events import Outcome, entry_digest, event_digest
-from shared.blacklist.state import Changes, EntryState, Epoch, Part, Proposal, State, View
+from shared.blacklist.entry import ListingEntry, SubjectToken
+from shared.blacklist.events import Outcome, event_digest
+from shared.blacklist.removals import is_about_another, is_bulk, removes, wants_two
+from shared.blacklist.state import (
+    Changes,
+    EntryState,
+    Epoch,
+    Proposal,
+    State,
+    View,
+    filed_entry,
+)
 from shared.blacklist.terms import TERMS, Terms
 from shared.blacklist.transitions import Move, Status, check_move
 from shared.errors import InternalError, PeerError
@@ -92,12 +102,6 @@ def is_overdue(entry: EntryState, day: date, terms: Terms = TERMS) -> bool:
     return entry.disputed is not None and day > entry.disputed + timedelta(days=terms.dispute_days)
 
 
-def overdue(entries: Iterable[EntryState], day: date, terms: Terms = TERMS) -> list[EntryState]:
-    """Entries, disputed or suspended, whose dispute is without an outcome too long."""
-    open_ones = (entry for entry in entries if entry.is_live)
-    return [entry for entry in open_ones if is_overdue(entry, day, terms)]
-
-
 class _Rules:
     """One event against the view; `changes` are read before the view, so rules see their own."""
 
@@ -107,40 +111,20 @@ class _Rules:
         self.changes = Changes()
 
     def file(self, event: events.File) -> None:
-        entry, day = event.entry, self.day
-        if self.view.entry(entry.entry_id) is not None:
-            check_move(self._entry(entry.entry_id).status, Move.FILE)
+        entry = event.entry
+        if (known := self.view.entry(entry.entry_id)) is not None:
+            check_move(known.status, Move.FILE)
         self._check_dates(entry)
         self._check_open(entry.tokens[0].key_epoch)
         self._check_may_file(event.member)
         if entry.supersedes is not None:
-            old = self._own(entry.supersedes, event.member)
-            check_move(old.status, Move.SUPERSEDE)
-        parts = tuple(
-            sorted(
-                (
-                    Part(token.id_kind, token.role, entry.token_expires_at(token))
-                    for token in entry.tokens
-                ),
-                key=lambda part: (part.id_kind, part.role),
-            )
-        )
-        expires = max(part.expires for part in parts)
-        if expires <= day:
+            self._check_successor(event, self._own(entry.supersedes, event.member))
+        filed = filed_entry(event, self.seq)
+        if filed.expires <= self.day:
             raise RefusedError("expired", "the entry would be expired already")
-        self.changes.entries[entry.entry_id] = EntryState(
-            entry_id=entry.entry_id,
-            seq=self.seq,
-            contributor=entry.contributor,
-            maker=entry.maker,
-            digest=entry_digest(event),
-            severity=entry.severity,
-            expires=expires,
-            parts=parts,
-            epochs=(entry.tokens[0].key_epoch,),
-            supersedes=entry.supersedes,
-        )
+        self._put(filed)
         self._count(event.member, "filed")
+        self._note_tags(entry.entry_id, () if events.is_stripped(event) else entry.tokens)
 
     def approve(self, event: events.Approve) -> None:
         entry = self._entry(event.entry_id)
@@ -149,8 +133,8 @@ class _Rules:
             raise RefusedError("digest", "what was approved is not the entry that was filed")
         own = event.member == entry.contributor
         entry = self._checked(entry, event) if own else self._seconded(entry, event)
-        complete = entry.checker is not None and (entry.severity < 3 or entry.second is not None)
-        if complete:
+        alone = not wants_two(self.view, entry, self.day, self.terms)
+        if entry.checker is not None and (alone or entry.second is not None):
             self._check_not_suspended(entry.contributor)
             entry = self._moved(entry, Move.APPROVE, Status.ACTIVE)
             self._activated(entry)
@@ -163,6 +147,8 @@ class _Rules:
         made = self.view.standing(event.member).since(self.day.toordinal(), 1, "disputed")
         if made >= self.terms.disputes_a_day:
             raise RefusedError("quota", "this member's disputes of today are used up")
+        if event.member == entry.contributor:
+            self._check_own_dispute(event.member)
         entry = self._moved(entry, Move.DISPUTE, Status.DISPUTED)
         self._put(
             replace(
@@ -186,13 +172,14 @@ class _Rules:
     def withdraw(self, event: events.Withdraw) -> None:
         for name in event.entries:
             check_move(self._own(name, event.member).status, Move.WITHDRAW)
-        recent = self.view.standing(event.member).since(
-            self.day.toordinal(), self.terms.bulk_days, "withdrawn"
-        )
-        if recent + len(event.entries) > self.terms.bulk_entries:
+        # an own dispute was counted when it was opened
+        counted = [self._entry(name).disputed_by == event.member for name in event.entries]
+        removed = counted.count(False)
+        if self._is_bulk(event.member, removed):
             self._propose(event, entries=event.entries)
         else:
             self._remove(event.entries, event.member)
+            self._count(event.member, "alone", removed)
 
     def refile(self, event: events.Refile) -> None:
         entry = self._own(event.entry_id, event.member)
@@ -207,6 +194,7 @@ class _Rules:
                 "parts", "the tokens are not of the same kinds and roles as those in force"
             )
         self._put(replace(entry, epochs=(*entry.epochs, epoch)))
+        self._note_tags(entry.entry_id, () if events.is_stripped(event) else event.tokens)
 
     def propose_epoch(self, event: events.OpenEpoch | events.RetireEpoch) -> None:
         if isinstance(event, events.OpenEpoch):
@@ -241,7 +229,7 @@ class _Rules:
             entry = self._moved(self._entry(name), Move.SUSPEND, Status.SUSPENDED)
             if not is_overdue(entry, self.day, self.terms):
                 raise RefusedError("overdue", "the dispute is not overdue")
-            self._put(self._reversed(entry))  # an outcome that does not come counts as a reversal
+            self._put(self._reversed(entry))  # no outcome counts as a reversal
 
     def _carry_out(self, proposal: Proposal) -> None:
         if proposal.kind == events.OpenEpoch.__name__:
@@ -272,7 +260,8 @@ class _Rules:
         return replace(entry, checker=event.checker)
 
     def _seconded(self, entry: EntryState, event: events.Approve) -> EntryState:
-        if entry.severity < 3 or entry.second is not None:
+        wanted = entry.severity == 3 or entry.checker is not None  # else it would answer already
+        if not wanted or entry.second is not None:
             raise RefusedError("approved", "no second institution is wanted for this entry")
         return replace(entry, second=event.member)
 
@@ -284,8 +273,32 @@ class _Rules:
         if old is not None and old.is_live:
             if old.status in (Status.DISPUTED, Status.SUSPENDED):
                 old = self._reversed(old)
+            self._count(entry.contributor, "alone", removes(entry, old))
             old = replace(old, disputed=None, disputed_by=None)
             self._put(self._moved(old, Move.SUPERSEDE, Status.CORRECTED))
+
+    def _is_bulk(self, code: str, more: int) -> bool:
+        return is_bulk(self.view.standing(code), self.day, more, self.terms)
+
+    def _check_own_dispute(self, code: str) -> None:
+        if self._is_bulk(code, 1):
+            raise RefusedError(
+                "bulk",
+                "disputes of own entries count as removals; those of a week without a second "
+                "institution are used up",
+                remedy="let another member pass the dispute on, or withdraw the entries: another "
+                "institution consents",
+            )
+        self._count(code, "alone")
+
+    def _check_successor(self, event: events.File, old: EntryState) -> None:
+        check_move(old.status, Move.SUPERSEDE)
+        if is_about_another(self.view, event, old):
+            raise RefusedError(
+                "another_subject",
+                "an entry supersedes only one that it shares a token with, of one kind and epoch",
+                remedy="withdraw the old entry and file the new one by itself",
+            )
 
     def _reversed(self, entry: EntryState) -> EntryState:
         if not entry.reversed:
@@ -331,8 +344,9 @@ class _Rules:
             )
 
     def _check_new(self, number: int) -> None:
-        if any(one.epoch >= number for one in self.view.epochs()):
-            raise RefusedError("epoch", "a new key epoch has a higher number than all before")
+        last = max((one.epoch for one in self.view.epochs()), default=number - 1)
+        if number != last + 1:  # a number far ahead would leave none for later
+            raise RefusedError("epoch", "a new key epoch has the number after the last")
 
     def _check_retirable(self, number: int) -> Epoch:
         open_ones = [one for one in self.view.epochs() if one.retired is None]
@@ -381,7 +395,10 @@ class _Rules:
     def _put(self, entry: EntryState) -> None:
         self.changes.entries[entry.entry_id] = entry
 
-    def _count(self, code: str, what: str) -> None:
+    def _note_tags(self, name: bytes, tokens: Iterable[SubjectToken]) -> None:
+        self.changes.tags[name] = frozenset(token.token for token in tokens)
+
+    def _count(self, code: str, what: str, number: int = 1) -> None:
         standing = self.changes.standings.get(code) or self.view.standing(code)
         day = self.day.toordinal()
-        self.changes.standings[code] = standing.count(day, what, self.terms)
+        self.changes.standings[code] = standing.count(day, what, self.terms, number)

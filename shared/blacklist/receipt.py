@@ -5,6 +5,7 @@
 Invariants:
 - A receipt exists only for an event that survives a crash.
 - The same event asked about again has the same receipt, byte for byte.
+- Receipts of one member's events, in the order in which they were sent, go up in the log.
 """
 
 from __future__ import annotations
@@ -56,12 +57,39 @@ def log_head(before: bytes, seq: int, received: int, digest: bytes) -> bytes:
     return sha256(b"lianfang/log/v1\0" + before + place + digest).digest()
 
 
-def read_receipt(text: bytes, registry: str, public: bytes, event_id: bytes) -> Receipt:
-    """The receipt with this text, signed by `registry`'s key `public` for the event `event_id`.
-    PeerError otherwise.
+def read_receipt(
+    text: bytes, registry: str, public: bytes, event_id: bytes, digest: bytes
+) -> Receipt:
+    """The receipt with this text, signed by `registry`'s key `public` for the event `event_id` with
+    this digest. PeerError otherwise.
     """
     receipt = read_text(Receipt, text)
     if (receipt.registry, receipt.event_id) != (registry, event_id):
         raise PeerError("a receipt is for another event or of another registry")
     check_signature(public, receipt.signature, receipt.transcript())
+    if receipt.digest != digest:
+        raise PeerError(
+            "a receipt is for other content than was sent",
+            remedy="it is signed, so keep the registry's answer and show it to the other members",
+        )
     return receipt
+
+
+def check_later(before: Receipt | None, receipt: Receipt) -> None:
+    """PeerError unless `receipt` can stand in one log after `before`, of an event sent earlier."""
+    seq, received, head = (
+        (0, 0, BEGINNING)
+        if before is None
+        else (
+            before.seq,
+            before.received,
+            before.head,
+        )
+    )
+    placed = log_head(head, receipt.seq, receipt.received, receipt.digest)
+    next_one = receipt.seq == seq + 1 and receipt.head != placed
+    if receipt.seq <= seq or receipt.received < received or next_one:
+        raise PeerError(
+            f"a receipt names place {receipt.seq} of the log, which contradicts an earlier receipt",
+            remedy="the event stays pending; ask whether the registry lost a part of its log",
+        )

@@ -78,6 +78,11 @@ class Changes:
     added: tuple[Row, ...] = ()
     dropped: tuple[bytes, ...] = ()
 
+    @property
+    def tags(self) -> frozenset[bytes]:
+        """Of all rows that go or come."""
+        return frozenset(self.dropped) | {row.tag for row in self.added}
+
     def packed(self) -> Iterator[bytes]:
         """550 bytes each: what goes before what comes."""
         for tag in self.dropped:

@@ -15,7 +15,9 @@ from shared.blacklist.terms import Terms
 
 @dataclass(frozen=True)
 class Day:
-    """Counts of one day; `day`: number of days since 0001-01-01 (`date.toordinal`)."""
+    """Counts of one day; `day`: number of days since 0001-01-01 (`date.toordinal`); `alone`:
+    removals without a second institution (`removals`).
+    """
 
     day: int
     filed: int = 0
@@ -24,6 +26,7 @@ class Day:
     reversed: int = 0
     withdrawn: int = 0
     disputed: int = 0
+    alone: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """What a list is at a moment: entries, standings, proposals, key epochs.
 
 Invariants:
-- None of it holds a token or a sealed record; those lie beside it, under the entry's name.
+- What is compared and kept holds no token and no sealed record; those lie beside it, under the
+  entry's name. A state in memory knows the tags of live entries as long as they are in the log.
 - A state answers the questions of `View`; so does a database. The rules (`lifecycle`) know only the
   view, and hand back `Changes`.
 """
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
 
+from shared.blacklist.events import File, entry_digest
 from shared.blacklist.standing import Standing
 from shared.blacklist.transitions import LIVE, Status
 
@@ -62,6 +64,25 @@ class EntryState:
         return self.status in LIVE
 
 
+def filed_entry(event: File, seq: int) -> EntryState:
+    """The entry as the filing at this place in the log makes it."""
+    entry = event.entry
+    found = (Part(one.id_kind, one.role, entry.token_expires_at(one)) for one in entry.tokens)
+    parts = tuple(sorted(found, key=lambda part: (part.id_kind, part.role)))
+    return EntryState(
+        entry_id=entry.entry_id,
+        seq=seq,
+        contributor=entry.contributor,
+        maker=entry.maker,
+        digest=entry_digest(event),
+        severity=entry.severity,
+        expires=max(part.expires for part in parts),
+        parts=parts,
+        epochs=(entry.tokens[0].key_epoch,),
+        supersedes=entry.supersedes,
+    )
+
+
 @dataclass(frozen=True)
 class Proposal:
     """What waits for a second institution: an event by its digest; `epoch` or `entries` it is
@@ -107,15 +128,19 @@ class View(Protocol):
     def uncovered(self, epoch: int) -> int:
         """Live entries without tokens in an epoch later than this."""
 
+    def tags(self, entry_id: bytes) -> frozenset[bytes]:
+        """The tags of a live entry, 32 bytes each, in all its epochs; empty once erased."""
+
 
 @dataclass
 class Changes:
-    """What one event changes; keys as in the view."""
+    """What one event changes; keys as in the view. `tags`: more of an entry."""
 
     entries: dict[bytes, EntryState] = field(default_factory=dict)
     standings: dict[str, Standing] = field(default_factory=dict)
     proposals: dict[bytes, Proposal] = field(default_factory=dict)
     epochs: dict[int, Epoch] = field(default_factory=dict)
+    tags: dict[bytes, frozenset[bytes]] = field(default_factory=dict)
 
 
 @dataclass
@@ -127,6 +152,9 @@ class State:
     standings: dict[str, Standing] = field(default_factory=dict)
     proposals: dict[bytes, Proposal] = field(default_factory=dict)
     epochs_by_number: dict[int, Epoch] = field(default_factory=dict)
+    tags_by_entry: dict[bytes, frozenset[bytes]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     def copy(self) -> State:
         """Another one with the same content, which is not changed with this one."""
@@ -136,6 +164,7 @@ class State:
             dict(self.standings),
             dict(self.proposals),
             dict(self.epochs_by_number),
+            dict(self.tags_by_entry),
         )
 
     def take(self, changes: Changes) -> None:
@@ -145,6 +174,11 @@ class State:
         self.standings.update(changes.standings)
         self.proposals.update(changes.proposals)
         self.epochs_by_number.update(changes.epochs)
+        for name, tags in changes.tags.items():
+            self.tags_by_entry[name] = self.tags(name) | tags
+        for entry in changes.entries.values():
+            if not entry.is_live:
+                self.tags_by_entry.pop(entry.entry_id, None)
 
     def entry(self, entry_id: bytes) -> EntryState | None:
         """As `View.entry`."""
@@ -166,3 +200,7 @@ class State:
         """As `View.uncovered`."""
         live = (entry for entry in self.entries.values() if entry.is_live)
         return sum(entry.newest_epoch <= epoch for entry in live)
+
+    def tags(self, entry_id: bytes) -> frozenset[bytes]:
+        """As `View.tags`."""
+        return self.tags_by_entry.get(entry_id, frozenset())

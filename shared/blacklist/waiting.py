@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Waiting:
-    """`kind`: "File" (severity 3; sign Approve) or a proposal's kind (sign Consent); `name`: of the
-    entry or of the proposing event; `digest`: what is signed; `tags`, 32 bytes each, and
-    `reason_code` of an entry; `epoch` and `keys`, or the number of `entries`, of a proposal.
+    """`kind`: "File" (an entry of severity 3, or one that supersedes what its contributor may not
+    remove alone; sign Approve) or a proposal's kind (sign Consent); `name`: of the entry or of the
+    proposing event; `digest`: what is signed; `tags`, 32 bytes each, and `reason_code` of an entry;
+    `epoch` and `keys`, or the number of `entries`, of a proposal.
     """
 
     kind: str

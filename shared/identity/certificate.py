@@ -30,8 +30,11 @@ from shared.errors import InternalError, OperatorError, PeerError
 Role = Literal["lender", "coordinator", "keyholder", "registry"]
 MOST_BYTES = 4096
 """A certificate of ours has about 300; larger ones are not parsed."""
-CODE = re.compile(r"\w[\w.-]{0,63}")
-"""A member's code: letters, digits, `_`, `-` and `.`, safe in a log and as a file's name."""
+CODE = re.compile(r"\w[\w.-]{0,63}", re.ASCII)
+"""A member's code: ASCII letters, digits, `_`, `-` and `.`, safe in a log and as a file's name.
+`l01` and `L01` are two members: the authority keeps no list of what it issued, so whoever runs it
+has to see to it that it does not give out both.
+"""
 
 _UNDERSTOOD = frozenset({ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE})
 _MALFORMED = (

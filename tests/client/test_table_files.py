@@ -72,6 +72,15 @@ def test_line_endings_are_told_apart(file, ending):
     assert_is_the_table(file(TEXT.replace("\n", ending)))
 
 
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n"])
+def test_a_header_alone_is_a_table_without_rows(file, end):
+    """However its line ends; so is the last row of a table whose line does not end."""
+    raw = read_raw(file(TEXT.splitlines()[0] + end))
+    assert raw.frame.columns.tolist() == ["loan_id", "income", "town", "bad_flag"]
+    assert (len(raw.frame), len(raw.lines)) == (0, 0)
+    assert_is_the_table(file(TEXT.rstrip() + end))
+
+
 def test_gzip_is_recognised_by_content(file):
     """A gzipped file may have any name."""
     assert_is_the_table(file(gzip.compress(TEXT.encode()), "loans.csv.gz"))

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 
 from client.tls import Transport, channel
+from server import tls
 from server.actor import Actor, read_actor, write_actor
 from server.authority import Authority, create_authority, issue, issue_transport
-from server.tls import Peers, Running, serve
+from server.tls import CALLS_OF_ONE, Peers, Running, serve
 from shared.errors import OperatorError, PeerError
 from shared.identity.certificate import public_of
 from shared.identity.pem import certificate_to_pem, private_to_pem
@@ -62,7 +66,9 @@ def actor(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Act
     return read_actor(folder, "keyholder", NOW)
 
 
-def echo(actor: Actor, clock: datetime = NOW, *, believes_all: bool = False) -> Running:
+def echo(
+    actor: Actor, clock: datetime = NOW, *, believes_all: bool = False, **options: Any
+) -> Running:
     """A server that answers who asks; `believes_all` leaves the judgement out."""
     peers = Peers(actor, lambda: clock)
 
@@ -72,8 +78,42 @@ def echo(actor: Actor, clock: datetime = NOW, *, believes_all: bool = False) -> 
         return peers.of(context, ["lender"]).code.encode()
 
     method = grpc.unary_unary_rpc_method_handler(answer)
-    handler = grpc.method_handlers_generic_handler("Echo", {"ask": method})
-    return serve(actor, "127.0.0.1:0", lambda s: s.add_generic_rpc_handlers((handler,)))
+    parts = grpc.unary_stream_rpc_method_handler(lambda request, context: [request] * 2)
+    handler = grpc.method_handlers_generic_handler("Echo", {"ask": method, "parts": parts})
+    return serve(actor, "127.0.0.1:0", lambda s: s.add_generic_rpc_handlers((handler,)), **options)
+
+
+@contextmanager
+def half_open(
+    server: Running, transports: Sequence[Transport], count: int, method: str = "/Echo/ask"
+) -> Iterator[list[grpc.Future]]:
+    """Calls that are begun, by each of these in turn, and send nothing until the end."""
+    end = threading.Event()
+
+    def nothing() -> Iterator[bytes]:
+        end.wait()
+        yield from ()
+
+    with ExitStack() as lines:
+        address = f"127.0.0.1:{server.port}"
+        opened = [lines.enter_context(channel(address, "H1", one)) for one in transports]
+        calls = [
+            opened[number % len(opened)].stream_unary(method).future(nothing())
+            for number in range(count)
+        ]
+        try:
+            yield list(calls)  # one that nobody holds is cancelled
+        finally:
+            end.set()
+
+
+def ended(call: grpc.Future) -> grpc.StatusCode:
+    try:
+        call.result(timeout=10)
+    except grpc.RpcError as error:
+        code: grpc.StatusCode = error.code()
+        return code
+    return grpc.StatusCode.OK
 
 
 @pytest.fixture
@@ -83,15 +123,17 @@ def running(actor: Actor) -> Iterator[Running]:
     server.stop(0)
 
 
-def ask(server: Running, transport: Transport, code: str = "H1", request: bytes = b"") -> bytes:
+def ask(server: Running, transport: Transport, code: str = "H1", seconds: float = 10) -> bytes:
     with channel(f"127.0.0.1:{server.port}", code, transport) as line:
-        answer: bytes = line.unary_unary("/Echo/ask")(request, timeout=10)
+        answer: bytes = line.unary_unary("/Echo/ask")(b"", timeout=seconds)
     return answer
 
 
-def refused(server: Running, transport: Transport, code: str = "H1") -> grpc.StatusCode:
+def refused(
+    server: Running, transport: Transport, code: str = "H1", seconds: float = 10
+) -> grpc.StatusCode:
     with pytest.raises(grpc.RpcError) as error:
-        ask(server, transport, code)
+        ask(server, transport, code, seconds)
     return error.value.code()
 
 
@@ -165,6 +207,94 @@ def test_an_oversized_message_is_refused_and_the_next_is_answered(
     assert ask(running, transport) == b"L07"
 
 
+@pytest.mark.parametrize("method", ["/Echo/ask", "/Echo/parts"])
+def test_half_open_calls_of_one_member_stop_nobody(
+    actor: Actor, authority: Authority, method: str
+) -> None:
+    """A member that begins more calls than there are threads, under two certificates, and sends no
+    request has its share of them and no more; others are answered.
+    """
+    attackers = [transport_of(authority, "L01") for _ in range(2)]
+    server = echo(actor, workers=CALLS_OF_ONE + 2, request_seconds=60)
+    try:
+        with half_open(server, attackers, 2 * CALLS_OF_ONE, method) as calls:
+            over = [next(as_done(calls)) for _ in range(CALLS_OF_ONE)]
+            assert {ended(call) for call in over} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+            assert ask(server, transport_of(authority, "L02")) == b"L02"
+            assert refused(server, attackers[0]) is grpc.StatusCode.RESOURCE_EXHAUSTED
+    finally:
+        server.stop(0)
+
+
+def as_done(calls: list[grpc.Future]) -> Iterator[grpc.Future]:
+    """Calls in the order they end; each is removed from `calls`."""
+    while calls:
+        for call in calls:
+            if call.done():
+                calls.remove(call)
+                yield call
+                break
+        else:
+            threading.Event().wait(0.01)
+
+
+def test_without_turns_half_open_calls_stop_everybody(
+    actor: Actor, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Positive control: the same calls, not counted, take every thread."""
+    begun = threading.Semaphore(0)
+
+    def uncounted(self: tls._Turns, handler: Any, call: Any) -> Any:
+        begun.release()
+        return handler(call)
+
+    monkeypatch.setattr(tls._Turns, "intercept_service", uncounted)
+    server = echo(actor, workers=CALLS_OF_ONE + 2)
+    try:
+        with half_open(server, [transport_of(authority, "L01")], 2 * CALLS_OF_ONE):
+            assert all(begun.acquire(timeout=10) for _ in range(2 * CALLS_OF_ONE))
+            late = refused(server, transport_of(authority, "L02"), seconds=1)
+            assert late is grpc.StatusCode.DEADLINE_EXCEEDED
+    finally:
+        server.stop(0)
+
+
+def test_a_call_without_its_request_is_ended(actor: Actor, authority: Authority) -> None:
+    """After the time a request has to come in, the call is cancelled and its turn is free."""
+    transport = transport_of(authority, "L01")
+    server = echo(actor, request_seconds=0.2)
+    try:
+        with half_open(server, [transport], CALLS_OF_ONE) as calls:
+            assert {ended(call) for call in calls} == {grpc.StatusCode.CANCELLED}
+        assert ask(server, transport) == b"L01"
+    finally:
+        server.stop(0)
+
+
+def test_who_may_not_ask_is_refused_before_its_request(actor: Actor, authority: Authority) -> None:
+    """With `admit` a wrong role is turned away at once, and takes no thread to wait for it."""
+    peers = Peers(actor, lambda: NOW)
+    server = echo(
+        actor, request_seconds=60, admit=lambda method, context: peers.of(context, ["lender"])
+    )
+    try:
+        with half_open(server, [transport_of(authority, "R", "registry")], 1) as calls:
+            assert ended(calls[0]) is grpc.StatusCode.PERMISSION_DENIED
+    finally:
+        server.stop(0)
+
+
+def test_a_call_that_ends_without_a_request_is_the_callers_fault(
+    running: Running, authority: Authority
+) -> None:
+    """No request at all is refused by name; answers in parts still come."""
+    with channel(f"127.0.0.1:{running.port}", "H1", transport_of(authority, "L07")) as line:
+        with pytest.raises(grpc.RpcError) as error:
+            line.stream_unary("/Echo/ask")(iter(()), timeout=10)
+        assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert list(line.unary_stream("/Echo/parts")(b"x", timeout=10)) == [b"x", b"x"]
+
+
 def test_one_port_serves_one_server(running: Running, actor: Actor) -> None:
     """A second server at the same address is an operator's error with a remedy."""
     with pytest.raises(OperatorError, match="in use"):
@@ -233,3 +363,25 @@ def test_revoked_codes_are_a_list(authority: Authority, tmp_path: Path) -> None:
     (tmp_path / "revoked.json").write_text('{"L03": true}')
     with pytest.raises(OperatorError, match="list of codes"):
         read_actor(tmp_path, "keyholder", NOW)
+
+
+def test_a_changed_list_is_taken_with_the_next_call(
+    authority: Authority, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Revoked while the service runs: refused at once. A list that cannot be read changes nothing
+    and is told; one that is taken away believes again.
+    """
+    write_actor(tmp_path, authority, "H1", "keyholder", days=9, now=NOW, random=secrets.token_bytes)
+    path, transport = tmp_path / "revoked.json", transport_of(authority, "L03")
+    server = echo(read_actor(tmp_path, "keyholder", NOW))
+    try:
+        assert ask(server, transport) == b"L03"
+        path.write_text('["L03"]')
+        assert refused(server, transport) is grpc.StatusCode.UNAUTHENTICATED
+        path.write_text('["L03", ')
+        assert refused(server, transport) is grpc.StatusCode.UNAUTHENTICATED
+        assert "the list before stays in force" in caplog.text
+        path.unlink()
+        assert ask(server, transport) == b"L03"
+    finally:
+        server.stop(0)

@@ -8,6 +8,8 @@ import csv
 import gzip
 import io
 import re
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -48,3 +50,14 @@ def _identifiers(row: list[str]) -> list[Canonical]:
         except IdentifierError:
             continue
     return found
+
+
+def write_book(folder: Path, subjects: Sequence[Canonical]) -> Path:
+    """A loan book with one identifier in a row, by its place."""
+    kinds = ("account", "employer", "passport")
+    lines = [",".join(["customer_ref", *kinds])]
+    for at, one in enumerate(subjects):
+        lines.append(",".join([str(at), *(one.value if one.kind == k else "" for k in kinds)]))
+    path = folder / "book.csv"
+    path.write_text("\n".join([*lines, ""]), "utf-8")
+    return path

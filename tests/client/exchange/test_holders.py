@@ -166,7 +166,7 @@ def test_a_holder_killed_in_the_middle_costs_nothing(
     assert np.array_equal(found, expected(holders, signed.keys.name))
     assert "key holder K2: it does not answer; another one is asked" in caplog.text
     for code in ("K1", "K3"):
-        used = holders[code].holder.quotas.used("L01", "portfolio", one.clock().date())
+        used = holders[code].holder.quotas.used("L01", "portfolio")
         assert used <= 24, code
 
 
@@ -190,6 +190,66 @@ def test_a_used_up_quota_is_said_and_not_waited_for(tmp_path: Path, own: Path) -
     with pytest.raises(TooFewHoldersError, match="quota of 16 points a day for portfolio"):
         made.outputs([b"sequential 3"], ASKING)
     made.close()
+
+
+def test_parts_under_way_are_given_when_another_fails(
+    holders: dict[str, Local], signed: SignedKeys, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second of three at once fails: the first and the third are given, then the error; no
+    other part is begun.
+    """
+    monkeypatch.setattr("client.exchange.holders.MOST_INPUTS", 2)
+    made = lender(holders, own)
+    usual, begun = made._part, []
+
+    def part(inputs: list[bytes], *rest: object) -> np.ndarray:
+        begun.append(INPUTS.index(inputs[0]))
+        if inputs[0] == INPUTS[2]:
+            raise TooFewHoldersError("gone")
+        return usual(inputs, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(made, "_part", part)
+    given = []
+
+    def take_all() -> None:
+        for inputs, outputs in made.in_parts(INPUTS, ASKING):
+            assert np.array_equal(outputs, expected(holders, signed.keys.name, list(inputs)))
+            given.append(INPUTS.index(inputs[0]))
+
+    with pytest.raises(TooFewHoldersError, match="gone"):
+        take_all()
+    made.close()
+    assert given == [0, 4]
+    assert sorted(begun) == [0, 2, 4]
+
+
+@pytest.mark.parametrize(("purpose", "most"), [("portfolio", 3), ("filing", 1), ("rotation", 1)])
+def test_only_books_are_asked_for_in_several_requests_at_once(
+    holders: dict[str, Local],
+    signed: SignedKeys,
+    own: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    purpose: str,
+    most: int,
+) -> None:
+    """Small quotas are not used up at different holders by requests that are then not answered."""
+    monkeypatch.setattr("client.exchange.holders.MOST_INPUTS", 2)
+    made = lender(holders, own)
+    usual, begun, open_at_once = made._part, [], []
+    given = 0
+
+    def part(inputs: list[bytes], *rest: object) -> np.ndarray:
+        begun.append(inputs)
+        return usual(inputs, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(made, "_part", part)
+    for _ in made.in_parts(INPUTS, Asking(purpose, "job 1")):
+        given += 1
+        open_at_once.append(len(begun) - given + 1)
+    made.close()
+    assert given == 10
+    assert open_at_once[0] == 1
+    assert max(open_at_once) <= most
 
 
 @pytest.mark.parametrize("every", [False, True], ids=["once", "always"])

@@ -3,6 +3,8 @@
 Every version of the public list becomes events (File and Approve; a File that supersedes; a bulk
 Withdraw with another institution's Consent), the events a state by the list's own fold, the state
 rows, the rows a delta to the lender's index. Only counts and sets of numbers are compared.
+Everything is listed and looked up; of every eighth subject the record is opened. The same through
+a registry, with every record opened: `test_ofac_registry.py`.
 """
 
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ import numpy as np
 import pytest
 
 from client.exchange.cache import TokenCache
+from client.exchange.fetching import in_batches
 from client.exchange.index import ListIndex
 from client.exchange.screening import Screener, Source
 from shared.blacklist import entry as entries
@@ -196,7 +199,7 @@ def test_the_exchange_equals_a_naive_set_after_every_version(tmp_path: Path) -> 
     everything = sorted({one for of in listed.values() for own in of.values() for one in own})
     strangers = [Canonical("account", f"SDN:9{number:07d}") for number in range(2000)]
     opened = [one for one in everything if is_opened(one)]
-    book = _book(tmp_path, opened + strangers)
+    book = ofac.write_book(tmp_path, opened + strangers)
     exchange, index = Exchange(), ListIndex(tmp_path / "list")
     before: ofac.Entries = {}
     moves = []
@@ -205,14 +208,14 @@ def test_the_exchange_equals_a_naive_set_after_every_version(tmp_path: Path) -> 
         day = date.fromisoformat(version) + timedelta(days=1)
         exchange.become(version, day, listed[version], before)
         exchange.publish(index)
-        source = Source(1, TokenCache(tmp_path / "tokens", 1), exchange.prf)
+        source = Source(1, TokenCache(tmp_path / "tokens", 1), in_batches(exchange.prf))
         screening = Screener(CONTEXT, index, [source], today=day).screen(book)
         naive = _naive(listed[version])
         assert _found(index, exchange, everything) == naive.keys()
         answers = {opened[int(hit.ref)]: str(hit.answer.contributors) for hit in screening.hits}
         bands = {one: "1-2" if len(of) < 3 else "3-5" for one, of in naive.items()}
         assert answers == {one: bands[one] for one in opened if one in naive}
-        assert (screening.bad, screening.unreadable) == ((), 0)
+        assert (screening.findings.bad, screening.unreadable) == ((), 0)
         assert screening.asked == (0 if before else len(opened) + len(strangers))
         corrected = sum(n in before and before[n] != own for n, own in listed[version].items())
         removed = len(before.keys() - listed[version].keys())
@@ -230,13 +233,13 @@ def test_the_same_with_the_threshold_prf(tmp_path: Path) -> None:
     everything = sorted({one for of in chosen.values() for own in of.values() for one in own})
     exchange, index = Exchange(prf=ThresholdPrf()), ListIndex(tmp_path / "list")
     exchange.log(date(2021, 8, 1), _opening())
-    book = _book(tmp_path, everything)
+    book = ofac.write_book(tmp_path, everything)
     before: ofac.Entries = {}
     for version, listed in chosen.items():
         day = date.fromisoformat(version) + timedelta(days=1)
         exchange.become(version, day, listed, before)
         exchange.publish(index)
-        source = Source(1, TokenCache(tmp_path / "tokens", 1), exchange.prf)
+        source = Source(1, TokenCache(tmp_path / "tokens", 1), in_batches(exchange.prf))
         screening = Screener(CONTEXT, index, [source], today=day).screen(book)
         answers = {everything[int(hit.ref)] for hit in screening.hits}
         assert answers == {one for one in _naive(listed) if is_opened(one)}
@@ -277,13 +280,3 @@ def _naive(listed: ofac.Entries) -> dict[Canonical, set[str]]:
         for one in own:
             out.setdefault(one, set()).add(member_of(number))
     return out
-
-
-def _book(folder: Path, subjects: list[Canonical]) -> Path:
-    kinds = ("account", "employer", "passport")
-    lines = [",".join(["customer_ref", *kinds])]
-    for at, one in enumerate(subjects):
-        lines.append(",".join([str(at), *(one.value if one.kind == k else "" for k in kinds)]))
-    path = folder / "book.csv"
-    path.write_text("\n".join([*lines, ""]), "utf-8")
-    return path

@@ -16,112 +16,25 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from client.exchange.index import ListIndex
-from client.exchange.known_list import KnownList
 from client.exchange.refiling import refile
 from client.exchange.registry import RegistryClient, Synced
-from client.exchange.submissions import Submissions
-from client.tls import Transport, channel
-from server.actor import read_actor, write_actor
-from server.registry.publishing import AT_ONCE
-from server.registry.service import Serving, serve
+from server.actor import read_actor
 from shared.blacklist.checkpoint import Checkpoint, ForkError, read_checkpoint
 from shared.blacklist.rows import PAGE_BYTES, Changes, Row
 from shared.blacklist.state import EntryState
 from shared.errors import OperatorError, PeerError
-from shared.identity.certificate import Role
 from shared.secure_sum.encoding import text_of
 from shared.wire import registry_pb2 as wire
 from shared.wire.registry_pb2_grpc import RegistryStub
-from tests.blacklist_members import AUTHORITY, DAYS, FOUNDED, REGISTRY, Clock, Lender, token
+from tests.blacklist_members import AUTHORITY, FOUNDED, REGISTRY, token
+from tests.client.exchange.served_exchange import Exchange
 from tests.identities import fixed_random
-from tests.list_registry import TERMS
-
-
-class Exchange:
-    """A served registry and lenders with folders of their own."""
-
-    def __init__(self, home: Path) -> None:
-        self.home, self.clock = home, Clock()
-        self.transports: dict[str, Transport] = {}
-        self.channels: list[grpc.Channel] = []
-        for code, role in (("REG", "registry"), ("L01", "lender"), ("L02", "lender")):
-            self.identify(code, role)  # type: ignore[arg-type]
-        self.a, self.b = Lender.of("L01"), Lender.of("L02")
-        self.start()
-
-    def identify(self, code: str, role: Role) -> None:
-        """Make an actor's folder with the same keys as `blacklist_members`."""
-        random = fixed_random(f"{role} {code}")
-        folder = self.home / code
-        write_actor(folder, AUTHORITY, code, role, days=DAYS, now=FOUNDED, random=random)
-        if role != "registry":
-            actor = read_actor(folder, role, FOUNDED)
-            self.transports[code] = Transport(
-                code, AUTHORITY.certificate, actor.transport, actor.transport_key
-            )
-
-    def start(self) -> None:
-        """Serve."""
-        self.served: Serving = serve(
-            self.home / "REG",
-            "127.0.0.1:0",
-            clock=self.clock,
-            random=fixed_random("served"),
-            terms=TERMS,
-            batches=AT_ONCE,
-            tick_seconds=3600,
-        )
-
-    def open(self, code: str) -> grpc.Channel:
-        """A connection of this member's."""
-        opened = channel(f"127.0.0.1:{self.served.port}", REGISTRY, self.transports[code])
-        self.channels.append(opened)
-        return opened
-
-    def client(self, code: str, over: Any = None, attempts: int = 3) -> RegistryClient:
-        """A lender's end, on the disk of its folder."""
-        return RegistryClient(
-            over or self.open(code),
-            REGISTRY,
-            AUTHORITY.certificate,
-            Submissions(self.home / code / "own" / "submissions.db"),
-            self.known(code),
-            clock=self.clock,
-            sleep=lambda _: None,
-            attempts=attempts,
-        )
-
-    def known(self, code: str) -> KnownList:
-        """What it knows of the list."""
-        return KnownList(self.home / code / "list", REGISTRY, AUTHORITY.certificate)
-
-    def index(self, code: str) -> ListIndex:
-        """Its copy of the list."""
-        return ListIndex(self.home / code / "index")
-
-    def found(self) -> tuple[RegistryClient, RegistryClient]:
-        """Open the first epoch; both lenders' ends."""
-        one, two = self.client("L01"), self.client("L02")
-        proposal = self.a.open_epoch(1)
-        assert one.submit([proposal])[0].receipt
-        assert two.submit([self.b.consent(proposal)])[0].receipt
-        return one, two
-
-    def publish(self) -> None:
-        """Make a version now."""
-        self.served.registry.tick()
-
-    def close(self) -> None:
-        """End all."""
-        for opened in self.channels:
-            opened.close()
-        self.served.stop()
 
 
 @pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[Exchange]:
-    """Served on loopback."""
-    exchange = Exchange(tmp_path)
+def exchange(tmp_path: Path, list_url: str) -> Iterator[Exchange]:
+    """Served on loopback, over each kind of database."""
+    exchange = Exchange(tmp_path, list_url)
     yield exchange
     exchange.close()
 

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from client.exchange.cache import TokenCache, wipe
+from client.exchange.fetching import in_batches
 from client.exchange.hits_file import COLUMNS, write_hits
 from client.exchange.index import ListIndex
-from client.exchange.screening import Screener, Source
+from client.exchange.screening import Findings, Screener, Source
 from shared.blacklist.answer import Answer, Contributors, Recency, Strength
 from shared.blacklist.reasons import ListClass, ReasonClass
 from shared.blacklist.rows import Flag, Row, changes_of
@@ -34,7 +35,9 @@ class Lender:
     def screener(self, *, online: bool = True) -> Screener:
         sources = [
             Source(
-                prf.epoch, TokenCache(self.folder / "tokens", prf.epoch), prf if online else None
+                prf.epoch,
+                TokenCache(self.folder / "tokens", prf.epoch),
+                in_batches(prf) if online else None,
             )
             for prf in self.prfs
         ]
@@ -104,7 +107,7 @@ def test_a_book_is_screened_row_by_row_and_again_without_a_network(tmp_path: Pat
         (4, "c3", Strength.WEAK),
     ]
     assert (screening.rows, screening.subjects, screening.asked) == (3, 4, 4)
-    assert [(cell.line, cell.reason) for cell in screening.bad] == [(4, "check_digit")]
+    assert [(cell.line, cell.reason) for cell in screening.findings.bad] == [(4, "check_digit")]
     again = lender.screener(online=False).screen(book)
     assert again == screening.__class__(**{**screening.__dict__, "asked": 0})
 
@@ -121,11 +124,8 @@ def test_a_changed_book_asks_only_about_what_is_new(tmp_path: Path) -> None:
     assert [hit.ref for hit in screening.hits] == ["c2"]
 
 
-def test_an_interrupted_book_goes_on_where_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_book_goes_on_where_it_was(tmp_path: Path) -> None:
     """Tokens that came before the key holders went away are not asked for twice."""
-    monkeypatch.setattr("client.exchange.screening._BLOCK", 4)
     lender = Lender(tmp_path, [])
     book = book_of(tmp_path, *(f"c{n},,138{n:08d}," for n in range(10)))
     prf = lender.prfs[0]
@@ -135,11 +135,58 @@ def test_an_interrupted_book_goes_on_where_it_was(
             raise OperatorError("fewer than t key holders answer")
         return prf(inputs)
 
-    cache = TokenCache(tmp_path / "tokens", 1)
+    source = Source(1, TokenCache(tmp_path / "tokens", 1), in_batches(dying, 4))
     with pytest.raises(OperatorError, match="fewer than t"):
-        Screener(CONTEXT, lender.index, [Source(1, cache, dying)], today=TODAY).screen(book)
+        Screener(CONTEXT, lender.index, [source], today=TODAY).screen(book)
     assert lender.screener().screen(book).asked == 2
     assert prf.asked == 10
+
+
+def test_what_is_odd_in_a_book_is_told_before_anybody_is_asked(tmp_path: Path) -> None:
+    """Bad cells and warnings with line and column, also when the holders then fail; every cell of a
+    warning counts, and the second screening, which reads no cell, tells the same.
+    """
+    lender = Lender(tmp_path, [])
+    book = book_of(
+        tmp_path,
+        f"c1,{RESIDENT},{PHONE},4111111111111112",
+        "c2,110105194912310021,,",
+        "c3,,,4111111111111112",
+    )
+
+    def down(inputs: list[bytes]) -> np.ndarray:
+        raise OperatorError("fewer than t key holders answer")
+
+    told: list[Findings] = []
+    source = Source(1, TokenCache(tmp_path / "tokens", 1), in_batches(down))
+    with pytest.raises(OperatorError, match="fewer than t"):
+        Screener(CONTEXT, lender.index, [source], today=TODAY).screen(book, told=told.append)
+    lender.screener().screen(book, told=told.append)
+    again = lender.screener(online=False).screen(book, told=told.append)
+    assert told == [again.findings] * 3
+    found = again.findings
+    assert [(cell.line, cell.column, cell.reason) for cell in found.bad] == [
+        (3, "身份证号", "check_digit")
+    ]
+    assert found.warnings == {"luhn": 2}
+    assert [(cell.line, cell.column, cell.warning) for cell in found.warned] == [
+        (2, "银行卡号", "luhn"),
+        (4, "银行卡号", "luhn"),
+    ]
+    assert "4111111111111112" not in repr(found)
+
+
+def test_many_odd_cells_are_all_counted_and_some_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is kept of warnings does not grow with the book."""
+    monkeypatch.setattr("client.exchange.book.MOST_WARNED", 3)
+    lender = Lender(tmp_path, [])
+    book = book_of(tmp_path, *(f"c{n},,,41111111111{n:05d}" for n in range(40)))
+    found = lender.screener().screen(book).findings
+    assert found.warnings["luhn"] > 30
+    assert [cell.line for cell in found.warned] == sorted(cell.line for cell in found.warned)
+    assert len(found.warned) == 3
 
 
 def test_the_list_may_change_between_two_screenings(tmp_path: Path) -> None:

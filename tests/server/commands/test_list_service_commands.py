@@ -70,8 +70,8 @@ def test_a_share_and_the_list_are_not_served_from_one_folder(
     """Whichever was there first; a folder of its own is fine (control), unless this very process
     has the other part loaded.
     """
-    monkeypatch.delitem(sys.modules, "server.keyholder.service", raising=False)
-    monkeypatch.delitem(sys.modules, "server.registry", raising=False)
+    for loaded in ("server.keyholder", "server.registry"):
+        monkeypatch.delitem(sys.modules, loaded, raising=False)
     both, own = tmp_path / "both", tmp_path / "own"
     run(capsys, "keyholder", "init", both, "--code", "K1", *HOLDERS, "--authority", authority)
     with pytest.raises(OperatorError, match="a share of the key"):
@@ -83,9 +83,9 @@ def test_a_share_and_the_list_are_not_served_from_one_folder(
     assert "apart" in run(capsys, "keyholder", "serve", both, status=2)
     own.mkdir()
     (own / "registry.toml").write_text("")
-    monkeypatch.delitem(sys.modules, "server.keyholder.service")  # `keyholder serve` loaded it
+    monkeypatch.delitem(sys.modules, "server.keyholder", raising=False)  # `serve` loads it
     check_no_share(own)
-    monkeypatch.setitem(sys.modules, "server.keyholder.service", sys)
+    monkeypatch.setitem(sys.modules, "server.keyholder", sys)
     with pytest.raises(OperatorError, match="apart"):
         check_no_share(own)
 

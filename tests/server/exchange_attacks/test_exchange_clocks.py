@@ -20,7 +20,7 @@ from tests.server.keyholder.test_evaluating import ask, question
 
 @pytest.fixture
 def exchange(tmp_path: Path) -> Iterator[Exchange]:
-    exchange = Exchange(tmp_path)
+    exchange = Exchange(tmp_path, f"sqlite:///{tmp_path / 'registry.db'}")
     yield exchange
     exchange.close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,7 @@ def test_what_was_held_arrives_once_and_right(exchange: Exchange, tmp_path: Path
 @pytest.fixture
 def listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Listed]:
     """A registry whose list is longer than what fits into a connection's buffers."""
-    exchange = Listed(tmp_path / "list")
+    exchange = Listed(tmp_path / "list", f"sqlite:///{tmp_path / 'registry.db'}")
     one, _ = exchange.found()
     file_some(exchange, one, "somebody")
     exchange.publish()
@@ -153,10 +153,7 @@ def test_without_the_limit_it_stops_everybody(
 ) -> None:
     """Positive control: as many streams as there are threads, and no other call is answered."""
 
-    def unlimited(_: object, answer: Any, request: Any, context: Any) -> Any:
-        return answer(request, context)
-
-    monkeypatch.setattr(tls._Streams, "_answer", unlimited)
+    monkeypatch.setattr(tls._Places, "taken", lambda *arguments, **options: nullcontext())
     streams = unread(listed, 32)
     assert len(streams) == 32
     with pytest.raises(grpc.RpcError) as caught:

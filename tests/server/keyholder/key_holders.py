@@ -68,7 +68,7 @@ def make_folder(
 @dataclass
 class Local:
     """A holder in this process, as the relay and as lenders see it. `wrong` changes its answers;
-    `down`: it does not answer.
+    `down`: it does not answer; `jumped`: seconds by which its clock was set forward, not passed.
     """
 
     folder: Path
@@ -76,6 +76,7 @@ class Local:
     clock: Clock = field(default_factory=Clock)
     down: bool = False
     calls: int = 0
+    jumped: float = 0.0
     before: Callable[[], None] = lambda: None
     wrong: Callable[[wire.EvaluateRequest, wire.EvaluateReply], wire.EvaluateReply] | None = None
 
@@ -83,7 +84,12 @@ class Local:
         self.holder = self._join()
 
     def _join(self) -> KeyHolder:
-        return join(self.folder, group=GROUP, clock=self.clock)
+        return join(
+            self.folder,
+            group=GROUP,
+            clock=lambda: self.clock(),
+            steady=lambda: self.clock().timestamp() - self.jumped,
+        )
 
     def restart(self) -> None:
         """As after a crash: what is not on disk is gone."""

@@ -43,7 +43,7 @@ def one(holders: dict[str, Local]) -> Local:
     """The first holder, with empty accounts."""
     local = holders["K1"]
     with local.holder.store.transaction() as run:
-        for table in ("quotas", "requests", "days"):
+        for table in ("quotas", "requests", "passed"):
             run.execute(f"DELETE FROM {table}")
     local.holder.quotas._told.clear()
     return local
@@ -68,7 +68,7 @@ def question(one: Local, number: int = 0, **changes: object) -> Question:
 
 
 def used(one: Local, purpose: str = "dispute") -> int:
-    return one.holder.quotas.used("L01", purpose, one.clock().date())
+    return one.holder.quotas.used("L01", purpose)
 
 
 def ask(one: Local, asked: Question) -> bytes:
@@ -102,8 +102,8 @@ def test_enumeration_stops_at_the_quota_and_is_told(
                 pass
     assert answered == used(one) == 64
     assert [record.getMessage() for record in caplog.records] == [
-        "alert: member L01 has asked for 56 of 64 points for dispute today (80 %)",
-        "alert: member L01 has asked for 64 of 64 points for dispute today (100 %)",
+        "alert: member L01 has asked for 56 of 64 points for dispute within 24 hours (80 %)",
+        "alert: member L01 has asked for 64 of 64 points for dispute within 24 hours (100 %)",
     ]
 
 
@@ -126,10 +126,14 @@ def test_the_quota_lasts_over_a_restart_and_a_clock_put_back(one: Local) -> None
         one.clock.now = before - timedelta(days=1)
         with pytest.raises(QuotaError):
             ask(one, question(one, 8))
-        one.clock.now = before + timedelta(days=1)
+        one.clock.now = before + timedelta(hours=23)
+        with pytest.raises(QuotaError):
+            ask(one, question(one, 8))
+        one.clock.now = before + timedelta(hours=25)
         ask(one, question(one, 8))
     finally:
         one.clock.now = before
+        one.restart()
 
 
 def test_a_request_is_charged_once(one: Local) -> None:
@@ -159,7 +163,7 @@ def test_a_request_is_not_answered_for_ever(one: Local, monkeypatch: pytest.Monk
         ask(one, question(one))
     with pytest.raises(OtherRequestError, match="answered 3 times"):
         ask(one, question(one))
-    assert MOST_ANSWERS >= 2 * 10
+    assert 12 <= MOST_ANSWERS < 20
 
 
 def test_the_charge_is_on_disk_before_a_point_is_multiplied(

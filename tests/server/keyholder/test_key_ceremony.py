@@ -183,6 +183,114 @@ def test_a_number_once_signed_is_never_used_for_another_key(tmp_path: Path) -> N
     assert relay.generate().keys.epoch == 2
 
 
+class Deaf(Interrupted):
+    """A holder as a dishonest relay shows it: it is never told that the key set is in use."""
+
+    def step(self, move: str, statements: list[bytes]) -> wire.StepReply:
+        if move == "activate":
+            return wire.StepReply(state="active")
+        return self.local.step(move, statements)
+
+
+class Lying(Interrupted):
+    """A holder that answers `status` with what it likes."""
+
+    def __init__(self, local: Local, said: wire.StepReply) -> None:
+        super().__init__(local, "", after=False)
+        self.said = said
+
+    def step(self, move: str, statements: list[bytes]) -> wire.StepReply:
+        return self.said if move == "status" else self.local.step(move, statements)
+
+
+def partly_in_use(holders: dict[str, Local]) -> None:
+    """A renewal that a relay tells K1 of only, so that no quorum has one generation."""
+    deaf = {code: Deaf(one, "", after=False) for code, one in holders.items() if code != "K1"}
+    replace(relay_between(holders), holders={"K1": holders["K1"], **deaf}).refresh()
+    assert [one.holder.shares.answered_for()[0].keys.generation for one in holders.values()] == [
+        2,
+        1,
+        1,
+    ]
+
+
+@pytest.mark.parametrize("move", ["refresh", "rotate", "generate"])
+def test_holders_that_were_left_behind_are_told_first(tmp_path: Path, move: str) -> None:
+    """Also when the holder that is ahead hides its ceremony: the key set it shows is signed by all,
+    so the next command of an honest operator brings it to the others.
+    """
+    holders = locals_of(tmp_path)
+    relay = relay_between(holders)
+    relay.generate()
+    partly_in_use(holders)
+    hiding = Lying(holders["K1"], wire.StepReply(state="none", signed={1: 2}))
+    honest = replace(relay, holders={**holders, "K1": hiding})
+    if move == "generate":
+        with pytest.raises(OperatorError, match="in use already"):
+            honest.generate()
+        assert len(secrets_at(holders, relay._caught_up()[1].keys.name)) == 3
+    else:
+        made = getattr(honest, move)()
+        assert len(secrets_at(holders, made.keys.name)) == 3
+    generations = {one.holder.shares.answered_for()[0].keys.generation for one in holders.values()}
+    assert len(generations) == 1
+
+
+def test_a_key_set_signed_by_all_is_taken_from_anybody(tmp_path: Path) -> None:
+    """Brought by whoever has it, a holder left behind takes it, and again changes nothing; one
+    signature short it does not.
+    """
+    holders = locals_of(tmp_path)
+    relay_between(holders).generate()
+    partly_in_use(holders)
+    (signed_keys,) = holders["K1"].holder.shares.answered_for()
+    short = replace(signed_keys, signatures=(*signed_keys.signatures[:2], bytes(64)))
+    with pytest.raises(PeerError):
+        holders["K2"].step("activate", [text_of(short)])
+    for _ in range(2):
+        assert holders["K2"].step("activate", [text_of(signed_keys)]).state == "active"
+    assert holders["K2"].holder.shares.answered_for()[0].keys.generation == 2
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        wire.StepReply(state="confirmed", opening=b"\xff no opening", signed={1: 1}),
+        wire.StepReply(state="active", opening=b"", signed={}),
+        wire.StepReply(state="none", signed={2**32 - 1: 2**32 - 1, 1: 2**32 - 1}),
+    ],
+    ids=["garbage", "nothing", "far-ahead"],
+)
+@pytest.mark.parametrize("move", ["refresh", "rotate"])
+def test_one_lying_status_stops_nobody(
+    tmp_path: Path, move: str, said: wire.StepReply, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it says of itself is ignored by name, and the ceremony is made with sensible numbers."""
+    holders = locals_of(tmp_path)
+    relay = relay_between(holders)
+    relay.generate()
+    made = getattr(replace(relay, holders={**holders, "K1": Lying(holders["K1"], said)}), move)()
+    assert (made.keys.epoch, made.keys.generation) == ((1, 2) if move == "refresh" else (2, 1))
+    assert "K1" in caplog.text
+
+
+def test_a_key_set_that_is_none_is_ignored_by_name(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One holder that shows garbage as its key set does not stop a renewal."""
+    holders = locals_of(tmp_path)
+    relay = relay_between(holders)
+    relay.generate()
+
+    class Garbled(Interrupted):
+        def describe(self) -> wire.Description:
+            return wire.Description(holder="K1", keys=[b"{}", b"\xff"])
+
+    broken = {**holders, "K1": Garbled(holders["K1"], "", after=False)}
+    assert replace(relay, holders=broken).refresh().keys.generation == 2
+    assert "K1 shows a key set that is none" in caplog.text
+
+
 @pytest.fixture(scope="module")
 def one(tmp_path_factory: pytest.TempPathFactory) -> Local:
     return locals_of(tmp_path_factory.mktemp("garbage"), 2, 2)["K1"]

@@ -17,6 +17,7 @@ from client.tls import Transport, channel
 from server.authority import create_authority
 from server.keyholder.service import MOST_BYTES, Serving, serve
 from shared.errors import OperatorError, PeerError
+from shared.secure_sum.encoding import text_of
 from shared.tokens.group import InvalidPointError
 from shared.tokens.signed_keys import SignedKeys, check_signed, read_signed
 from shared.wire import keyholder_pb2 as wire
@@ -30,7 +31,7 @@ from tests.server.keyholder.key_holders import (
     served,
     transport_of,
 )
-from tests.server.keyholder.test_evaluating import BASE, IDENTITY, NOT_CANONICAL, OFF
+from tests.server.keyholder.test_evaluating import BASE, IDENTITY, NEGATIVE, NOT_CANONICAL, OFF
 
 Served = tuple[dict[str, Serving], SignedKeys]
 
@@ -117,6 +118,22 @@ def test_only_operators_relay_ceremonies(running: Served, role: str) -> None:
     assert code == grpc.StatusCode.PERMISSION_DENIED
 
 
+def test_a_lender_brings_a_key_set_that_all_signed(running: Served) -> None:
+    """Of a ceremony's steps lenders may do this one, which proves itself; nobody else may."""
+    opened, made = asking(running, transport_of("L01"))
+    step = wire.Step(move="activate", statements=[text_of(running[1])])
+    assert made.Ceremony(step, timeout=20).state == "active"
+    bad = wire.Step(move="activate", statements=[b"{}"])
+    assert status(made.Ceremony, bad)[0] == grpc.StatusCode.INVALID_ARGUMENT
+    for move in ("open", "deal", "confirm", "complain", "nonsense"):
+        code, _ = status(made.Ceremony, wire.Step(move=move))
+        assert code == grpc.StatusCode.PERMISSION_DENIED
+    opened.close()
+    opened, made = asking(running, transport_of("X1", "registry"))
+    assert status(made.Ceremony, step)[0] == grpc.StatusCode.PERMISSION_DENIED
+    opened.close()
+
+
 def test_another_authoritys_certificate_is_refused(running: Served) -> None:
     """The connection fails before anything is read."""
     other = create_authority(CONTEXT, days=400, now=NOW, random=fixed_random("other"))
@@ -153,8 +170,10 @@ def test_a_holder_is_believed_under_its_own_code_only(running: Served) -> None:
         BASE * 7 + IDENTITY,
         OFF + BASE * 7,
         BASE * 7 + NOT_CANONICAL,
+        BASE * 7 + NEGATIVE,
+        BASE * 8192,
     ],
-    ids=["none", "one", "nine", "cut", "identity", "off", "large"],
+    ids=["none", "one", "nine", "cut", "identity", "off", "large", "negative", "oversized"],
 )
 def test_bad_points_have_one_status_and_one_sentence(
     running: Served, stub: KeyHolderStub, points: bytes
@@ -170,6 +189,19 @@ def test_an_oversized_batch_is_refused_before_it_is_read(
     """By the size of the message alone."""
     code, _ = status(stub.Evaluate, request(running, points=bytes(MOST_BYTES)))
     assert code == grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+@pytest.mark.parametrize("role", ["coordinator", "registry", "keyholder"])
+def test_who_may_not_evaluate_is_refused_before_its_request(running: Served, role: str) -> None:
+    """So it cannot hold a thread with a request that does not come."""
+    end = threading.Event()
+    opened, _ = asking(running, transport_of("X1", role))
+    call = opened.stream_unary("/lianfang.keyholder.v1.KeyHolder/Evaluate")
+    with pytest.raises(grpc.RpcError) as caught:
+        call.future(iter(lambda: end.wait() or b"", None)).result(timeout=5)
+    end.set()
+    opened.close()
+    assert caught.value.code() == grpc.StatusCode.PERMISSION_DENIED
 
 
 BYTES = st.binary(max_size=80)
@@ -232,7 +264,7 @@ def test_many_members_at_once_are_charged_exactly(running: Served) -> None:
     for thread in threads:
         thread.join()
     quotas = running[0]["K1"].holder.quotas
-    assert [quotas.used(f"M{n}", "dispute", NOW.date()) for n in range(8)] == [40] * 8
+    assert [quotas.used(f"M{n}", "dispute") for n in range(8)] == [40] * 8
     for channel_, _ in opened:
         channel_.close()
 

@@ -5,7 +5,6 @@ the defence.
 import hashlib
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -17,6 +16,7 @@ from shared.blacklist.rows import Flag, Row
 from shared.blacklist.terms import Terms
 from shared.tokens.tags import open_sealed
 from tests.blacklist_members import TODAY, Lender, hashed, tag_of, token
+from tests.list_databases import dumped
 from tests.list_registry import Served
 
 KNOWN = 100_000
@@ -35,18 +35,16 @@ def opened(row: Row) -> Hit:
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Served:
-    """On SQLite; filings are not limited."""
-    served = Served(f"sqlite:///{tmp_path / 'registry.db'}")
-    served.found()
+def small(served: Served) -> Served:
+    """On each database; filings are not limited."""
     return served
 
 
-def test_a_poisoned_list_declines_nobody_and_silences_its_author(tmp_path: Path) -> None:
+def test_a_poisoned_list_declines_nobody_and_silences_its_author(url: str) -> None:
     """One lender lists a rival's good customers: no more a day than its quota, all of them read as
     'review' with severity 2 at most, and the third reversal ends its filing.
     """
-    served = Served(f"sqlite:///{tmp_path / 'registry.db'}", terms=Terms(filings_a_day=40))
+    served = Served(url, terms=Terms(filings_a_day=40))
     served.found()
     subjects = [f"customer {number}" for number in range(1000)]
     filings = [served.a.file(served.a.entry(one)) for one in subjects[:60]]
@@ -100,9 +98,7 @@ def test_a_contributor_that_seals_more_than_it_declares_is_not_believed(small: S
     small.close()
 
 
-def test_a_stolen_database_says_nothing_about_known_identifiers(
-    small: Served, tmp_path: Path
-) -> None:
+def test_a_stolen_database_says_nothing_about_known_identifiers(small: Served, url: str) -> None:
     """Every byte of it against 100,000 numbers that include all listed ones, hashed in all usual
     ways: no hit. The same attack reverses a list of salted hashes whose salt every member knows.
     """
@@ -110,7 +106,7 @@ def test_a_stolen_database_says_nothing_about_known_identifiers(
     small.active(small.a, *listed)
     small.publish()
     small.close()
-    dump = b"".join(path.read_bytes() for path in sorted(tmp_path.glob("registry.db*")))
+    dump = dumped(url)
     salt = b"consortium"
     ways = [
         lambda one: hashlib.sha256(one).digest(),
@@ -158,12 +154,12 @@ def guesses(rows_by_version: list[list[Row]], truth: dict[bytes, str], split: in
 
 
 @pytest.mark.parametrize("batched", [True, False])
-def test_order_and_time_tell_little_about_who_filed(tmp_path: Path, batched: bool) -> None:
+def test_order_and_time_tell_little_about_who_filed(url: str, batched: bool) -> None:
     """In batches sorted by tag a classifier stays within 5 points of 1/N; published at once, in
     order of arrival, by lenders with habits, it wins (control).
     """
     rule = Batches(seconds=0, contributors=3) if batched else AT_ONCE
-    served = Served(f"sqlite:///{tmp_path / 'registry.db'}", batches=rule)
+    served = Served(url, batches=rule)
     served.found()
     lenders = [served.a, served.b, served.c]
     truth: dict[bytes, str] = {}

@@ -20,10 +20,10 @@ def test_a_receipt_is_signed_and_places_the_event_in_a_chain(served: Served) -> 
     filed = served.a.file(served.a.entry())
     first, second = served.take(served.a, filed, served.a.approve(filed))
     public = IDENTITY.member.public
-    assert read_receipt(text_of(first), REGISTRY, public, filed.event_id) == first
+    assert read_receipt(text_of(first), REGISTRY, public, filed.event_id, first.digest) == first
     assert second.head == log_head(first.head, second.seq, second.received, second.digest)
     with pytest.raises(PeerError):
-        read_receipt(text_of(replace(first, seq=9)), REGISTRY, public, filed.event_id)
+        read_receipt(text_of(replace(first, seq=9)), REGISTRY, public, filed.event_id, first.digest)
     assert first.seq == 3
     assert first.head != BEGINNING
 

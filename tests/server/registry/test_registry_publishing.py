@@ -60,18 +60,23 @@ def test_phone_rows_leave_after_a_year_and_the_rest_stays(served: Served) -> Non
 
 
 def test_every_version_follows_and_gives_the_rows(served: Served) -> None:
-    """Replaying all changes from nothing gives the snapshot, whose digest is signed."""
+    """Replaying all changes from nothing, each taken while it is new (those of an erased entry go),
+    gives the snapshot, whose digest is signed.
+    """
+    versions = []
     for number in range(4):
         filed = served.active(served.a, f"s{number}", f"t{number}")
         served.publish()
+        versions += served.registry.versions_since(len(versions))
         if number % 2:
             served.take(served.a, served.a.withdraw(filed[0].entry.entry_id))
             served.take(served.b, served.b.dispute(filed[1].entry.entry_id))
             served.publish()
+            versions += served.registry.versions_since(len(versions))
         served.clock.forward(days=1)
     rows: dict[bytes, list[Row]] = {}
     before = None
-    for version in served.registry.versions_since(0):
+    for version in versions:
         checkpoint = read_checkpoint(version.checkpoint, REGISTRY, AUTHORITY.certificate)
         assert version.changes is not None
         changes = read_pages(pages_of(version.changes))
@@ -234,3 +239,17 @@ def test_entries_end_with_their_dates_not_with_the_clock_of_a_member(served: Ser
     assert served.publish().rows == 1
     served.clock.forward(days=1)
     assert served.publish().rows == 0
+
+
+def test_a_clock_that_was_ahead_and_is_put_back_damages_nothing(served: Served) -> None:
+    """A version keeps the later time; what is published after it has that day, also after a
+    restart that compares everything.
+    """
+    served.clock.forward(days=400)
+    ahead = served.publish()
+    served.clock.forward(days=-400)
+    both = (token("p"), token("p", "phone"))
+    served.active(served.a, "p", tokens=both)  # its phone would have left by that time
+    assert served.publish().at == ahead.at
+    assert [row.tag for row in served.rows()] == [tag("p")]
+    served.restart()

@@ -222,6 +222,8 @@ def test_under_such_a_key_a_made_up_signature_does_fit() -> None:
         ((("code", "../L01"), ROLE, CONSORTIUM), "a code that is not"),
         ((("code", "L01\n"), ROLE, CONSORTIUM), "a code that is not"),
         ((("code", ".hidden"), ROLE, CONSORTIUM), "a code that is not"),
+        ((("code", "\u041b01"), ROLE, CONSORTIUM), "a code that is not"),  # not a Latin letter
+        ((("code", "L0\uff11"), ROLE, CONSORTIUM), "a code that is not"),  # a wide digit
         ((("code", "L" * 65), ROLE, CONSORTIUM), "names that cannot be read|1 to 64 letters"),
         ((("code", ""), ROLE, CONSORTIUM), "names that cannot be read|1 to 64 letters"),
         ((ROLE, CONSORTIUM), "does not hold one code"),

@@ -1,0 +1,98 @@
+"""Help with examples everywhere, errors for scripts, and a share that is not wiped by mistake."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from server.cli import main
+from tests.server.keyholder.key_holders import locals_of, relay_between, served
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("authority create", "authority enrol", "keyholder init", "keyholder serve"),
+        *("keyholder retire", "registry init", "registry serve", "keys init", "keys generate"),
+        *("keys refresh", "keys rotate", "keys status", "demo", "status", "verify"),
+    ],
+)
+def test_every_help_has_examples(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the command itself, not only of the group it is in."""
+    with pytest.raises(SystemExit) as ended:
+        main([*words.split(), "-h"])
+    assert ended.value.code == 0
+    told = capsys.readouterr().out
+    assert "examples" in told
+    assert f"lianfang-server {words}" in told
+
+
+def test_an_error_is_also_a_line_of_json_where_json_was_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same words and exit status; without --json standard output stays empty."""
+    words = ["keys", "status", str(tmp_path)]
+    assert main([*words, "--json"]) == 2
+    printed = capsys.readouterr()
+    said = json.loads(printed.out)
+    assert {*said} == {"error", "remedy"}
+    assert said["error"] in printed.err
+    assert main(words) == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_a_share_is_wiped_only_when_somebody_says_that_it_was_checked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the grace days and without --yes the share is there, and it says what to check; with it
+    the share goes.
+    """
+    holders = locals_of(tmp_path)
+    relay = relay_between(holders)
+    relay.generate()
+    relay.rotate()
+    one = holders["K1"]
+    later = one.clock() + timedelta(days=40)
+    monkeypatch.setattr("server.commands.serving.now", lambda: later)
+    words = ["keyholder", "retire", str(one.folder), "1"]
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert "list sync --json" in told
+    assert "--yes" in told
+    in_use = [signed.keys.epoch for signed in one.holder.shares.answered_for()]
+    assert sorted(in_use) == [1, 2]
+    assert main([*words, "--yes"]) == 0
+    assert [signed.keys.epoch for signed in one.holder.shares.answered_for()] == [2]
+
+
+def test_a_ceremony_tells_every_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Five of each holder, whichever ceremony."""
+    from server.commands import keys
+
+    told: list[int] = []
+    totals: list[int] = []
+    usual = keys._Counted
+
+    def counted(holder, tell):  # type: ignore[no-untyped-def]
+        def both(done: int) -> None:
+            told.append(done)
+            tell(done)
+
+        return usual(holder, both)
+
+    monkeypatch.setattr(keys, "_Counted", counted)
+    with served(tmp_path, profile="demo") as (running, _):
+        folder = tmp_path / "C1"
+        lines = [f'{code} = "127.0.0.1:{one.port}"\n' for code, one in running.items()]
+        text = '[keys]\ncontext = "Ring watch"\nthreshold = 2\n[holders]\n' + "".join(lines)
+        (folder / "keys.toml").write_text(text)
+        for name in ("generate", "refresh", "rotate"):
+            assert main(["keys", name, str(folder)]) == 0
+            totals.append(sum(told))
+            told.clear()
+    assert totals == [keys._STEPS * 3] * 3
