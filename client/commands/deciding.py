@@ -131,7 +131,7 @@ def _approve(arguments: argparse.Namespace) -> int:
             answers = [desk.second(names[0], subject, evidence, arguments.operator)]
         else:
             answers = desk.approve(names, arguments.operator, lambda total: bar("entries", total))
-    return _settled(arguments, answers, "approved", nothing="nothing of another person waits")
+    return _settled(arguments, answers, "approved", nothing="nothing waits for a checker")
 
 
 def _dispute(arguments: argparse.Namespace) -> int:

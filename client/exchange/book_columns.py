@@ -62,7 +62,8 @@ def columns_of(
     if not found:
         raise OperatorError(
             f"{source}: no column holds an identifier; there are {', '.join(map(repr, headers))}",
-            remedy="name one, e.g. resident_id=HEADER; the kinds are " + ", ".join([*KINDS]),
+            remedy="name one, e.g. --column resident_id=HEADER; the kinds are "
+            + ", ".join([*KINDS]),
         )
     return found, ref
 

@@ -213,18 +213,26 @@ class Desk:
         if unknown:
             raise OperatorError(
                 f"entry {unknown[0].hex()} is not a live one of this lender",
-                remedy="see `list own`; for another lender's entry give --evidence and what "
-                "identifies the subject",
+                remedy="see `list own`; for another lender's entry give --evidence-file "
+                "and what identifies the subject",
             )
         if not entries:
-            mark = self.writer.secret.operator(checker)
-            entries = [
-                one.entry_id
-                for one in own.values()
-                if one.status is Status.PENDING_REVIEW and one.checker is None and one.maker != mark
-            ]
+            entries = self._for_checker(list(own.values()), checker)
         events = [self.decisions.checked(own[name], checker) for name in entries]
         return self.registry.submit(events, sending) if events else []
+
+    def _for_checker(self, own: Sequence[EntryState], checker: str) -> list[bytes]:
+        mark = self.writer.secret.operator(checker)
+        waiting = [
+            one for one in own if one.status is Status.PENDING_REVIEW and one.checker is None
+        ]
+        others = [one.entry_id for one in waiting if one.maker != mark]
+        if waiting and not others:
+            raise OperatorError(
+                f"entries wait for a checker ({len(waiting)}), but this operator filed them",
+                remedy="another person approves them, with their own --operator NAME",
+            )
+        return others
 
     def second(
         self, entry: bytes, identifiers: Sequence[Canonical], evidence: bytes, checker: str

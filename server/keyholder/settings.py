@@ -81,7 +81,7 @@ def read_settings(folder: Path) -> Settings:
     except OSError as error:
         raise OperatorError(
             f"{path} cannot be read: {error.strerror}",
-            remedy="write it as docs/protocols/tokens.md",
+            remedy="name a key holder's folder; `lianfang-server keyholder init` makes one",
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise OperatorError(f"{path} is not TOML: {error}", remedy="mend that line") from error

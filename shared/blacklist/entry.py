@@ -185,7 +185,7 @@ class ListingEntry:
         if not 1 <= len(self.evidence) <= MOST_EVIDENCE:
             raise PeerError(f"an entry has 1 to {MOST_EVIDENCE} pieces of evidence")
         if not self.event_date <= self.event_end_date <= self.listed_at:
-            raise PeerError("an event begins, ends and is listed in this order")
+            raise PeerError("an event begins, ends and is then listed: none of its days is to come")
         kinds = [piece.kind for piece in self.evidence]
         check_reason(self.reason_code, self.list_class, self.confidence, kinds)
 

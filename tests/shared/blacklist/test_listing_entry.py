@@ -155,9 +155,9 @@ def test_a_subject_was_told_or_there_is_a_reason() -> None:
 
 def test_dates_are_in_order() -> None:
     """An event cannot end before it begins or be listed before it ends."""
-    with pytest.raises(PeerError, match="order"):
+    with pytest.raises(PeerError, match="is then listed"):
         LENDER.entry(event_end_date=TODAY + timedelta(days=1))
-    with pytest.raises(PeerError, match="order"):
+    with pytest.raises(PeerError, match="is then listed"):
         LENDER.entry(event_date=TODAY)
 
 
