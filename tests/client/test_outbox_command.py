@@ -134,6 +134,9 @@ def test_a_changed_journal_is_told_with_exit_status_2(
     path.write_bytes(path.read_bytes().replace(b'"size":400', b'"size":401'))
     assert main(["outbox", str(folder), *arguments]) == 2
     captured = capsys.readouterr()
+    if "--json" in arguments:  # a script reads the error where it reads all else
+        assert json.loads(captured.out).keys() == {"error", "remedy"}
+        captured = captured._replace(out="")
     assert captured.out == ""
     assert "outbox.jsonl, line 2:" in captured.err
     assert "remedy:" in captured.err
