@@ -111,13 +111,16 @@ def point_table(point: dict[str, Any]) -> str:
     ours, peer, plain = point["ours"], point["secaggplus"], point["plain"]
     rows = []
     for step, words in STEPS.items():
-        ratio = f"{peer[step] / ours[step]:.1f}" if peer[step] and ours[step] else "–"
+        over_ours = f"{peer[step] / ours[step]:.1f}" if peer[step] and ours[step] else "–"
+        over_plain = f"{ours[step] / plain[step]:.1f}" if ours[step] and plain[step] else "–"
         times = [f"{side[step]:.2f}" if side[step] else "–" for side in (ours, peer, plain)]
-        rows.append([words, *times, ratio])
+        rows.append([words, *times, over_ours, over_plain])
     sizes = [f"{side['upload'] / 1e6:.2f} MB" for side in (ours, peer, plain)]
-    rows.append(["one upload", *sizes, f"{peer['upload'] / ours['upload']:.1f}"])
+    bytes_ = (peer["upload"] / ours["upload"], ours["upload"] / plain["upload"])
+    rows.append(["one upload", *sizes, *(f"{ratio:.1f}" for ratio in bytes_)])
     title = f"{point['lenders']} lenders, {point['length']:,} numbers; set-up of {point['slots']}"
-    head = [f"CPU ms ({title} rounds)", "ours", "SecAgg+", "plain", "SecAgg+ / ours"]
+    head = [f"CPU ms ({title} rounds)", "ours", "SecAgg+", "plain"]
+    head += ["SecAgg+ / ours", "ours / plain"]
     return table(head, rows) + "\n"
 
 
