@@ -73,7 +73,10 @@ def read_members(path: Path, identity: Identity | None) -> Mapping[str, bytes]:
     return MappingProxyType(listed)
 
 
-def _private(path: Path) -> bytes:
+def private_text(path: Path) -> bytes:
+    """What a private key's file holds, of whatever kind; OperatorError when it cannot be read or
+    others than its owner can.
+    """
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & 0o077:
@@ -81,9 +84,13 @@ def _private(path: Path) -> bytes:
                     f"{path}: others than its owner can read it",
                     remedy=f"chmod 600 {path}; if anybody may have copied it, replace the key",
                 )
-            content = file.read()
+            return file.read()
     except OSError as error:
         raise _unreadable(path, error) from error
+
+
+def _private(path: Path) -> bytes:
+    content = private_text(path)
     try:
         return private_from_pem(content)
     except OperatorError as error:

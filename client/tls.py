@@ -9,14 +9,13 @@ Invariants:
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 import grpc
 
-from client.credentials import read_authority
+from client.credentials import private_text, read_authority
 from shared.errors import OperatorError
 from shared.identity.pem import certificate_from_pem, certificate_to_pem
 from shared.identity.transport import read_peer, transport_public_of
@@ -40,12 +39,12 @@ def read_transport(folder: Path, member: str, now: datetime) -> Transport:
     authority = read_authority(folder / "authority.crt", now)
     try:
         certificate = certificate_from_pem((folder / TRANSPORT).read_bytes())
-        key = _private(folder / TRANSPORT_KEY)
     except OSError as error:
         raise OperatorError(
             f"{error.filename} cannot be read: {error.strerror}",
             remedy="ask the authority for a transport certificate; see docs/institution.md",
         ) from error
+    key = private_text(folder / TRANSPORT_KEY)
     peer = read_peer(certificate, authority, now)
     if (peer.code, peer.role) != (member, "lender"):
         raise OperatorError(
@@ -71,13 +70,3 @@ def channel(address: str, code: str, transport: Transport) -> grpc.Channel:
             ("grpc.max_send_message_length", MOST_BYTES),
         ],
     )
-
-
-def _private(path: Path) -> bytes:
-    with path.open("rb") as file:
-        if os.fstat(file.fileno()).st_mode & 0o077:
-            raise OperatorError(
-                f"{path} can be read by others than its owner",
-                remedy=f"chmod 600 {path}; if anybody may have copied it, replace the key",
-            )
-        return file.read(16_384)

@@ -21,7 +21,7 @@ from datetime import datetime
 from pathlib import Path
 
 from server.authority import Authority, issue, issue_transport
-from server.keys import AUTHORITY, read_certificate, read_private, unreadable, write_private
+from server.keys import AUTHORITY, private_text, read_certificate, read_private, write_private
 from server.revoked import read_revoked
 from shared.errors import OperatorError
 from shared.identity.certificate import Identity, Role, identity_of, public_of
@@ -56,7 +56,7 @@ def read_actor(folder: Path, role: Role, now: datetime) -> Actor:
             f"{folder}: its certificates are not both those of one {role}",
             remedy="ask the authority for an identity and a transport certificate in this role",
         )
-    key = _private_pem(folder / TRANSPORT_KEY)
+    key = private_text(folder / TRANSPORT_KEY)
     transport_public_of(key)
     return Actor(folder, identity, authority, transport, key, read_revoked(folder))
 
@@ -79,10 +79,11 @@ def write_actor(
     (folder / "own").mkdir(parents=True, exist_ok=True)
     private, transport_key = random(32), new_transport_key(random)
     write_private(folder / KEY, private)
-    own = {"days": days, "now": now, "random": random}
-    identity = issue(authority, code, role, public_of(private), **own)  # type: ignore[arg-type]
-    public = transport_public_of(transport_key)
-    transport = issue_transport(authority, code, role, public, **own)  # type: ignore[arg-type]
+    public, transport_public = public_of(private), transport_public_of(transport_key)
+    identity = issue(authority, code, role, public, days=days, now=now, random=random)
+    transport = issue_transport(
+        authority, code, role, transport_public, days=days, now=now, random=random
+    )
     handle = os.open(folder / TRANSPORT_KEY, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as file:
         file.write(transport_key)
@@ -92,16 +93,3 @@ def write_actor(
         (AUTHORITY, authority.certificate),
     ):
         (folder / name).write_bytes(certificate_to_pem(certificate))
-
-
-def _private_pem(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_mode & 0o077:
-                raise OperatorError(
-                    f"{path} can be read by others than its owner",
-                    remedy=f"chmod 600 {path}; if anybody may have copied it, replace the key",
-                )
-            return file.read(16_384)
-    except OSError as error:
-        raise unreadable(path, error) from error

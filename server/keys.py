@@ -47,6 +47,11 @@ def read_private(path: Path) -> bytes:
     """The raw key in a file of `write_private`; OperatorError when there is none or it is open to
     others.
     """
+    return private_from_pem(private_text(path))
+
+
+def private_text(path: Path) -> bytes:
+    """What a private key's file holds, of whatever kind; OperatorError as `read_private`."""
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & 0o077:
@@ -54,7 +59,7 @@ def read_private(path: Path) -> bytes:
                     f"{path} can be read by others than its owner",
                     remedy=f"chmod 600 {path}; if anybody may have copied it, replace the key",
                 )
-            return private_from_pem(file.read())
+            return file.read()
     except OSError as error:
         raise unreadable(path, error) from error
 
