@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from traceback import format_tb
 from typing import Any, NoReturn
 
 import grpc
@@ -225,6 +226,13 @@ class Peers:
             return read_peer(certificate_from_pem(text), self.actor.authority, self.clock())
         except (KeyError, ValueError, OperatorError, PeerError):
             return None
+
+
+def where(error: BaseException) -> str:
+    """An unforeseen error for a log: its kind and the lines of code it came through. Its text is
+    left out, since a database's may quote the rows it was about.
+    """
+    return "\n".join([type(error).__name__, *map(str.rstrip, format_tb(error.__traceback__))])
 
 
 def refuse(context: grpc.ServicerContext, code: grpc.StatusCode, text: str) -> NoReturn:

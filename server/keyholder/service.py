@@ -34,7 +34,7 @@ from server.keyholder.quotas import OtherRequestError, QuotaError, Quotas
 from server.keyholder.settings import Settings, read_settings
 from server.keyholder.shares import Shares
 from server.keyholder.store import Store
-from server.tls import Peers, Running, refuse
+from server.tls import Peers, Running, refuse, where
 from server.tls import serve as serve_tls
 from shared.errors import LianfangError, OperatorError, PeerError
 from shared.identity.certificate import Role
@@ -252,6 +252,6 @@ def _refusing(context: grpc.ServicerContext) -> Iterator[None]:
     except LianfangError as error:
         _log.error("%s", error)
         refuse(context, grpc.StatusCode.UNAVAILABLE, "this holder cannot answer; ask its operator")
-    except Exception:  # noqa: BLE001  gRPC would send its text to the caller
-        _log.exception("a call ended in an error of our own")
+    except Exception as error:  # noqa: BLE001  gRPC would send its text to the caller
+        _log.error("a call ended in an error of our own: %s", where(error))
         refuse(context, grpc.StatusCode.INTERNAL, "an error of this holder")

@@ -13,10 +13,10 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
 
 import grpc
 
@@ -54,10 +54,8 @@ class Service(RegistryServicer):
     ) -> wire.SubmitReply:
         """See registry.proto."""
         peer = self._peers.of(context, ("lender",))
-        try:
+        with _refusing(context):
             answers = self._registry.submit(peer.code, list(request.events)[: MOST_EVENTS + 1])
-        except Exception as error:  # noqa: BLE001
-            _end(context, error)
         self._wake()
         reply = wire.SubmitReply(certificate=self._registry.certificate)
         for answer in answers:
@@ -74,10 +72,8 @@ class Service(RegistryServicer):
     ) -> wire.CheckpointReply:
         """See registry.proto."""
         self._peers.of(context, ("lender",))
-        try:
+        with _refusing(context):
             checkpoint = self._registry.latest()
-        except Exception as error:  # noqa: BLE001
-            _end(context, error)
         return wire.CheckpointReply(checkpoint=b"" if checkpoint is None else text_of(checkpoint))
 
     def Snapshot(  # noqa: N802
@@ -85,7 +81,7 @@ class Service(RegistryServicer):
     ) -> Iterator[wire.Page]:
         """See registry.proto."""
         self._peers.of(context, ("lender",))
-        try:
+        with _refusing(context):
             items = self._registry.snapshot()
             for first in items:
                 if isinstance(first, Checkpoint):
@@ -94,15 +90,13 @@ class Service(RegistryServicer):
             packed = (_ADD + row.packed() for row in items if not isinstance(row, Checkpoint))
             for page in pages_of(packed):
                 yield wire.Page(page=page)
-        except Exception as error:  # noqa: BLE001
-            _end(context, error)
 
     def Delta(  # noqa: N802
         self, request: wire.DeltaRequest, context: grpc.ServicerContext
     ) -> Iterator[wire.Page]:
         """See registry.proto."""
         self._peers.of(context, ("lender",))
-        try:
+        with _refusing(context):
             for version in self._registry.versions_since(min(request.since, 2**62)):
                 if version.changes is None:
                     yield wire.Page(checkpoint=version.checkpoint)
@@ -111,30 +105,24 @@ class Service(RegistryServicer):
                 for page in pages_of(version.changes) if version.changes else [bytes(PAGE_BYTES)]:
                     yield wire.Page(checkpoint=checkpoint, page=page)
                     checkpoint = b""
-        except Exception as error:  # noqa: BLE001
-            _end(context, error)
 
     def Own(  # noqa: N802
         self, request: wire.OwnRequest, context: grpc.ServicerContext
     ) -> Iterator[wire.OwnEntry]:
         """See registry.proto."""
         peer = self._peers.of(context, ("lender",))
-        try:
+        with _refusing(context):
             for entry in self._registry.own(peer.code):
                 yield wire.OwnEntry(state=text_of(entry))
-        except Exception as error:  # noqa: BLE001
-            _end(context, error)
 
     def Waiting(  # noqa: N802
         self, request: wire.WaitingRequest, context: grpc.ServicerContext
     ) -> Iterator[wire.WaitingItem]:
         """See registry.proto."""
         peer = self._peers.of(context, ("lender",))
-        try:
+        with _refusing(context):
             for item in self._registry.waiting(peer.code):
                 yield wire.WaitingItem(waiting=text_of(item))
-        except Exception as error:  # noqa: BLE001
-            _end(context, error)
 
 
 @dataclass(frozen=True)
@@ -252,18 +240,24 @@ class _Ticker:
             self._registry.tick()
         except LianfangError as error:
             _log.error("no new version: %s", error)
-        except Exception:  # noqa: BLE001
-            _log.exception("no new version")
+        except Exception as error:  # noqa: BLE001  the next tick may do better
+            _log.error("no new version: %s", tls.where(error))
 
 
-def _end(context: grpc.ServicerContext, error: Exception) -> NoReturn:
-    """End a call by whose fault it was, telling no more than the sentence made for it."""
-    if isinstance(error, PeerError):
+@contextmanager
+def _refusing(context: grpc.ServicerContext) -> Iterator[None]:
+    """What is raised within ends the call by whose fault it was, with the sentence made for it and
+    no more: gRPC would send the text of any exception to the caller.
+    """
+    try:
+        yield
+    except PeerError as error:
         tls.refuse(context, grpc.StatusCode.INVALID_ARGUMENT, error.what)
-    if isinstance(error, OperatorError):
+    except OperatorError as error:
         _log.error("%s", error)
         tls.refuse(context, grpc.StatusCode.UNAVAILABLE, "the registry cannot answer now")
-    if not context.is_active():
-        raise error  # the caller is gone
-    _log.error("a call failed", exc_info=error)
-    tls.refuse(context, grpc.StatusCode.INTERNAL, "the registry failed on this call")
+    except Exception as error:  # gRPC's own, when the caller is gone, and ours
+        if not context.is_active():
+            raise
+        _log.error("a call failed: %s", tls.where(error))
+        tls.refuse(context, grpc.StatusCode.INTERNAL, "the registry failed on this call")
