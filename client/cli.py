@@ -30,14 +30,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from client.commands import listing, screen
 from client.commands.printing import fail
 from shared.errors import LianfangError, OperatorError
+from shared.plain_parser import PlainParser
 
 console = Console(stderr=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, call, print; returns the exit status."""
-    arguments = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
     try:
+        arguments = _parser().parse_args(words)
         status: int = arguments.run(arguments)
         sys.stdout.flush()
         return status
@@ -45,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except LianfangError as error:
-        return fail(error, as_json=arguments.json)
+        return fail(error, as_json="--json" in words)
     except KeyboardInterrupt:
         console.print("stopped; what was fetched or sent so far is kept: give the command again")
         return 130
@@ -132,7 +134,7 @@ def _outbox(arguments: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     summary, _, examples = (__doc__ or "").partition("\n\n")
-    parser = argparse.ArgumentParser(
+    parser = PlainParser(
         prog="lianfang-client",
         description=summary,
         epilog=f"examples:\n{examples}",

@@ -32,14 +32,16 @@ from server.commands.printing import fail
 from server.commands.serving import command
 from server.demo import command as demo
 from shared.errors import LianfangError
+from shared.plain_parser import PlainParser
 
 Handler = Callable[[argparse.Namespace], int]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, call, print; returns the exit status."""
-    arguments = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
     try:
+        arguments = _parser().parse_args(words)
         handler: Handler = arguments.handler
         status = handler(arguments)
         sys.stdout.flush()
@@ -48,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except LianfangError as error:
-        return fail(error, as_json=arguments.json)
+        return fail(error, as_json="--json" in words)
     except KeyboardInterrupt:
         return 130
 
@@ -106,7 +108,7 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     summary, _, examples = (__doc__ or "").partition("\n\n")
-    parser = argparse.ArgumentParser(
+    parser = PlainParser(
         prog="lianfang-server",
         description=summary,
         epilog=f"examples:\n{examples}",

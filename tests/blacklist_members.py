@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from hashlib import sha256, shake_256
 from typing import Any
 
 from server.authority import Authority, create_authority, issue
 from shared.blacklist import events
+from shared.blacklist.approval import filing_digest, refiling_digest
 from shared.blacklist.entry import (
     AmountBand,
     Channel,
@@ -21,12 +23,16 @@ from shared.blacklist.entry import (
     SubjectRole,
     SubjectToken,
 )
-from shared.blacklist.events import entry_digest, event_digest, signed
+from shared.blacklist.events import event_digest, signed
 from shared.blacklist.reasons import Confidence, EvidenceKind, ListClass, ReasonCode
 from shared.blacklist.record import mark_of, record_of
+from shared.blacklist.row_names import row_names
 from shared.blacklist.state import EntryState
 from shared.identity.certificate import Identity, Role, identity_of, public_of
+from shared.tokens.signed_keys import SignedKeys, confirm, gathered
+from shared.tokens.sodium import Sodium
 from shared.tokens.tags import seal
+from shared.tokens.trusted_dealer import deal
 from tests.identities import NOW, fixed_random
 
 TODAY = NOW.date()
@@ -36,7 +42,8 @@ FOUNDED, DAYS = datetime(2024, 1, 1, tzinfo=UTC), 8000
 AUTHORITY = create_authority(
     "Five lenders", days=DAYS + 99, now=FOUNDED, random=fixed_random("list authority")
 )
-KEYS = sha256(b"keys").digest()
+HOLDERS = ("K1", "K2", "K3")
+CONSORTIUM = "Five lenders"
 
 
 def member(code: str, role: Role = "lender", authority: Authority = AUTHORITY) -> Identity:
@@ -45,6 +52,20 @@ def member(code: str, role: Role = "lender", authority: Authority = AUTHORITY) -
     private = random(32)
     issued = issue(authority, code, role, public_of(private), days=DAYS, now=FOUNDED, random=random)
     return identity_of(issued, private, authority.certificate, NOW)
+
+
+@cache
+def signed_keys(
+    epoch: int, context: str = CONSORTIUM, holders: tuple[str, ...] = HOLDERS, seed: str = ""
+) -> SignedKeys:
+    """A true key of an epoch, any two of whose holders answer, with all their signatures; another
+    one for another seed.
+    """
+    random = fixed_random(f"key {seed or epoch} {holders}")
+    shares = deal(Sodium(), context, epoch, 2, len(holders), random, profile="demo")
+    identities = [member(code, "keyholder") for code in holders]
+    said = [confirm(one, shares[0].keys, holders) for one in identities]
+    return gathered(said, [one.member.certificate for one in identities])
 
 
 def hashed(text: str, size: int = 32) -> bytes:
@@ -157,22 +178,35 @@ class Lender:
 
     def approve(self, filed: events.File, checker: str = "checker") -> events.Approve:
         """The approval of a filing."""
+        return self.approve_digest(filed.entry.entry_id, filing_digest(filed), checker)
+
+    def approve_refiled(self, event: events.Refile, entry: EntryState) -> events.Approve:
+        """The approval of an entry's re-filing, as another institution."""
+        return self.approve_digest(entry.entry_id, refiling_digest(event, entry))
+
+    def approve_digest(
+        self, entry_id: bytes, digest: bytes, checker: str = "checker"
+    ) -> events.Approve:
+        """The approval of whatever has this digest."""
         return self.sign(
             events.Approve(
                 **self.header(),
-                entry_id=filed.entry.entry_id,
-                digest=entry_digest(filed),
+                entry_id=entry_id,
+                digest=digest,
                 checker=self.person(checker),
                 evidence=hashed(f"{self.code} own evidence"),
             )
         )
 
-    def dispute(self, entry_id: bytes, evidence: str = "letter") -> events.Dispute:
-        """A dispute passed on."""
+    def dispute(
+        self, row: bytes | events.File | events.Refile, evidence: str = "letter"
+    ) -> events.Dispute:
+        """A dispute passed on, of the row with this name or of the first that the event filed."""
+        row = row if isinstance(row, bytes) else row_names(row)[0]
         return self.sign(
             events.Dispute(
                 **self.decided(),
-                entry_id=entry_id,
+                row=row,
                 grounds=events.Grounds.WRONG_FACTS,
                 evidence=hashed(f"dispute {evidence}"),
             )
@@ -201,9 +235,10 @@ class Lender:
             events.Refile(**self.decided(), entry_id=entry.entry_id, tokens=tokens, sealed=sealed)
         )
 
-    def open_epoch(self, epoch: int) -> events.OpenEpoch:
+    def open_epoch(self, epoch: int, keys: SignedKeys | None = None) -> events.OpenEpoch:
         """A proposal."""
-        return self.sign(events.OpenEpoch(**self.decided(), epoch=epoch, keys=KEYS))
+        keys = keys or signed_keys(epoch)
+        return self.sign(events.OpenEpoch(**self.decided(), epoch=epoch, keys=keys))
 
     def retire_epoch(self, epoch: int) -> events.RetireEpoch:
         """A proposal."""

@@ -167,11 +167,17 @@ class Exchange:
             door.close()
 
 
+def registry_folder(folder: Path) -> Path:
+    """A registry's credentials, the same every time."""
+    random = fixed_random("registry REG")
+    write_actor(folder, LIST_AUTHORITY, REGISTRY, "registry", days=DAYS, now=FOUNDED, random=random)
+    return folder
+
+
 @contextmanager
 def registry_at(folder: Path, log: Path) -> Iterator[Process]:
     """A registry that runs; it is ended at the end."""
-    random = fixed_random("registry REG")
-    write_actor(folder, LIST_AUTHORITY, REGISTRY, "registry", days=DAYS, now=FOUNDED, random=random)
+    registry_folder(folder)
     (folder / "registry.toml").write_text(AT_ONCE)
     process = Process(folder, "registry", log)
     process.start()

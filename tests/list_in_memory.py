@@ -8,6 +8,7 @@ import pytest
 from shared.blacklist.entry import SubjectToken
 from shared.blacklist.events import Event, Expire, File, Outcome, Suspend
 from shared.blacklist.lifecycle import Logged, RefusedError, step
+from shared.blacklist.row_names import row_names
 from shared.blacklist.state import EntryState, State
 from shared.blacklist.terms import Terms
 from shared.blacklist.transitions import ANSWERING, Status
@@ -56,11 +57,19 @@ class Exchange:
         """Its state."""
         return self.state.entries[name]
 
-    def tokens(self, name: bytes) -> tuple[SubjectToken, ...]:
-        """What it was filed under."""
+    def filing(self, name: bytes) -> File:
+        """The event that filed it."""
         filed = self.log[self.entry(name).seq - 1].event
         assert isinstance(filed, File)
-        return filed.entry.tokens
+        return filed
+
+    def tokens(self, name: bytes) -> tuple[SubjectToken, ...]:
+        """What it was filed under."""
+        return self.filing(name).tokens
+
+    def row(self, name: bytes) -> bytes:
+        """The name of the first row it was filed with."""
+        return row_names(self.filing(name))[0]
 
     def today(self) -> date:
         """The registry's day."""
@@ -97,15 +106,15 @@ class Exchange:
         assert refusal.value.reason == reason
         assert self.state == before
 
-    def put(self, status: Status) -> bytes:
+    def put(self, status: Status, severity: int = 2) -> bytes:
         """An entry in this status."""
         if status is Status.PENDING_REVIEW:
             filed = self.a.file(self.a.entry(f"pending {self.a.number}"))
             self.take(filed)
             return filed.entry.entry_id
-        name = self.active()
+        name = self.active(severity=severity)
         if status in (Status.DISPUTED, Status.SUSPENDED, Status.CORRECTED):
-            self.take(self.b.dispute(name))
+            self.take(self.b.dispute(self.row(name)))
         if status is Status.SUSPENDED:
             self.day += 21
             self.take(self.suspend(name))

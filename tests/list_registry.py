@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from server.registry.database import Database
+from server.registry.epoch_admission import EpochAdmission
 from server.registry.publishing import AT_ONCE, Batches
 from server.registry.registry import Refusal, Registry
 from shared.blacklist.checkpoint import Checkpoint
 from shared.blacklist.events import Event, File
 from shared.blacklist.receipt import Receipt
 from shared.blacklist.rows import Row
+from shared.blacklist.state import EntryState
 from shared.blacklist.terms import Terms
 from shared.secure_sum.encoding import text_of
+from shared.tokens.signed_keys import SignedKeys
+from shared.tokens.sodium import Sodium
 from tests.blacklist_members import AUTHORITY, REGISTRY, TODAY, Clock, Lender, member
 from tests.identities import fixed_random
 
@@ -25,8 +30,15 @@ TERMS = Terms(filings_a_day=5000)
 class Served:
     """`a`, `b`, `c` are lenders; `clock` is the registry's."""
 
-    def __init__(self, url: str, terms: Terms = TERMS, batches: Batches = AT_ONCE) -> None:
+    def __init__(
+        self,
+        url: str,
+        terms: Terms = TERMS,
+        batches: Batches = AT_ONCE,
+        holders: Collection[str] | None = None,
+    ) -> None:
         self.url, self.terms, self.batches = url, terms, batches
+        self.holders = None if holders is None else frozenset(holders)
         self.clock = Clock()
         self.random = fixed_random("registry")
         self.a, self.b, self.c = (Lender.of(code) for code in ("L01", "L02", "L03"))
@@ -42,6 +54,7 @@ class Served:
                 AUTHORITY.certificate,
                 clock=self.clock,
                 random=self.random,
+                admission=EpochAdmission(AUTHORITY.certificate, self.clock, Sodium(), self.holders),
                 terms=self.terms,
                 batches=self.batches,
             )
@@ -60,7 +73,18 @@ class Served:
 
     def found(self) -> None:
         """Open the first key epoch with two institutions."""
-        proposal = self.a.open_epoch(1)
+        self.open_epoch(1)
+
+    def open_epoch(self, epoch: int, keys: SignedKeys | None = None) -> None:
+        """The first lender proposes it, the second consents."""
+        self.agree(self.a.open_epoch(epoch, keys))
+
+    def retire_epoch(self, epoch: int) -> None:
+        """The same the other way."""
+        self.agree(self.a.retire_epoch(epoch))
+
+    def agree(self, proposal: Event) -> None:
+        """The first lender's proposal has the second's consent."""
         self.take(self.a, proposal)
         self.take(self.b, self.b.consent(proposal))
 
@@ -100,6 +124,10 @@ class Served:
         checkpoint = self.registry.latest()
         assert checkpoint is not None
         return checkpoint
+
+    def own(self, lender: Lender, entry_id: bytes) -> EntryState:
+        """The state of one of the lender's live entries."""
+        return next(one for one in self.registry.own(lender.code) if one.entry_id == entry_id)
 
     def rows(self) -> list[Row]:
         """All rows members have."""

@@ -1,113 +1,23 @@
-"""Filing and deciding: the commands of `lianfang-client list` that send signed events."""
+"""Deciding: the commands of `lianfang-client list` that send signed events about what is filed."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from client.commands.filing import file
 from client.commands.identifiers import given
 from client.commands.list_words import Handler
+from client.commands.names import entry_name, row_name, today
 from client.commands.printing import ATTENTION, DONE, bars, document, line
+from client.commands.waits import second_needed
+from client.commands.words import counted, refusal_words
 from shared.errors import OperatorError
 
 if TYPE_CHECKING:
-    from client.exchange.filing_terms import FilingTerms
-    from client.exchange.subjects import Subject
+    from client.exchange.desk import Desk
     from client.exchange.submissions import Settled
-
-_ENTRY_BYTES = 16
-_TERMS = (
-    "reason",
-    "severity",
-    "confidence",
-    "event_date",
-    "event_end",
-    "product",
-    "outcome",
-    "amount",
-    "basis",
-    "role",
-    "notice",
-)
-
-
-def _file(arguments: argparse.Namespace) -> int:
-    from client.exchange.opening import open_desk
-
-    supersedes = entry_name(arguments.supersedes) if arguments.supersedes else None
-    with open_desk(arguments.folder) as desk:
-        subjects, terms = _subjects(arguments)
-        with bars() as bar:
-            filed = desk.file(
-                subjects,
-                terms,
-                arguments.operator,
-                supersedes=supersedes,
-                progress=lambda total: bar("tokens", total),
-                sending=lambda total: bar("entries", total),
-            )
-    rows = [
-        {"line": subject.line, "entry": name.hex(), "refused": answer.refusal}
-        for subject, (name, answer) in zip(subjects, filed, strict=True)
-    ]
-    refused = [row for row in rows if row["refused"]]
-    if arguments.json:
-        document(rows)
-        return ATTENTION if refused else DONE
-    for row in rows:
-        where = f"line {row['line']}: " if row["line"] else ""
-        fate = f"refused: {row['refused']}" if row["refused"] else "filed"
-        line(f"{where}entry {row['entry']} {fate}")
-    if len(refused) < len(rows):
-        line("next: another person approves: lianfang-client list approve --operator NAME")
-    return ATTENTION if refused else DONE
-
-
-def _subjects(arguments: argparse.Namespace) -> tuple[list[Subject], list[FilingTerms]]:
-    """Subjects and each one's terms, from the options and the file's own columns."""
-    from client.exchange.filing_terms import read_terms
-    from client.exchange.subjects import Subject, canonical_all, read_subjects
-
-    words = {name.replace("_", "-"): getattr(arguments, name) or "" for name in _TERMS}
-    words["class"] = arguments.list_class or ""
-    one_by_one = given(arguments)
-    if arguments.subjects is None:
-        found = [Subject(canonical_all(one_by_one, today()))]
-    elif one_by_one:
-        raise OperatorError(
-            "a file of subjects and a single one are given", remedy="give one of the two"
-        )
-    else:
-        columns = columns_named(arguments.column)
-        found = read_subjects(arguments.subjects, today=today(), columns=columns)
-    terms = []
-    for subject in found:
-        own = dict(subject.words)
-        beside = own.pop("evidence", "")
-        evidence = beside.split(";") if beside else arguments.evidence
-        folder = arguments.subjects.parent if beside else Path()
-        try:
-            terms.append(read_terms({**words, **own}, evidence, folder))
-        except OperatorError as error:
-            where = f"line {subject.line}: " if subject.line else ""
-            raise OperatorError(where + error.what, remedy=error.remedy) from error
-    return found, terms
-
-
-def columns_named(options: Sequence[str]) -> dict[str, str]:
-    """Kind → header, from KIND=HEADER each."""
-    columns = {}
-    for option in options:
-        kind, mark, header = option.partition("=")
-        if not mark or not header:
-            raise OperatorError(
-                f"--column {option!r} is not KIND=HEADER", remedy="e.g. resident_id=证件号"
-            )
-        columns[kind.replace("-", "_")] = header
-    return columns
 
 
 def _approve(arguments: argparse.Namespace) -> int:
@@ -129,9 +39,45 @@ def _approve(arguments: argparse.Namespace) -> int:
             evidence = file_digest(arguments.evidence_file)
             subject = canonical_all(pairs, today())
             answers = [desk.second(names[0], subject, evidence, arguments.operator)]
+            said, second = "approved as second institution", []
         else:
             answers = desk.approve(names, arguments.operator, lambda total: bar("entries", total))
-    return _settled(arguments, answers, "approved", nothing="nothing waits for a checker")
+            said, second = "approved", _second_needed(desk, names, answers)
+    taken = sum(answer.receipt is not None for answer in answers)
+    status = _settled(
+        arguments,
+        answers,
+        f"{counted(taken, 'entry', 'entries')} {said}",
+        nothing="nothing waits for a checker",
+        more={"second_needed": [entry for entry, _ in second]},
+    )
+    if not arguments.json:
+        _say_next(second, taken)
+    return status
+
+
+def _second_needed(
+    desk: Desk, names: Sequence[bytes], answers: Sequence[Settled]
+) -> list[tuple[str, int]]:
+    """Own entries, with their severity, that still do not answer, of those that were approved."""
+    if all(answer.receipt is None for answer in answers):
+        return []
+    return [
+        (entry.entry_id.hex(), entry.severity)
+        for entry in desk.own()
+        if second_needed(entry) and (not names or entry.entry_id in names)
+    ]
+
+
+def _say_next(second: Sequence[tuple[str, int]], taken: int) -> None:
+    for entry, severity in second:
+        why = "severity 3" if severity == 3 else "it takes an own entry off the list"
+        line(
+            f"entry {entry} does not answer yet ({why}): a second institution must approve it "
+            "too, which sees it with `list waiting`"
+        )
+    if taken > len(second):
+        line("it answers with the next version of the list, which `list sync` fetches")
 
 
 def _dispute(arguments: argparse.Namespace) -> int:
@@ -139,13 +85,13 @@ def _dispute(arguments: argparse.Namespace) -> int:
     from client.exchange.opening import open_desk
     from shared.blacklist.events import Grounds
 
-    evidence, name = file_digest(arguments.evidence_file), entry_name(arguments.entry)
+    evidence, row = file_digest(arguments.evidence_file), row_name(arguments.row)
     with open_desk(arguments.folder) as desk:
         event = desk.decisions.dispute(
-            name, Grounds(arguments.grounds), evidence, arguments.operator, arguments.checker
+            row, Grounds(arguments.grounds), evidence, arguments.operator, arguments.checker
         )
         answer = desk.decide(event)
-    return _settled(arguments, [answer], "disputed: answers about it say so with the next version")
+    return _settled(arguments, [answer], "disputed: answers say so with the next version")
 
 
 def _resolve(arguments: argparse.Namespace) -> int:
@@ -173,7 +119,8 @@ def _withdraw(arguments: argparse.Namespace) -> int:
         )
         answer = desk.decide(event)
         still = {entry.entry_id for entry in desk.own()} & {*names}
-    said = "proposed: a second institution must consent" if still else "withdrawn"
+    withdrawn = f"{counted(len(names), 'entry', 'entries')} withdrawn"
+    said = "proposed: a second institution must consent (list waiting)" if still else withdrawn
     return _settled(arguments, [answer], said)
 
 
@@ -183,7 +130,8 @@ def _consent(arguments: argparse.Namespace) -> int:
     name = entry_name(arguments.proposal)
     with open_desk(arguments.folder) as desk:
         answer = desk.consent(name, arguments.operator, arguments.checker)
-    return _settled(arguments, [answer], "consented")
+    said = "consented: it takes effect with the next version (list sync)"
+    return _settled(arguments, [answer], said)
 
 
 def _open_epoch(arguments: argparse.Namespace) -> int:
@@ -218,56 +166,55 @@ def _refile(arguments: argparse.Namespace) -> int:
         )
     unknown = [name.hex() for name in done.unknown]
     if arguments.json:
-        document({"covered": done.covered, "unknown": unknown, "refused": list(done.refused)})
+        document(
+            {
+                "covered": done.covered,
+                "seconded": done.seconded,
+                "unknown": unknown,
+                "refused": list(done.refused),
+            }
+        )
     else:
-        line(f"{done.covered:,} entries have tokens of the newest epoch")
+        has = "has" if done.covered == 1 else "have"
+        line(
+            f"{counted(done.covered, 'own entry', 'own entries')} {has} tokens of the newest epoch"
+        )
+        if done.seconded:
+            others = counted(done.seconded, "entry of another lender", "entries of other lenders")
+            line(f"{others}, for which this one stands, approved again for the newest epoch")
         for name in unknown:
             line(f"entry {name}: its identifiers are not known here any more: withdraw it")
         for reason in done.refused:
-            line(f"refused: {reason}")
+            line(f"refused: {refusal_words(reason)}")
     return ATTENTION if unknown or done.refused else DONE
 
 
 def _settled(
-    arguments: argparse.Namespace, answers: Sequence[Settled], done: str, *, nothing: str = ""
+    arguments: argparse.Namespace,
+    answers: Sequence[Settled],
+    done: str,
+    *,
+    nothing: str = "",
+    more: dict[str, object] | None = None,
 ) -> int:
+    """Say how the registry answered; `more`: for scripts only."""
     refused = [answer.refusal for answer in answers if answer.refusal is not None]
     taken = len(answers) - len(refused)
     if arguments.json:
         events = [answer.event_id.hex() for answer in answers]
-        document({"done": taken, "refused": refused, "events": events})
+        document({"done": taken, "refused": refused, "events": events} | (more or {}))
         return ATTENTION if refused else DONE
     if taken:
-        line(f"{taken} {done}" if taken > 1 else done)
+        line(done)
     elif not refused:
         line(nothing)
     for reason in refused:
-        line(f"refused by the registry: {reason}")
+        line(f"refused by the registry: {refusal_words(reason)}")
     return ATTENTION if refused else DONE
 
 
-def entry_name(text: str) -> bytes:
-    """16 bytes from hex; OperatorError."""
-    try:
-        name = bytes.fromhex(text)
-        if len(name) != _ENTRY_BYTES:
-            raise ValueError
-    except ValueError:
-        raise OperatorError(
-            f"{text[:40]!r} is not the name of an entry",
-            remedy="it has 32 letters and digits: see `list own`, `list waiting` or "
-            "`list check --json`",
-        ) from None
-    return name
-
-
-def today() -> date:
-    """By this machine's clock, UTC."""
-    return datetime.now(UTC).date()
-
-
 DECIDING: dict[str, Handler] = {
-    "file": _file,
+    "file": file,
     "approve": _approve,
     "dispute": _dispute,
     "resolve": _resolve,

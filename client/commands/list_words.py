@@ -21,7 +21,7 @@ EXAMPLES = """examples (--folder is the lender's folder, which holds exchange.to
   lianfang-client list waiting --folder /srv/lender                      of other lenders
   lianfang-client list approve ENTRY --folder /srv/lender --operator "Wang Wei" \\
       --evidence-file ours.pdf --resident-id -                           as second institution
-  lianfang-client list dispute ENTRY --folder /srv/lender --grounds wrong_person \\
+  lianfang-client list dispute ROW --folder /srv/lender --grounds wrong_person \\
       --evidence-file letter.pdf --operator "Li Na" --checker "Wang Wei"
   lianfang-client list resolve ENTRY --folder /srv/lender --outcome upheld \\
       --statement outcome.pdf --operator "Li Na" --checker "Wang Wei"
@@ -34,7 +34,8 @@ registry, a list that is days old; 2 not done, or not all: the message says why 
 was fetched is kept, so the same command goes on. With --json an error is also a line
 {"error": …, "remedy": …} on standard output.
 """
-_ENTRY = "32 letters and digits, as `list own`, `list waiting` and `list check --json` show them"
+_ENTRY = "32 letters and digits, as `list own` and `list waiting` show them"
+_ROW = "64 letters and digits, as `list check` shows it (`row`; with --json in `rows`)"
 
 
 def add_list(commands: argparse._SubParsersAction, handlers: dict[str, Handler]) -> None:  # type: ignore[type-arg]
@@ -79,8 +80,8 @@ def add_list(commands: argparse._SubParsersAction, handlers: dict[str, Handler])
     add("waiting", "what waits for a second institution other than this lender")
     add(
         "dispute",
-        "pass on that the subject disputes an entry; it is flagged at once",
-        _entry,
+        "pass on that the subject disputes a row of the list; it is flagged at once",
+        _row,
         _choice("--grounds", "wrong_person wrong_facts settled victim no_notice"),
         _file("--evidence-file", "what the subject shows (hashed, not sent)", True),
         _two,
@@ -103,7 +104,11 @@ def add_list(commands: argparse._SubParsersAction, handlers: dict[str, Handler])
     add("consent", "consent to another lender's proposal (bulk removal, epoch)", _proposal, _two)
     add("open-epoch", "propose that tokens under a new key answer", _epoch(False), _two)
     add("retire-epoch", "propose that tokens under an old key answer no more", _epoch(True), _two)
-    add("refile", "move all own entries to the newest epoch; interrupted, give it again", _two)
+    add(
+        "refile",
+        "move own entries to the newest epoch, approve again what others moved; may be repeated",
+        _two,
+    )
 
 
 def _enquiry(command: argparse.ArgumentParser) -> None:
@@ -173,6 +178,10 @@ def _two(command: argparse.ArgumentParser) -> None:
 
 def _entry(command: argparse.ArgumentParser) -> None:
     command.add_argument("entry", metavar="ENTRY", help=_ENTRY)
+
+
+def _row(command: argparse.ArgumentParser) -> None:
+    command.add_argument("row", metavar="ROW", help=_ROW)
 
 
 def _entries(count: str, more: str) -> Callable[[argparse.ArgumentParser], None]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from client.commands.deciding import columns_named
+from client.commands.filing import columns_named
 from client.commands.printing import (
     ATTENTION,
     DONE,
@@ -18,7 +19,8 @@ from client.commands.printing import (
     note,
     warn_if_old,
 )
-from shared.errors import LianfangError
+from client.commands.words import ODD, ago, counted, skipped_lines
+from shared.errors import LianfangError, OperatorError
 
 if TYPE_CHECKING:
     from client.exchange.screening import Findings, Screening
@@ -31,15 +33,12 @@ EXAMPLES = """examples:
 The list is the copy of the last `list sync`. A book that was screened before is screened again
 without a network; of a new one only blinded points leave.
 
-Exit status: 0 no hit; 1 there are hits, or cells that are no identifiers (listed); 2 nothing was
-looked up: the message says why and what to do, after what is odd in the book's cells. With --json
-an error is a line {"error": …, "remedy": …} too, with what was found in the cells.
+Exit status: 0 no hit; 1 there are hits, cells that are no identifiers (listed), or rows that nobody
+could look at; 2 nothing was looked up: the message says why and what to do, after what is odd in
+the book's cells. With --json an error is a line {"error": …, "remedy": …} too, with what was found
+in the cells.
 """
 _SHOWN, _SHOWN_WARNED = 20, 5
-_WARNINGS = {
-    "unknown_region": "its region code is of no known region",
-    "luhn": "its last digit is not the check digit it would have",
-}
 
 
 def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
@@ -70,6 +69,7 @@ def _screen(arguments: argparse.Namespace) -> int:
     from client.exchange.opening import open_desk
 
     check_out(arguments.out, arguments.book)
+    _check_folder(arguments.out)
     columns = columns_named(arguments.column)
     told: list[Findings] = []
 
@@ -92,18 +92,36 @@ def _screen(arguments: argparse.Namespace) -> int:
         if not told:
             raise
         return fail(error, as_json=arguments.json, **_cells(told[0]))
+    for sentence in skipped_lines(found.skipped):
+        note(f"warning: {sentence}")
     if found.unreadable:
-        note(f"warning: {found.unreadable:,} records did not open: whoever filed them made them up")
+        records = counted(found.unreadable, "record")
+        note(f"warning: {records} did not open: whoever filed such a one made it up")
     if arguments.json:
         out = {"days_old": age.days, "out": str(arguments.out)}
         document(_counts(found) | _cells(found.findings) | out)
     else:
-        asked = f"{found.asked:,} tokens asked for" if found.asked else "no network was needed"
-        line(
-            f"{found.rows:,} rows, {found.subjects:,} identifiers, version {found.version} of the "
-            f"list: {len(found.hits):,} hits in {arguments.out}; {asked}"
+        line(_sentence(found, arguments.out, age))
+    look = found.hits or found.findings.bad or found.unreadable or found.skipped
+    return ATTENTION if look else DONE
+
+
+def _check_folder(out: Path) -> None:
+    """OperatorError before long work; a folder with a slip in its name is not made."""
+    if not out.parent.is_dir():
+        raise OperatorError(
+            f"{out.parent}: there is no such folder; nothing was looked up",
+            remedy="make it first, or name another --out",
         )
-    return ATTENTION if found.hits or found.findings.bad or found.unreadable else DONE
+
+
+def _sentence(found: Screening, out: Path, age: timedelta) -> str:
+    asked = f"{counted(found.asked, 'token')} asked for" if found.asked else "no network was needed"
+    return (
+        f"{counted(found.rows, 'row')}, {counted(found.subjects, 'identifier')}, version "
+        f"{found.version} of the list, published {ago(age)}: {counted(len(found.hits), 'hit')} in "
+        f"{out}; {asked}"
+    )
 
 
 def _counts(found: Screening) -> dict[str, object]:
@@ -114,6 +132,7 @@ def _counts(found: Screening) -> dict[str, object]:
         "unreadable_records": found.unreadable,
         "tokens_asked": found.asked,
         "version": found.version,
+        "skipped_epochs": list(found.skipped),
     }
 
 
@@ -134,7 +153,7 @@ def _note_findings(findings: Findings, *, where: str) -> None:
     if len(findings.bad) > _SHOWN:
         note(f"… and {len(findings.bad) - _SHOWN:,} more cells that are no identifiers{where}")
     for odd in findings.warned[:_SHOWN_WARNED]:
-        what = _WARNINGS.get(odd.warning, "it is unusual")
+        what = ODD.get(odd.warning, "it is unusual")
         about = f"line {odd.line}, {odd.column} {odd.text}"
         note(f"warning: {about}: {what} ({odd.warning}); looked up as it is")
     left = sum(findings.warnings.values()) - len(findings.warned[:_SHOWN_WARNED])

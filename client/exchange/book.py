@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from client.exchange.book_columns import BookColumn, columns_of
+from client.exchange.cells import BadCell, WarnedCell
 from client.exchange.sorted_keys import Numbers
 from client.table import RawTable, read_raw
 from shared.errors import OperatorError
@@ -38,31 +39,7 @@ Progress = Callable[[int], Callable[[int], None]]
 
 _BLOCK = 4096
 _EXACT = 2**53  # a float holds whole numbers exactly below this
-
-
 MOST_WARNED = 100
-
-
-class WarnedCell(NamedTuple):
-    """A cell that is looked up as it is, and is to be looked at: `warning`, one word. `line` as in
-    the file, `text` masked.
-    """
-
-    line: int
-    column: str
-    text: str
-    warning: str
-
-
-class BadCell(NamedTuple):
-    """A cell that has no canonical form; `line` as in the file, `text` masked."""
-
-    line: int
-    column: str
-    text: str
-    reason: str
-    what: str
-    remedy: str
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,8 @@ Invariants:
 - A delta is taken only when the rows it leads to, their number included, are those signed: members
   that follow deltas and members that take snapshots have the same list, or one of them finds out.
 - Only the groups that a delta touches are read; of the others the digests are kept.
+- A tag counts as touched when it was listed before and other rows are under it now. One that is
+  dropped and added as it was, or that is new, is not.
 """
 
 from __future__ import annotations
@@ -57,13 +59,23 @@ def content_of(index: Groups) -> Content:
     return Content(digests, rows)
 
 
-def content_after(index: Groups, before: Content, changes: Changes) -> Content | None:
-    """What the list's content will be; None when the index is not what `before` says it is.
+@dataclass(frozen=True)
+class After:
+    """What changes make of a list: its `content`; `touched`: tags that were listed before and whose
+    rows are others now.
+    """
+
+    content: Content
+    touched: frozenset[bytes]
+
+
+def content_after(index: Groups, before: Content, changes: Changes) -> After | None:
+    """What the list will be; None when the index is not what `before` says it is.
 
     PeerError when the changes add a row that is there.
     """
     dropped, added = {*changes.dropped}, _by_group(changes.added)
-    digests, rows = dict(before.digests), before.rows
+    digests, rows, touched = dict(before.digests), before.rows, set[bytes]()
     for number in {bucket_of(tag) for tag in dropped} | {*added}:
         there = index.group(number)
         if digests.pop(number, None) != (bucket_digest(there) if there else None):
@@ -74,7 +86,8 @@ def content_after(index: Groups, before: Content, changes: Changes) -> Content |
         if after:
             digests[number] = bucket_digest(after)
         rows += len(after) - len(there)
-    return Content(digests, rows)
+        touched |= {row.tag for row in there} & {row.tag for row in {*there} ^ {*after}}
+    return After(Content(digests, rows), frozenset(touched))
 
 
 def composed(steps: Sequence[Changes]) -> Changes:

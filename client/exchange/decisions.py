@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 
 from client.exchange.filing import Writer
 from shared.blacklist.events import (
@@ -28,9 +27,10 @@ from shared.blacklist.events import (
     signed,
 )
 from shared.blacklist.state import EntryState
-from shared.blacklist.waiting import Waiting
+from shared.blacklist.transitions import Status
+from shared.blacklist.waiting import WaitingEntry, WaitingProposal
 from shared.errors import OperatorError
-from shared.tokens.keys import KeySet
+from shared.tokens.signed_keys import SignedKeys
 
 
 @dataclass(frozen=True)
@@ -49,18 +49,36 @@ class Decisions:
             )
         return self._approve(entry.entry_id, entry.digest, mark, entry.digest)
 
-    def seconded(self, waiting: Waiting, checker: str, evidence: bytes) -> Event:
-        """The approval of another lender's entry, on evidence of this lender's own (its hash)."""
+    def for_checker(self, own: Sequence[EntryState], checker: str) -> list[bytes]:
+        """The names of those of this lender's entries that wait for a checker and that this person
+        may check; OperatorError when all of them are this person's own.
+        """
+        mark = self.writer.secret.operator(checker)
+        waiting = [
+            one for one in own if one.status is Status.PENDING_REVIEW and one.checker is None
+        ]
+        others = [one.entry_id for one in waiting if one.maker != mark]
+        if waiting and not others:
+            raise OperatorError(
+                f"entries wait for a checker ({len(waiting)}), but this operator filed them",
+                remedy="another person approves them, with their own --operator NAME",
+            )
+        return others
+
+    def seconded(self, waiting: WaitingEntry, checker: str, evidence: bytes) -> Approve:
+        """The approval of another lender's entry, on evidence of this lender's own (its hash), over
+        what this lender was shown.
+        """
         mark = self.writer.secret.operator(checker)
         return self._approve(waiting.name, waiting.digest, mark, evidence)
 
     def dispute(
-        self, entry: bytes, grounds: Grounds, evidence: bytes, maker: str, checker: str
+        self, row: bytes, grounds: Grounds, evidence: bytes, maker: str, checker: str
     ) -> Event:
-        """The subject disputes an entry; `evidence`: hash of what it shows."""
-        return self._decided(
-            Dispute, maker, checker, entry_id=entry, grounds=grounds, evidence=evidence
-        )
+        """The subject disputes the entry behind a row of the list, named as a hit names it (32
+        bytes); `evidence`: hash of what it shows.
+        """
+        return self._decided(Dispute, maker, checker, row=row, grounds=grounds, evidence=evidence)
 
     def resolve(
         self, entry: bytes, outcome: Outcome, statement: bytes, maker: str, checker: str
@@ -74,15 +92,15 @@ class Decisions:
         """Take own entries back."""
         return self._decided(Withdraw, maker, checker, entries=tuple(entries), cause=cause)
 
-    def consent(self, proposal: Waiting, maker: str, checker: str) -> Event:
+    def consent(self, proposal: WaitingProposal, maker: str, checker: str) -> Event:
         """To another lender's proposal."""
         return self._decided(
             Consent, maker, checker, proposal=proposal.name, digest=proposal.digest
         )
 
-    def open_epoch(self, keys: KeySet, maker: str, checker: str) -> Event:
-        """Propose that tokens under this key answer."""
-        return self._decided(OpenEpoch, maker, checker, epoch=keys.epoch, keys=epoch_digest(keys))
+    def open_epoch(self, signed: SignedKeys, maker: str, checker: str) -> Event:
+        """Propose that tokens under this key, signed by its holders, answer."""
+        return self._decided(OpenEpoch, maker, checker, epoch=signed.keys.epoch, keys=signed)
 
     def retire_epoch(self, epoch: int, maker: str, checker: str) -> Event:
         """Propose that tokens of this epoch answer no more."""
@@ -98,7 +116,7 @@ class Decisions:
             )
         return marks
 
-    def _approve(self, entry: bytes, digest: bytes, checker: bytes, evidence: bytes) -> Event:
+    def _approve(self, entry: bytes, digest: bytes, checker: bytes, evidence: bytes) -> Approve:
         fields = {"entry_id": entry, "digest": digest, "checker": checker, "evidence": evidence}
         event = Approve(**self.writer.common(), **fields)  # type: ignore[arg-type]
         return signed(event, self.writer.identity.private)
@@ -108,9 +126,3 @@ class Decisions:
         decided = {"maker": marks[0], "checker": marks[1]}
         event = kind(**self.writer.common(), **decided, **fields)  # type: ignore[arg-type]
         return signed(event, self.writer.identity.private)
-
-
-def epoch_digest(keys: KeySet) -> bytes:
-    """32 bytes that stand for an epoch's key, whatever generation its shares are of."""
-    parts = (keys.context, keys.epoch, keys.public.hex())
-    return sha256(b"lianfang/epoch/v1\0" + repr(parts).encode()).digest()

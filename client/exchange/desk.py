@@ -15,37 +15,36 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from client.exchange.cache import TokenCache, wipe
-from client.exchange.decisions import Decisions, epoch_digest
-from client.exchange.fetching import Parts, keep_parts, missing
-from client.exchange.filed import Filed, FiledEntry
+from client.exchange.decisions import Decisions
+from client.exchange.epoch_proposals import check_shown, key_to_open
+from client.exchange.filed import Filed
 from client.exchange.filing import Writer, refuse_repeated
 from client.exchange.filing_terms import FilingTerms
-from client.exchange.holders import Asking
 from client.exchange.index import ListIndex
+from client.exchange.own_tokens import Epochs, OwnTokens
 from client.exchange.parties import Progress, TheRegistry, TokenKey, no_progress
 from client.exchange.refiling import Refiled, parts_in_force, refile
+from client.exchange.seconded import Seconded
+from client.exchange.seconding import Seconding
 from client.exchange.secret import read_secret
 from client.exchange.subjects import Subject
 from shared.blacklist.answer import Answer, Hit, answer_of
 from shared.blacklist.entry import SubjectToken
-from shared.blacklist.events import Event
+from shared.blacklist.events import Event, OpenEpoch
 from shared.blacklist.state import EntryState
-from shared.blacklist.transitions import Status
-from shared.blacklist.waiting import Waiting
+from shared.blacklist.waiting import WaitingEntry, WaitingProposal
 from shared.errors import OperatorError
 from shared.identity.certificate import Identity
-from shared.tokens.identifiers import Canonical, token_input
-from shared.tokens.tags import tags_of
+from shared.tokens.identifiers import Canonical
+from shared.tokens.tags import TAG_BYTES
 
 if TYPE_CHECKING:  # tables (pandas) are loaded only where something is looked up
     from client.exchange.changed_hits import ChangedHit
@@ -53,15 +52,18 @@ if TYPE_CHECKING:  # tables (pandas) are loaded only where something is looked u
     from client.exchange.screening import Findings, Screener, Screening
     from client.exchange.submissions import Settled
 
+Waits = TypeVar("Waits", WaitingEntry, WaitingProposal)
+
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a subject: the answer, and the rows behind it, whose entries may be
-    disputed.
+    """What is known of a subject: the answer, and the rows behind it, which may be disputed;
+    `skipped`: key epochs whose rows were not looked at, as no key holder has their key.
     """
 
     answer: Answer | None
     hits: tuple[Hit, ...]
+    skipped: Epochs = ()
 
 
 class Desk:
@@ -86,17 +88,20 @@ class Desk:
         self.identity, self.context, self.own_folder = identity, context, own
         self.holders, self.registry = holders, registry
         self._epochs, self._published = epochs, published
+        self.tokens = OwnTokens(context, own / "tokens", holders, epochs, random)
         self._clock, self._random = clock, random
         secret = read_secret(own / "filed", random)
         self.index = ListIndex(own / "list")
         self.filed = Filed(own / "filed", secret, random)
         self.writer = Writer(identity, registry_code, secret, random)
         self.decisions = Decisions(self.writer)
-        self._caches: dict[int, TokenCache] = {}
+        self.seconded = Seconded(own / "filed", secret, random)
+        self.seconding = Seconding(self.tokens, self.decisions, self.seconded, registry)
 
     def close(self) -> None:
         """Let files go."""
         self.filed.close()
+        self.seconded.close()
 
     @property
     def today(self) -> date:
@@ -113,30 +118,30 @@ class Desk:
         """The key epochs that answer, as far as this lender knows."""
         return tuple(self._epochs())
 
-    def epochs(self) -> tuple[int, ...]:
+    def epochs(self) -> Epochs:
         """The same; OperatorError when none is known."""
-        found = self.known_epochs()
-        if not found:
-            raise OperatorError(
-                "this lender's copy of the list names no key epoch yet",
-                remedy="sync it: lianfang-client list sync; a new consortium opens its first epoch "
-                "with `list open-epoch`, and a second institution consents",
-            )
-        return found
+        return self.tokens.named()
+
+    def usable_epochs(self) -> tuple[Epochs, Epochs]:
+        """Those that lookups use, and those they leave out because no key holder has such a key.
+        Raises as `OwnTokens.usable`.
+        """
+        return self.tokens.usable()
 
     def sync(self, progress: Progress = no_progress) -> tuple[int, Synced]:
         """Send what was kept, then bring the list up to date; how many events were answered."""
         sent = self.registry.send_pending()
         synced = self.registry.sync(self.index, progress)
         if synced.epochs:
-            self._wipe_retired(synced.epochs)
+            self.tokens.wipe_retired(synced.epochs)
+        self.seconded.prune(self._is_listed, self.today)
         return sent, synced
 
     def changed(self, synced: Synced) -> list[ChangedHit] | None:
         """What became, in this sync, of hits this lender had; None: the list came whole."""
         from client.exchange.changed_hits import changed_hits
 
-        caches = [self._cache(epoch) for epoch in synced.epochs]
+        caches = self.tokens.caches(synced.epochs)
         if synced.touched is None:
             return None if any(len(cache) for cache in caches) else []
         return changed_hits(caches, self.index, synced.touched)
@@ -145,8 +150,9 @@ class Desk:
         self, identifiers: Sequence[Canonical], *, purpose: str = "application", reference: str = ""
     ) -> Known:
         """What the list says about one subject."""
-        hits = self._screener(purpose, reference).hits(identifiers)
-        return Known(answer_of(hits, self.today), tuple(hits))
+        used, skipped = self.usable_epochs()
+        hits = self._screener(used, skipped, purpose, reference).hits(identifiers)
+        return Known(answer_of(hits, self.today), tuple(hits), skipped)
 
     def screen(
         self,
@@ -159,7 +165,8 @@ class Desk:
         """Screen a book; without a network where its tokens are cached. `told` what was found in
         its cells, before anybody is asked.
         """
-        screener = self._screener("portfolio", "")
+        used, skipped = self.usable_epochs()
+        screener = self._screener(used, skipped, "portfolio", "")
         return screener.screen(book, columns=columns, progress=progress, told=told)
 
     def file(
@@ -176,25 +183,20 @@ class Desk:
 
         Raises OperatorError, and nothing was sent, where one of them cannot be listed.
         """
-        maker, epoch = self.writer.secret.operator(operator), max(self.epochs())
+        maker = self.writer.secret.operator(operator)
         refuse_repeated(subjects, terms, self.filed, again=supersedes is not None)
+        epoch = self._newest()
         everybody = [one for subject in subjects for one in subject.identifiers]
         outputs = self.outputs(everybody, epoch, "filing", progress)
-        records, events, start = [], [], 0
-        for subject, one in zip(subjects, terms, strict=True):
-            rows = outputs[start : start + len(subject.identifiers)]
-            start += len(subject.identifiers)
-            entry = self.writer.entry(
-                subject,
-                one,
-                tags_of(rows, epoch),
-                epoch=epoch,
-                maker=maker,
-                today=self.today,
-                supersedes=supersedes,
-            )
-            records.append(FiledEntry(entry, subject.identifiers))
-            events.append(self.writer.filing(entry, rows))
+        records, events = self.writer.filings(
+            subjects,
+            terms,
+            outputs,
+            epoch=epoch,
+            maker=maker,
+            today=self.today,
+            supersedes=supersedes,
+        )
         self.filed.keep(records)
         answers = self.registry.submit(events, sending)
         for record, answer in zip(records, answers, strict=True):
@@ -217,72 +219,39 @@ class Desk:
                 "and what identifies the subject",
             )
         if not entries:
-            entries = self._for_checker(list(own.values()), checker)
+            entries = self.decisions.for_checker(list(own.values()), checker)
         events = [self.decisions.checked(own[name], checker) for name in entries]
         return self.registry.submit(events, sending) if events else []
 
-    def _for_checker(self, own: Sequence[EntryState], checker: str) -> list[bytes]:
-        mark = self.writer.secret.operator(checker)
-        waiting = [
-            one for one in own if one.status is Status.PENDING_REVIEW and one.checker is None
-        ]
-        others = [one.entry_id for one in waiting if one.maker != mark]
-        if waiting and not others:
-            raise OperatorError(
-                f"entries wait for a checker ({len(waiting)}), but this operator filed them",
-                remedy="another person approves them, with their own --operator NAME",
-            )
-        return others
-
     def second(
-        self, entry: bytes, identifiers: Sequence[Canonical], evidence: bytes, checker: str
+        self, waiting_name: bytes, identifiers: Sequence[Canonical], evidence: bytes, checker: str
     ) -> Settled:
-        """Approve another lender's entry of severity 3: only about subjects this lender can
-        identify itself, every one of them, and on evidence of its own (its hash).
+        """Approve another lender's entry that waits for a second institution: only about subjects
+        this lender can identify itself, every one of them, and on evidence of its own (its hash).
         """
-        waiting = self._waiting(entry, "File", "entry")
-        tags = {tag.tobytes() for epoch in self.epochs() for tag in self._tags(identifiers, epoch)}
-        others = len({*waiting.tags} - tags)
-        if others:  # one identifier that fits must not carry a stranger's along
-            fits = f"{others} of its {len(waiting.tags)} identifiers are not among those given"
+        waiting = self._waiting(waiting_name, WaitingEntry, "entry")
+        if waiting.epoch not in self.usable_epochs()[0]:
             raise OperatorError(
-                f"entry {entry.hex()} is not only about the subject given: {fits}",
-                remedy="give every identifier of your own case; approve only what it is about. "
-                "Nothing was sent",
+                f"the tokens of entry {waiting_name.hex()} are of key epoch {waiting.epoch}, which "
+                "this lender's copy of the list does not name: nothing was sent",
+                remedy="sync first: lianfang-client list sync",
             )
-        return self._sent(self.decisions.seconded(waiting, checker, evidence))
+        return self.seconding.approve(waiting, identifiers, evidence, checker, self.today)
 
     def consent(self, proposal: bytes, operator: str, checker: str) -> Settled:
         """Consent to another lender's proposal: an epoch only if the holders show this lender the
         same key.
         """
-        waiting = self._waiting(proposal, "", "proposal")
-        if waiting.kind == "File":
-            raise OperatorError(
-                f"{proposal.hex()} is an entry, not a proposal", remedy="use `list approve`"
-            )
-        if waiting.kind == "OpenEpoch":
-            signed = self.holders.key_sets().get(waiting.epoch)
-            if signed is None or epoch_digest(signed.keys) != waiting.keys:
-                raise OperatorError(
-                    f"the key holders do not show this lender the key proposed as epoch "
-                    f"{waiting.epoch}: nothing was sent",
-                    remedy="ask who proposed it, and the holders' operators",
-                )
+        waiting = self._waiting(proposal, WaitingProposal, "proposal")
+        if isinstance(waiting.proposal, OpenEpoch):
+            check_shown(self.holders, waiting.proposal)
         return self._sent(self.decisions.consent(waiting, operator, checker))
 
     def open_epoch(self, epoch: int | None, operator: str, checker: str) -> tuple[int, Settled]:
         """Propose that an epoch of the holders (the last) answers; another lender must consent."""
-        in_use = self.holders.key_sets()
-        number = max(in_use) if epoch is None else epoch
-        if number not in in_use:
-            raise OperatorError(
-                f"the key holders have no key of epoch {number}; they have "
-                f"{', '.join(map(str, sorted(in_use)))}",
-                remedy="the holders' operators make it: lianfang-server keys rotate",
-            )
-        event = self.decisions.open_epoch(in_use[number].keys, operator, checker)
-        return number, self._sent(event)
+        signed = key_to_open(self.holders, epoch)
+        event = self.decisions.open_epoch(signed, operator, checker)
+        return signed.keys.epoch, self._sent(event)
 
     def decide(self, event: Event) -> Settled:
         """Send a decision made with `decisions`."""
@@ -295,9 +264,12 @@ class Desk:
         progress: Progress = no_progress,
         sending: Progress = no_progress,
     ) -> Refiled:
-        """Move all own entries to the newest epoch that answers; interrupted, give it again."""
+        """Move all own entries to the newest epoch that answers, and approve again what others
+        re-filed of the subjects this lender stands for; interrupted, give it again.
+        """
         maker, mark = self.decisions.two(operator, checker)
-        epoch = max(self.epochs())
+        used, _ = self.usable_epochs()
+        epoch = max(used)
         self.registry.send_pending()
         waiting = [one for one in self.own() if one.newest_epoch < epoch]
         held = [self.filed.entry(one.entry_id) for one in waiting]
@@ -315,7 +287,7 @@ class Desk:
                 record, parts, epoch, lambda held: self.outputs(held, epoch, "rotation")
             )
 
-        return refile(
+        done = refile(
             self.registry,
             self.identity,
             self.writer.registry,
@@ -325,6 +297,8 @@ class Desk:
             checker=mark,
             random=self._random,
         )
+        again = self.seconding.approve_again(used, checker, self.today, progress)
+        return replace(done, seconded=again.approved, refused=done.refused + again.refused)
 
     def own(self) -> list[EntryState]:
         """This lender's own live entries; what it kept of others is forgotten."""
@@ -342,63 +316,30 @@ class Desk:
         """(m, 64): the key's output of each identifier, from the cache where it is there. Where the
         holders fail, what they answered until then is kept.
         """
-        inputs = [token_input(self.context, one) for one in identifiers]
-        cache = self._cache(epoch)
-        numbers = cache.numbers(inputs)
-        wanted = missing(inputs, numbers)
-        if wanted:
-            parts = self._in_parts(epoch, self._asking(purpose, ""), wanted)
-            keep_parts(cache, parts, progress(len(wanted)))
-            numbers = cache.numbers(inputs)
-        return cache.outputs(numbers)
+        return self.tokens.outputs(identifiers, epoch, purpose, progress)
 
-    def _tags(self, identifiers: Sequence[Canonical], epoch: int) -> NDArray[np.uint8]:
-        return tags_of(self.outputs(identifiers, epoch, "filing"), epoch)
+    def _newest(self) -> int:
+        return max(self.usable_epochs()[0])
 
-    def _waiting(self, name: bytes, kind: str, what: str) -> Waiting:
+    def _waiting(self, name: bytes, kind: type[Waits], what: str) -> Waits:
         for one in self.registry.waiting():
-            if one.name == name and kind in ("", one.kind):
+            if one.name == name and isinstance(one, kind):
                 return one
         raise OperatorError(
             f"no {what} {name.hex()} waits for a second institution",
-            remedy="see `list waiting`; it may be decided already, or this lender's own",
+            remedy="see `list waiting`; it may be decided already, or this lender's own, or it is "
+            "an entry (`list approve`) where a proposal (`list consent`) is named",
         )
 
     def _sent(self, event: Event) -> Settled:
         return self.registry.submit([event])[0]
 
-    def _screener(self, purpose: str, reference: str) -> Screener:
-        from client.exchange.screening import Screener, Source
+    def _screener(self, used: Epochs, skipped: Epochs, purpose: str, reference: str) -> Screener:
+        from client.exchange.screening import Screener
 
-        sources = [
-            Source(
-                epoch,
-                self._cache(epoch),
-                partial(self._in_parts, epoch, self._asking(purpose, reference)),
-            )
-            for epoch in self.epochs()
-        ]
-        return Screener(self.context, self.index, sources, today=self.today)
+        sources = self.tokens.sources(used, purpose, reference)
+        return Screener(self.context, self.index, sources, today=self.today, skipped=skipped)
 
-    def _in_parts(self, epoch: int, asking: Asking, inputs: Sequence[bytes]) -> Parts:
-        return self.holders.in_parts(inputs, asking, epoch=epoch)
-
-    def _asking(self, purpose: str, reference: str) -> Asking:
-        return Asking(purpose, reference or self._random(8).hex())
-
-    def _cache(self, epoch: int) -> TokenCache:
-        if epoch not in self._caches:
-            self._caches[epoch] = TokenCache(self.own_folder / "tokens", epoch, self._random)
-        return self._caches[epoch]
-
-    def _wipe_retired(self, epochs: Sequence[int]) -> None:
-        """Tokens of epochs that answer no more are of no use; later ones may be opened yet. The
-        registry's word is not enough: the holders must have left them, too.
-        """
-        folders = (self.own_folder / "tokens").glob("epoch-*")
-        names = [folder.name.removeprefix("epoch-") for folder in folders]
-        numbers = {int(name) for name in names if name.isdecimal()}
-        old = {one for one in numbers if one < max(epochs) and one not in epochs}
-        for number in self.holders.left(old) if old else ():
-            self._caches.pop(number, None)
-            wipe(self.own_folder / "tokens", number)
+    def _is_listed(self, tags: Sequence[bytes]) -> bool:
+        asked = np.frombuffer(b"".join(tags), np.uint8).reshape(-1, TAG_BYTES)
+        return bool(self.index.find(asked).found.size)

@@ -7,34 +7,35 @@ Invariants:
   key epoch, only withdrawn.
 - A record is forgotten when its entry is over. Identifiers are sealed under this lender's secret,
   which lies in another file, and are never sent, logged or shown.
+- Two filings for one reason are about one subject when they share an identifier of a strong kind,
+  or all of their identifiers.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-
+from client.exchange.sealed_database import SealedDatabase
 from client.exchange.secret import Secret
 from shared.blacklist.entry import ListingEntry
-from shared.errors import OperatorError
+from shared.blacklist.retention import is_strong
 from shared.secure_sum.encoding import read_text, text_of
 from shared.tokens.identifiers import Canonical
 
 FILE = "filed.db"
-_NONCE = 12
+_SHARED = frozenset({"bank_card", "account"})
+"""Kinds that stay with one holder and that several people may use: mules of one account."""
 _UNSENT = timedelta(days=60)
-_TABLE = """create table if not exists filed (
-    entry_id blob primary key, subject blob not null, listed_at text not null,
-    answered integer not null default 0, sealed blob not null)"""
+_FORM = 2
+_TABLES = (
+    "filed (entry_id blob primary key, listed_at text not null, "
+    "answered integer not null default 0, sealed blob not null)",
+    "subjects (mark blob not null, entry_id blob not null, primary key (mark, entry_id))",
+)
 
 
 @dataclass(frozen=True)
@@ -51,14 +52,9 @@ class Filed:
     """
 
     def __init__(self, folder: Path, secret: Secret, random: Callable[[int], bytes]) -> None:
-        self._path, self._secret, self._random = folder / FILE, secret, random
-        self._box = ChaCha20Poly1305(secret.derived(b"filed"))
-        with self._told():
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._database = sqlite3.connect(self._path, timeout=30, isolation_level=None)
-            self._database.execute("pragma secure_delete=on").fetchall()
-            self._database.execute("pragma synchronous=full")
-            self._database.execute(_TABLE)
+        self._secret = secret
+        key = secret.derived(b"filed")
+        self._database = SealedDatabase(folder / FILE, _TABLES, _FORM, key, random)
 
     def close(self) -> None:
         """Let the file go."""
@@ -66,103 +62,84 @@ class Filed:
 
     def keep(self, records: Sequence[FiledEntry]) -> None:
         """All of them, durably, or none."""
-        rows = [
-            (
-                one.entry.entry_id,
-                self.subject(one.entry.reason_code, one.identifiers),
-                one.entry.listed_at.isoformat(),
-                self._sealed(one),
-            )
-            for one in records
-        ]
-        with self._told():
-            self._database.execute("begin immediate")
-            try:
-                self._database.executemany(
-                    "insert into filed (entry_id, subject, listed_at, sealed) values (?, ?, ?, ?)",
-                    rows,
-                )
-            except BaseException:
-                self._database.execute("rollback")
-                raise
-            self._database.execute("commit")
+        rows, subjects = [], []
+        for one in records:
+            entry = one.entry
+            rows.append((entry.entry_id, entry.listed_at.isoformat(), self._sealed(one)))
+            marks = self.marks(entry.reason_code, one.identifiers)
+            subjects += [(mark, entry.entry_id) for mark in marks]
+        self._database.change(
+            ("insert into filed (entry_id, listed_at, sealed) values (?, ?, ?)", rows),
+            ("insert into subjects values (?, ?)", subjects),
+        )
 
     def entry(self, entry_id: bytes) -> FiledEntry | None:
         """The record of an entry; None: this lender does not know it (any more)."""
-        with self._told():
-            row = self._database.execute(
-                "select sealed from filed where entry_id = ?", (entry_id,)
-            ).fetchone()
-        return None if row is None else self._opened(entry_id, row[0])
+        rows = self._database.rows("select sealed from filed where entry_id = ?", (entry_id,))
+        return self._opened(entry_id, rows[0][0]) if rows else None
 
     def same(self, reason: str, identifiers: Sequence[Canonical]) -> bytes | None:
-        """The name of an entry about the same identifiers for the same reason, if there is one."""
-        with self._told():
-            row = self._database.execute(
-                "select entry_id from filed where subject = ?", (self.subject(reason, identifiers),)
-            ).fetchone()
-        return None if row is None else bytes(row[0])
+        """The name of an entry about the same subject for the same reason, if there is one."""
+        for mark in sorted(self.marks(reason, identifiers)):
+            rows = self._database.rows("select entry_id from subjects where mark = ?", (mark,))
+            if rows:
+                return bytes(rows[0][0])
+        return None
 
     def answered(self, entry_id: bytes, *, taken: bool) -> None:
         """The registry has answered: what it did not take is forgotten."""
-        change = "update filed set answered = 1" if taken else "delete from filed"
-        with self._told():
-            self._database.execute(f"{change} where entry_id = ?", (entry_id,))
+        if taken:
+            statement = "update filed set answered = 1 where entry_id = ?"
+            self._database.change((statement, [(entry_id,)]))
+        else:
+            self._forget([entry_id])
 
     def prune(self, live: Sequence[bytes], today: date) -> int:
         """Forget entries that were taken and are not live any more, and those never answered that
         the registry would not take any more; how many.
         """
         alive, old = {*live}, (today - _UNSENT).isoformat()
-        with self._told():
-            rows = self._database.execute(
-                "select entry_id, answered, listed_at from filed"
-            ).fetchall()
-            over = [
-                (name,)
-                for name, answered, listed in rows
-                if name not in alive and (answered or listed < old)
-            ]
-            self._database.executemany("delete from filed where entry_id = ?", over)
-            known = {name for name, _, _ in rows} & alive
-            self._database.executemany(
-                "update filed set answered = 1 where entry_id = ?", [(name,) for name in known]
-            )
+        rows = self._database.rows("select entry_id, answered, listed_at from filed")
+        over = [
+            name
+            for name, answered, listed in rows
+            if name not in alive and (answered or listed < old)
+        ]
+        known = [(name,) for name, _, _ in rows if name in alive]
+        self._forget(over)
+        self._database.change(("update filed set answered = 1 where entry_id = ?", known))
         return len(over)
 
-    def subject(self, reason: str, identifiers: Sequence[Canonical]) -> bytes:
-        """A keyed digest of whom and what an entry is about, 32 bytes."""
+    def marks(self, reason: str, identifiers: Sequence[Canonical]) -> frozenset[bytes]:
+        """Keyed digests of 32 bytes: two filings that share one are about the same subject, for the
+        same reason.
+        """
         texts = sorted(f"{one.kind}|{one.value}" for one in identifiers)
-        return self._secret.derived(b"subject", json.dumps([reason, *texts]).encode())
+        strong = [
+            f"{one.kind}|{one.value}"
+            for one in identifiers
+            if is_strong(one.kind) and one.kind not in _SHARED
+        ]
+        wholes = [[reason, *texts], *([reason, "", text] for text in strong)]
+        return frozenset(
+            self._secret.derived(b"subject", json.dumps(whole).encode()) for whole in wholes
+        )
+
+    def _forget(self, entries: Sequence[bytes]) -> None:
+        names = [(name,) for name in entries]
+        self._database.change(
+            ("delete from filed where entry_id = ?", names),
+            ("delete from subjects where entry_id = ?", names),
+        )
 
     def _sealed(self, record: FiledEntry) -> bytes:
-        content = json.dumps(
-            {
-                "entry": text_of(record.entry).decode(),
-                "identifiers": [[one.kind, one.value] for one in record.identifiers],
-            }
-        )
-        nonce = self._random(_NONCE)
-        return nonce + self._box.encrypt(nonce, content.encode(), record.entry.entry_id)
+        content = {
+            "entry": text_of(record.entry).decode(),
+            "identifiers": [[one.kind, one.value] for one in record.identifiers],
+        }
+        return self._database.sealed(record.entry.entry_id, content)
 
     def _opened(self, entry_id: bytes, sealed: bytes) -> FiledEntry:
-        try:
-            content = json.loads(self._box.decrypt(sealed[:_NONCE], sealed[_NONCE:], entry_id))
-        except InvalidTag as error:
-            raise OperatorError(
-                f"{self._path}: a record does not open with this lender's secret",
-                remedy="put file and secret back from the same backup",
-            ) from error
+        content = self._database.opened(entry_id, sealed)
         entry = read_text(ListingEntry, content["entry"].encode())
         return FiledEntry(entry, tuple(Canonical(*one) for one in content["identifiers"]))
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except (OSError, sqlite3.Error) as error:
-            kind = getattr(error, "sqlite_errorname", None) or type(error).__name__
-            raise OperatorError(
-                f"{self._path}: entries cannot be kept ({kind}); nothing was sent",
-                remedy="free space or mend the disk; without the record no entry can be re-filed",
-            ) from error

@@ -2,7 +2,8 @@
 
 Invariants:
 - What is sent of a subject are tags, and records that only who holds the identifier can open.
-- A subject that this lender has listed for the same reason is not listed twice.
+- A subject that this lender has listed for the same reason is not listed twice, also under partly
+  other identifiers.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from client.exchange.bad_rows import BadRow, refuse
 from client.exchange.filed import Filed, FiledEntry
 from client.exchange.filing_terms import FilingTerms
 from client.exchange.secret import Secret
 from client.exchange.subjects import Subject
 from shared.blacklist.entry import ListingEntry, SubjectRole, SubjectToken
-from shared.blacklist.events import File, signed
+from shared.blacklist.events import Event, File, signed
 from shared.blacklist.record import mark_of, record_of
 from shared.errors import OperatorError, PeerError
 from shared.identity.certificate import Identity
@@ -57,7 +59,7 @@ class Writer:
         today: date,
         supersedes: bytes | None,
     ) -> ListingEntry:
-        """An entry; OperatorError where the listing test fails, naming the line."""
+        """An entry; OperatorError where the listing test fails."""
         tokens = tuple(
             SubjectToken(one.kind, tag.tobytes(), epoch, terms.role_of(one.kind))
             for one, tag in zip(subject.identifiers, tags, strict=True)
@@ -84,8 +86,46 @@ class Writer:
                 supersedes=supersedes,
             )
         except PeerError as error:  # here it is our own operator's
-            where = f"line {subject.line}: " if subject.line else ""
-            raise OperatorError(f"{where}{error.what}", remedy="see docs/institution.md") from error
+            raise OperatorError(error.what, remedy="see docs/institution.md") from error
+
+    def filings(
+        self,
+        subjects: Sequence[Subject],
+        terms: Sequence[FilingTerms],
+        outputs: NDArray[np.uint8],
+        *,
+        epoch: int,
+        maker: bytes,
+        today: date,
+        supersedes: bytes | None,
+    ) -> tuple[list[FiledEntry], list[Event]]:
+        """What is kept and what is sent of some subjects, each under its terms; `outputs` (m, 64)
+        of all their identifiers in order. OperatorError names all that fail the listing test.
+        """
+        records: list[FiledEntry] = []
+        events: list[Event] = []
+        bad: list[BadRow] = []
+        start = 0
+        for subject, one in zip(subjects, terms, strict=True):
+            rows = outputs[start : start + len(subject.identifiers)]
+            start += len(subject.identifiers)
+            try:
+                entry = self.entry(
+                    subject,
+                    one,
+                    tags_of(rows, epoch),
+                    epoch=epoch,
+                    maker=maker,
+                    today=today,
+                    supersedes=supersedes,
+                )
+            except OperatorError as error:
+                bad.append(BadRow(subject.line, error.what))
+                continue
+            records.append(FiledEntry(entry, subject.identifiers))
+            events.append(self.filing(entry, rows))
+        refuse(bad, "the listing test", "see docs/institution.md; nothing was sent")
+        return records, events
 
     def filing(self, entry: ListingEntry, outputs: NDArray[np.uint8]) -> File:
         """The signed filing of an entry; `outputs` (m, 64) of its tokens, in order."""
@@ -131,22 +171,23 @@ def refuse_repeated(
     subjects: Sequence[Subject], terms: Sequence[FilingTerms], filed: Filed, *, again: bool
 ) -> None:
     """OperatorError when a subject stands twice in what is filed, or (unless `again`, as an entry
-    that supersedes does) is filed by this lender already.
+    that supersedes does) is filed by this lender already; it names all of them.
     """
     seen: dict[bytes, int] = {}
+    bad: list[BadRow] = []
     for subject, one in zip(subjects, terms, strict=True):
-        digest = filed.subject(one.reason, subject.identifiers)
-        if digest in seen:
-            raise OperatorError(
-                f"lines {seen[digest]} and {subject.line} name the same subject and reason",
-                remedy="remove one of them",
-            )
-        seen[digest] = subject.line
+        marks = filed.marks(one.reason, subject.identifiers)
+        before = [seen[mark] for mark in marks if mark in seen]
+        seen |= dict.fromkeys(marks - seen.keys(), subject.line)
         known = None if again else filed.same(one.reason, subject.identifiers)
-        if known is not None:
-            where = f"line {subject.line}: " if subject.line else ""
-            raise OperatorError(
-                f"{where}this lender has filed that subject for {one.reason}: entry {known.hex()}",
-                remedy="`list own` shows what it waits for, `list sync` sends what is still kept "
-                "here; --supersedes replaces it",
-            )
+        if before:
+            bad.append(BadRow(subject.line, f"the same subject and reason as line {min(before)}"))
+        elif known is not None:
+            said = f"this lender has filed that subject for {one.reason}: entry {known.hex()}"
+            bad.append(BadRow(subject.line, said))
+    refuse(
+        bad,
+        "the same subject, by one strong identifier, for the same reason",
+        "`list own` shows what such an entry waits for, `list sync` sends what is still kept here; "
+        "--supersedes replaces one; of rows about one subject file one. Nothing was sent",
+    )

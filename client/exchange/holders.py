@@ -17,14 +17,13 @@ Invariants:
 
 from __future__ import annotations
 
-import base64
 import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -40,12 +39,11 @@ from client.exchange.doors import (
 from client.exchange.evidence import Evidence
 from client.exchange.key_sets import KeySets, TooFewHoldersError
 from client.exchange.pins import Pins
+from client.exchange.wrong_answers import Answered, Batch, WrongHolders
 from shared.errors import LianfangError, PeerError
-from shared.secure_sum.encoding import text_of
 from shared.secure_sum.trust import Trust
 from shared.tokens.evaluation import (
     MOST_INPUTS,
-    Blinded,
     Evaluation,
     Request,
     WrongEvaluationError,
@@ -77,28 +75,10 @@ class Asking:
     reference: str
 
 
-@dataclass
-class _Batch:
-    """One request on its way, and which holders it is not sent to (any more)."""
-
-    signed: SignedKeys
-    blinded: Blinded
-    id: bytes
-    turn: int
-    every: bool = False
-    failed: dict[str, HolderFailedError] = field(default_factory=dict)
-    doubted: tuple[Request, dict[int, _Answer]] | None = None
-
-
-@dataclass(frozen=True)
-class _Answer:
-    evaluation: Evaluation
-    signature: bytes
-
-
 class Holders:
     """A lender's side of the token key. `doors`: by the holder's code; `own`: the lender's folder
-    for what it keeps; `leaving(asking, points, codes)` is called before points leave.
+    for what it keeps; `revoked`: holders without a door, which are not asked any more;
+    `leaving(asking, points, codes)` is called before points leave.
     """
 
     def __init__(
@@ -110,6 +90,7 @@ class Holders:
         group: Group,
         random: RandomBytes,
         *,
+        revoked: frozenset[str] = frozenset(),
         leaving: Callable[[Asking, int, tuple[str, ...]], None] | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -119,23 +100,29 @@ class Holders:
         self._random = random
         self._leaving = leaving
         self._pause = pause
-        self._evidence = Evidence(own)
+        evidence = Evidence(own)
+        self._wrong = WrongHolders(evidence)
         self._guard = threading.Lock()
         self._failures = dict.fromkeys(doors, 0)
         self._turn = 0
-        self._wrong: set[str] = set()
-        self._calls = ThreadPoolExecutor(_IN_FLIGHT * len(doors), "holders")
-        pins = Pins(own, context, frozenset(doors), trust, group, self._evidence)
-        self._keys = KeySets(doors, pins, self._calls, self._failed)
+        self._calls = ThreadPoolExecutor(_IN_FLIGHT * max(1, len(doors)), "holders")
+        codes = frozenset(doors) | revoked
+        self._pins = Pins(own, context, codes, trust, group, evidence, revoked)
+        self._keys = KeySets(doors, self._pins, self._calls, self._failed, revoked)
 
     def close(self) -> None:
         """End the threads; the doors are whoever's made them."""
         self._calls.shutdown()
 
+    def pinned(self) -> frozenset[int]:
+        """The epochs this lender has seen a key of; nobody is asked."""
+        return frozenset(self._pins.known)
+
     def key_sets(self) -> dict[int, SignedKeys]:
         """Ask all holders for their key sets; what is in use, by epoch, checked and pinned.
 
-        TooFewHoldersError, saying why, when fewer than the threshold show one to be believed.
+        TooFewHoldersError, saying why, when fewer than the threshold show one to be believed;
+        RevokedHoldersError when fewer than that are not revoked.
         """
         return self._keys.fetch()
 
@@ -206,7 +193,7 @@ class Holders:
         """A batch's outputs; once more from the beginning if its key set was renewed meanwhile."""
         for last in (False, True):
             blinded = blind(self._group, signed.keys, inputs, self._random)
-            batch = _Batch(signed, blinded, self._random(16), self._next_turn())
+            batch = Batch(signed, blinded, self._random(16), self._next_turn())
             try:
                 return self._answered(batch, inputs, asking)
             except StaleKeysError:
@@ -222,7 +209,7 @@ class Holders:
             self._turn += 1
             return self._turn
 
-    def _answered(self, batch: _Batch, inputs: Sequence[bytes], asking: Asking) -> Outputs:
+    def _answered(self, batch: Batch, inputs: Sequence[bytes], asking: Asking) -> Outputs:
         rounds = 0
         while True:
             quorum = self._quorum(batch)
@@ -238,11 +225,12 @@ class Holders:
             if outputs is not None:
                 return outputs
 
-    def _quorum(self, batch: _Batch) -> tuple[int, ...] | None:
+    def _quorum(self, batch: Batch) -> tuple[int, ...] | None:
         """The holders asked next, those that failed least first; None when too few are left."""
         holders, count = batch.signed.holders, len(batch.signed.holders)
         with self._guard:
-            left = [c for c in holders if c not in batch.failed and c not in self._wrong]
+            left = [c for c in holders if c in self._doors and c not in batch.failed]
+            left = [c for c in left if c not in self._wrong.codes]
             order = sorted(
                 left,
                 key=lambda c: (self._failures[c], (holders.index(c) + batch.turn) % count),
@@ -252,18 +240,16 @@ class Holders:
             return None
         return tuple(sorted(batch.signed.index(code) for code in order[:wanted]))
 
-    def _wait(self, batch: _Batch, rounds: int) -> None:
+    def _wait(self, batch: Batch, rounds: int) -> None:
         """Give holders that failed another chance, after a while; TooFewHoldersError at the end."""
         stale = [one for one in batch.failed.values() if isinstance(one, StaleKeysError)]
         if stale:
             raise stale[0]
         lasting = {c for c, e in batch.failed.items() if isinstance(e, RefusedError)}
-        if rounds >= _ROUNDS or len(lasting | self._wrong) > len(self._doors) - (
-            batch.signed.keys.threshold
-        ):
+        wrong, wanted = self._wrong.codes, batch.signed.keys.threshold
+        if rounds >= _ROUNDS or len(lasting | wrong) > len(self._doors) - wanted:
             reasons = [f"{code}: {error.what}" for code, error in sorted(batch.failed.items())]
-            reasons += [f"{code}: answered wrongly" for code in sorted(self._wrong)]
-            wanted = batch.signed.keys.threshold
+            reasons += [f"{code}: answered wrongly" for code in sorted(wrong)]
             used_up = any(isinstance(one, QuotaUsedError) for one in batch.failed.values())
             then = "when they are back"
             if used_up:
@@ -275,7 +261,7 @@ class Holders:
         self._pause(0.25 * 2**rounds)
         batch.failed = {code: batch.failed[code] for code in lasting}
 
-    def _asked(self, batch: _Batch, request: Request, asking: Asking) -> dict[int, _Answer] | None:
+    def _asked(self, batch: Batch, request: Request, asking: Asking) -> dict[int, Answered] | None:
         """The answers of the whole quorum, or None and who failed is noted."""
         codes = [batch.signed.holders[index - 1] for index in request.quorum]
         if self._leaving is not None:
@@ -301,8 +287,8 @@ class Holders:
         return answers if len(answers) == len(codes) else None
 
     def _signed_answer(
-        self, batch: _Batch, request: Request, code: str, reply: wire.EvaluateReply
-    ) -> _Answer:
+        self, batch: Batch, request: Request, code: str, reply: wire.EvaluateReply
+    ) -> Answered:
         if len(reply.points) != request.points.size:
             raise HolderFailedError("its answer has another size")
         points = np.frombuffer(reply.points, np.uint8).reshape(-1, WIDTH)
@@ -313,13 +299,13 @@ class Holders:
             check_evaluation_signature(public, request, evaluation, reply.signature)
         except PeerError as error:
             raise HolderFailedError(f"its answer is not signed by it: {error.what}") from error
-        return _Answer(evaluation, reply.signature)
+        return Answered(evaluation, reply.signature)
 
     def _finished(
         self,
-        batch: _Batch,
+        batch: Batch,
         request: Request,
-        answers: dict[int, _Answer],
+        answers: dict[int, Answered],
         inputs: Sequence[bytes],
     ) -> Outputs | None:
         """The outputs, or None when the batch is to be asked again: of whom is noted."""
@@ -330,54 +316,15 @@ class Holders:
         except WrongEvaluationError as error:
             if error.holders:
                 for index in error.holders:
-                    self._convict(batch, index, [(request, answers[index])])
+                    self._wrong.convict(batch, index, [(request, answers[index])])
                 batch.every, batch.doubted = False, None
             else:
                 batch.every, batch.doubted = True, (request, answers)
             return None
-        self._compare(batch, request, answers)
+        self._wrong.compare(batch, request, answers)
         return outputs
-
-    def _compare(self, batch: _Batch, request: Request, answers: dict[int, _Answer]) -> None:
-        """Whoever answered otherwise before every point had to be proven, answered wrongly then."""
-        if batch.doubted is None or batch.doubted[0].quorum != request.quorum:
-            return
-        before, earlier = batch.doubted
-        for index, answer in answers.items():
-            same = np.array_equal(answer.evaluation.points, earlier[index].evaluation.points)
-            if not same:
-                self._convict(batch, index, [(before, earlier[index]), (request, answer)])
-
-    def _convict(self, batch: _Batch, index: int, said: Sequence[tuple[Request, _Answer]]) -> None:
-        code = batch.signed.holders[index - 1]
-        with self._guard:
-            self._wrong.add(code)
-        content = {
-            "kind": "wrong evaluation",
-            "holder": code,
-            "keys": text_of(batch.signed).decode(),
-            "answers": [_written(request, answer) for request, answer in said],
-        }
-        path = self._evidence.keep(f"holder-{code}-{batch.id.hex()}", content)
-        _log.warning(
-            "key holder %s answered wrongly; it is not asked again, its signed answer is in %s",
-            code,
-            path,
-        )
 
     def _failed(self, code: str, error: PeerError) -> None:
         with self._guard:
             self._failures[code] += 1
         _log.warning("key holder %s: %s; another one is asked", code, error.what)
-
-
-def _written(request: Request, answer: _Answer) -> dict[str, object]:
-    text = {
-        "keys": request.keys,
-        "asked": request.points.tobytes(),
-        "answered": answer.evaluation.points.tobytes(),
-        "proof": answer.evaluation.proof,
-        "signature": answer.signature,
-    }
-    plain = {name: base64.b64encode(value).decode() for name, value in text.items()}
-    return plain | {"quorum": list(request.quorum), "every": request.every}

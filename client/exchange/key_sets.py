@@ -22,8 +22,14 @@ class TooFewHoldersError(PeerError):
     """Fewer holders than the threshold answer rightly; nothing was looked up."""
 
 
+class RevokedHoldersError(OperatorError):
+    """So many holders are revoked here that the others are fewer than the threshold."""
+
+
 class KeySets:
-    """The key sets in use. `failed(code, error)` is told of each holder that shows none."""
+    """The key sets in use. `failed(code, error)` is told of each holder that shows none; `revoked`:
+    holders that have no door.
+    """
 
     def __init__(
         self,
@@ -31,11 +37,13 @@ class KeySets:
         pins: Pins,
         calls: Executor,
         failed: Callable[[str, PeerError], None],
+        revoked: frozenset[str] = frozenset(),
     ) -> None:
         self._doors = doors
         self._pins = pins
         self._calls = calls
         self._failed = failed
+        self._revoked = revoked
         self._fetching = threading.Lock()
         self._in_use: dict[int, SignedKeys] = {}
 
@@ -53,10 +61,13 @@ class KeySets:
                 f"epoch {wanted} is not in use; in use: {', '.join(map(str, sorted(in_use)))}",
                 remedy="use the last epoch; older ones are retired after a rotation",
             )
+        self._check_enough(in_use[wanted].keys.threshold)
         return in_use[wanted]
 
     def fetch(self) -> dict[int, SignedKeys]:
         """Ask all holders; what is in use, by epoch, pinned. TooFewHoldersError says why not."""
+        thresholds = [one.keys.threshold for one in self._pins.known.values()]
+        self._check_enough(min(thresholds, default=1))
         with self._fetching:
             shown, reasons = self._shown()
             self._in_use = self._believed(shown, reasons)
@@ -78,6 +89,16 @@ class KeySets:
             for epoch in epochs
             if sum(epoch not in there for there in by_holder.values()) >= least
         )
+
+    def _check_enough(self, threshold: int) -> None:
+        if len(self._doors) < threshold:
+            gone = ", ".join(sorted(self._revoked))
+            raise RevokedHoldersError(
+                f"{gone} revoked here: the {len(self._doors)} key holders left are fewer than the "
+                f"{threshold} that must answer",
+                remedy="what is cached still answers; for the rest the consortium needs a key of "
+                "other holders",
+            )
 
     def _shown(self) -> tuple[list[tuple[str, SignedKeys]], dict[str, str]]:
         """What each holder shows, and of those that show nothing of the kind why."""

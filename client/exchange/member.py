@@ -21,6 +21,7 @@ from client.exchange.subjects import Subject, canonical_all
 from client.exchange.submissions import Settled
 from shared.blacklist.answer import Answer
 from shared.blacklist.events import Cause, Grounds
+from shared.blacklist.waiting import WaitingEntry, WaitingProposal
 from shared.errors import PeerError
 from shared.tokens.identifiers import Canonical
 
@@ -43,7 +44,7 @@ class Member:
     def consent(self) -> None:
         """To whatever another lender proposes."""
         for waiting in self.desk.registry.waiting():
-            if waiting.kind != "File":
+            if isinstance(waiting, WaitingProposal):
                 _taken(self.desk.consent(waiting.name, _MAKER, _CHECKER))
 
     def sync(self) -> None:
@@ -70,7 +71,7 @@ class Member:
         """Approve, as the second institution, what waits about this subject."""
         evidence = sha256(self._case(0).encode()).digest()
         for waiting in self.desk.registry.waiting():
-            if waiting.kind == "File":
+            if isinstance(waiting, WaitingEntry):
                 held = self._canonical(subject)
                 _taken(self.desk.second(waiting.name, held, evidence, _CHECKER))
 
@@ -79,11 +80,9 @@ class Member:
         known = self.desk.check(self._canonical(subject), purpose="dispute")
         if not known.hits:
             raise PeerError("the subject of a dispute is not on the list")
-        entry = known.hits[0].record.entry_id
-        evidence = sha256(entry).digest()
-        decision = self.desk.decisions.dispute(
-            entry, Grounds.WRONG_FACTS, evidence, _MAKER, _CHECKER
-        )
+        row = known.hits[0].name
+        evidence = sha256(row).digest()
+        decision = self.desk.decisions.dispute(row, Grounds.WRONG_FACTS, evidence, _MAKER, _CHECKER)
         _taken(self.desk.decide(decision))
 
     def withdraw(self, entry: bytes) -> None:

@@ -3,7 +3,7 @@
 own/outbox.jsonl     everything that left        own/keys.json     keys this lender believes
 own/list/            its copy of the list        own/tokens/       cached tokens, encrypted
 own/registry/        checkpoint, submissions     own/filed/        own entries, and its secret
-own/evidence/        others' wrongdoing
+own/evidence/        others' wrongdoing          revoked.json      whom it asks no more
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from client.outbox import Outbox
 from client.tls import Transport, channel
 from shared.errors import OperatorError
 from shared.secure_sum.trust import Trust
-from shared.tokens.sodium import Sodium
+from shared.tokens.fastest import fastest_group
 
 
 class OpenDoor(Door, Protocol):
@@ -115,15 +115,18 @@ def _holders(
     stack: ExitStack,
 ) -> Holders:
     doors = {}
+    revoked = settings.revoked & {*settings.holders}
     for code, address in settings.holders.items():
+        if code in revoked:
+            continue
         door = ways.door(code, address, settings.transport)
         stack.callback(door.close)
         doors[code] = RecordedDoor(code, door, outbox)
     trust = Trust(settings.authority, clock)
     pool = ThreadPoolExecutor(os.cpu_count() or 1, "points")
     stack.callback(pool.shutdown)
-    group = Sodium(pool.map)
-    holders = Holders(doors, settings.own, settings.context, trust, group, random)
+    group = fastest_group(pool.map)
+    holders = Holders(doors, settings.own, settings.context, trust, group, random, revoked=revoked)
     stack.callback(holders.close)
     return holders
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from shared.blacklist.events import Event
 from shared.blacklist.state import EntryState
-from shared.blacklist.waiting import Waiting
+from shared.blacklist.waiting import WaitingEntry, WaitingProposal
 from shared.tokens.signed_keys import SignedKeys
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ def no_progress(_: int) -> Told:
 
 class TokenKey(Protocol):
     """The key holders (`client.exchange.holders.Holders`)."""
+
+    def pinned(self) -> Collection[int]:
+        """The epochs a key was seen of; nobody is asked."""
 
     def key_sets(self) -> Mapping[int, SignedKeys]:
         """What is in use, by epoch, asked anew."""
@@ -60,5 +63,5 @@ class TheRegistry(Protocol):
     def own(self) -> list[EntryState]:
         """This lender's own live entries."""
 
-    def waiting(self) -> list[Waiting]:
-        """What waits for a second institution."""
+    def waiting(self) -> list[WaitingEntry | WaitingProposal]:
+        """What waits for a second institution; of proposals the signatures are checked."""

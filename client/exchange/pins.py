@@ -5,6 +5,8 @@ Invariants:
   key, and is on disk before anything is blinded for it.
 - The public key of an epoch never changes and a generation only goes up. Holders that show another
   key are not believed, and what they showed is kept as evidence.
+- What a revoked holder signed in a set that is pinned stays; a new set that names it is not
+  believed.
 - A renewal takes the place of the generation before only when enough holders show it
   (`key_sets.py`): one holder that is ahead of the others, whatever the cause, changes nothing.
 """
@@ -32,7 +34,7 @@ FILE = "keys.json"
 
 class Pins:
     """The pinned key sets in a lender's folder `own`, by epoch. `holders`: their codes, as this
-    lender's own settings name them; `context`: the consortium's name.
+    lender's own settings name them; `context`: the consortium's name; `revoked`: some of them.
     """
 
     def __init__(
@@ -43,10 +45,11 @@ class Pins:
         trust: Trust,
         group: Group,
         evidence: Evidence,
+        revoked: frozenset[str] = frozenset(),
     ) -> None:
         self._path = own / FILE
         self._context = context
-        self._holders = holders
+        self._holders, self._revoked = holders, revoked
         self._trust = trust
         self._group = group
         self._evidence = evidence
@@ -66,6 +69,7 @@ class Pins:
         before = self._pinned.get(keys.epoch)
         if before is not None and (before.keys == keys or _is_behind(keys, before.keys)):
             return
+        self._check_revoked(signed)
         check_signed(signed, self._trust)
         check_keys(self._group, keys)
         try:
@@ -109,6 +113,11 @@ class Pins:
             raise PeerError("a key set of another consortium")
         if set(signed.holders) != self._holders:
             raise PeerError("a key set of other holders than this lender's settings name")
+
+    def _check_revoked(self, signed: SignedKeys) -> None:
+        revoked = ", ".join(sorted(self._revoked & {*signed.holders}))
+        if revoked:
+            raise PeerError(f"a key set not known here that needs {revoked}, revoked here")
 
     def _read(self) -> dict[int, SignedKeys]:
         try:

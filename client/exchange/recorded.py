@@ -99,15 +99,30 @@ def _purpose(request: Any) -> str:
     if isinstance(request, registry_pb2.SubmitRequest):
         counts: dict[str, int] = {}
         for text in request.events:
-            name = type(read_event(text)).__name__
+            kind = type(read_event(text)).__name__
+            name = _EVENTS.get(kind, kind)
             counts[name] = counts.get(name, 0) + 1
-        told = ", ".join(f"{number} {name}" for name, number in sorted(counts.items()))
+        told = ", ".join(
+            f"{number} {name}{'' if number == 1 else 's'}"
+            for name, number in sorted(counts.items())
+        )
         return f"signed events for the list: {told}"
     if isinstance(request, registry_pb2.DeltaRequest):
         return f"what is new on the list since version {request.since}?"
     return _ASKED.get(type(request).__name__, type(request).__name__)
 
 
+_EVENTS = {
+    "File": "filing",
+    "Approve": "approval",
+    "Dispute": "dispute",
+    "Resolve": "dispute outcome",
+    "Withdraw": "withdrawal",
+    "Refile": "re-filing",
+    "OpenEpoch": "epoch opening",
+    "RetireEpoch": "epoch retirement",
+    "Consent": "consent",
+}
 _ASKED = {
     "LatestRequest": "which version of the list is the latest?",
     "SnapshotRequest": "the whole list, please",

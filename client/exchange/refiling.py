@@ -43,12 +43,14 @@ class Registry(Protocol):
 @dataclass(frozen=True)
 class Refiled:
     """Numbers of entries; `unknown`: names of those whose identifiers are not known any more;
-    `refused`: the registry's reasons.
+    `refused`: the registry's reasons, and why tokens of others were not approved again; `seconded`:
+    other lenders' entries whose new tokens were approved again.
     """
 
     covered: int
     unknown: tuple[bytes, ...]
     refused: tuple[str, ...]
+    seconded: int = 0
 
 
 def refile(

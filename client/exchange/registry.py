@@ -16,14 +16,16 @@ Invariants:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 import grpc
 
+from client.exchange.answered import STEP_BYTES, Named, group_of, settled_by
 from client.exchange.content import (
+    After,
     Content,
     composed,
     content_after,
@@ -32,8 +34,10 @@ from client.exchange.content import (
 )
 from client.exchange.known_list import KnownList
 from client.exchange.parties import Progress, no_progress
+from client.exchange.proposals import check_waiting
 from client.exchange.reaching import named_errors, reached
 from client.exchange.submissions import Settled, Submissions
+from client.exchange.versions import Step, paged, steps_after
 from shared.blacklist.checkpoint import (
     Checkpoint,
     ContentReader,
@@ -42,11 +46,11 @@ from shared.blacklist.checkpoint import (
     check_signer,
     read_checkpoint,
 )
-from shared.blacklist.events import Event, event_digest, read_event
-from shared.blacklist.receipt import Receipt, check_later, read_receipt
-from shared.blacklist.rows import Changes, Row, read_pages
+from shared.blacklist.events import Event
+from shared.blacklist.receipt import Receipt
+from shared.blacklist.rows import Changes, Row
 from shared.blacklist.state import EntryState
-from shared.blacklist.waiting import Waiting
+from shared.blacklist.waiting import WaitingEntry, WaitingProposal, read_waiting
 from shared.errors import OperatorError, PeerError
 from shared.identity.certificate import read_member
 from shared.secure_sum.encoding import read_text
@@ -55,10 +59,6 @@ from shared.wire.padding import fill_in_steps
 from shared.wire.registry_pb2_grpc import RegistryStub
 
 T = TypeVar("T")
-MOST_EVENTS = 64
-STEP_BYTES = 16_384
-"""A submission has 1, 2, 4 … times this many bytes."""
-MOST_STEPS = 16
 STALE = timedelta(days=3)
 PATIENCE = 60.0
 
@@ -82,7 +82,8 @@ class Index(Protocol):
 
 @dataclass(frozen=True)
 class Synced:
-    """`touched`: tags whose rows changed, None after a snapshot; `stale`: the registry published
+    """`touched`: tags that were listed before and whose rows are others now, None after a snapshot;
+    `stale`: the registry published
     nothing for days, although it does daily.
     """
 
@@ -91,14 +92,6 @@ class Synced:
     epochs: tuple[int, ...]
     touched: frozenset[bytes] | None
     stale: bool
-
-
-@dataclass(frozen=True)
-class _Step:
-    """A version on the way; `changes` None: not kept by the registry, or not readable."""
-
-    checkpoint: Checkpoint
-    changes: Changes | None
 
 
 class RegistryClient:
@@ -137,7 +130,7 @@ class RegistryClient:
         pending, settled = list(self._submissions.pending()), 0
         told = progress(len(pending))
         while settled < len(pending):
-            group = _group(pending[settled:])
+            group = group_of(pending[settled:])
             self._submissions.settle(self._send(group))
             settled += len(group)
             told(len(group))
@@ -179,38 +172,28 @@ class RegistryClient:
         entries = self._call(lambda: list(self._stub.Own(wire.OwnRequest(), timeout=PATIENCE)))
         return [read_text(EntryState, entry.state) for entry in entries]
 
-    def waiting(self) -> list[Waiting]:
-        """What waits for a second institution."""
+    def waiting(self) -> list[WaitingEntry | WaitingProposal]:
+        """What waits for a second institution. PeerError when a proposal is not signed by the
+        member it names.
+        """
         items = self._call(
             lambda: list(self._stub.Waiting(wire.WaitingRequest(), timeout=PATIENCE))
         )
-        return [read_text(Waiting, item.waiting) for item in items]
+        found = [read_waiting(item.waiting) for item in items]
+        for one in found:
+            check_waiting(one, self._registry, self._authority, self._clock())
+        return found
 
-    def _send(self, group: Sequence[tuple[bytes, bytes]]) -> list[Settled]:
+    def _send(self, group: Sequence[Named]) -> list[Settled]:
         request = wire.SubmitRequest(events=[text for _, text in group])
         fill_in_steps(request, STEP_BYTES)
         reply = self._call(lambda: self._stub.Submit(request, timeout=PATIENCE))
-        if len(reply.answers) != len(group):
-            raise PeerError("the registry answered another number of events than were sent")
         registry = read_member(reply.certificate, self._authority, self._clock())
         if (registry.code, registry.role) != (self._registry, "registry"):
             raise PeerError("the answer is not signed by the registry that was asked")
-        settled = []
         text = self._submissions.receipt_before(group[0][0])
         last = None if text is None else read_text(Receipt, text)
-        for (event_id, event), answer in zip(group, reply.answers, strict=True):
-            if answer.receipt:
-                digest = event_digest(read_event(event))
-                receipt = read_receipt(
-                    answer.receipt, self._registry, registry.public, event_id, digest
-                )
-                check_later(last, receipt)
-                last = receipt
-                settled.append(Settled(event_id, answer.receipt, None))
-            else:
-                refusal = f"{answer.refusal.reason}: {answer.refusal.what}"
-                settled.append(Settled(event_id, None, refusal))
-        return settled
+        return settled_by(reply, group, registry, last)
 
     def _sync(self, index: Index, progress: Progress) -> Synced:
         known = self._known.checkpoint()
@@ -231,22 +214,22 @@ class RegistryClient:
             known, touched = self._take_snapshot(known, index, progress), None
             steps = self._steps(known)
         if steps:
-            changes = composed([_needed(step) for step in steps])
-            content = self._content(known, index, steps, changes)
-            if content is None:  # the copy here is damaged
+            changes = composed([step.needed for step in steps])
+            after = self._after(known, index, steps, changes)
+            if after is None:  # the copy here is damaged
                 known, touched = self._take_snapshot(known, index, progress), None
             else:
                 known = steps[-1].checkpoint
                 index.apply(changes, known.version)
-                self._known.keep(known, content)
-                touched = None if touched is None else changes.tags
+                self._known.keep(known, after.content)
+                touched = None if touched is None else after.touched
         age = self._clock().timestamp() - known.at
         stale = age > STALE.total_seconds()
         return Synced(known.version, known.rows, known.epochs, touched, stale)
 
-    def _content(
-        self, known: Checkpoint, index: Index, steps: Sequence[_Step], changes: Changes
-    ) -> Content | None:
+    def _after(
+        self, known: Checkpoint, index: Index, steps: Sequence[Step], changes: Changes
+    ) -> After | None:
         """What the index will hold after the steps; PeerError, and evidence is kept, when that is
         not what was signed. None: the index is not at `known`.
         """
@@ -255,8 +238,8 @@ class RegistryClient:
         if not content.is_of(known):
             return None
         after = content_after(index, content, changes)
-        if after is not None and not after.is_of(last):
-            shown = [(step.checkpoint, _needed(step)) for step in steps]
+        if after is not None and not after.content.is_of(last):
+            shown = [(step.checkpoint, step.needed) for step in steps]
             path = self._known.accuse_of_changes(known, shown)
             raise PeerError(
                 f"the changes of version {last.version} do not lead to the list it is signed for: "
@@ -278,37 +261,19 @@ class RegistryClient:
         check_signer(checkpoint, self._registry, self._authority, self._clock())
         return checkpoint
 
-    def _steps(self, known: Checkpoint) -> list[_Step]:
+    def _steps(self, known: Checkpoint) -> list[Step]:
         """All versions after `known`, each of them following the one before."""
         request = wire.DeltaRequest(since=known.version)
-        steps: list[_Step] = []
-        for checkpoint, pages in self._call(
-            lambda: list(self._versions(self._stub.Delta(request, timeout=PATIENCE)))
-        ):
-            check_follows(known, checkpoint)
-            changes = _read(pages)
-            if changes is not None and changes.digest() != checkpoint.changes:
-                raise PeerError(f"the changes of version {checkpoint.version} are not those signed")
-            steps.append(_Step(checkpoint, changes))
-            known = checkpoint
+        versions = self._call(
+            lambda: list(
+                paged(self._stub.Delta(request, timeout=PATIENCE), self._registry, self._authority)
+            )
+        )
+        steps = steps_after(known, versions)
         if steps:
-            check_signer(known, self._registry, self._authority, self._clock())
+            last = steps[-1].checkpoint
+            check_signer(last, self._registry, self._authority, self._clock())
         return steps
-
-    def _versions(self, stream: Iterable[wire.Page]) -> Iterator[tuple[Checkpoint, list[bytes]]]:
-        current: tuple[Checkpoint, list[bytes]] | None = None
-        for message in stream:
-            if message.checkpoint:
-                if current is not None:
-                    yield current
-                checkpoint = read_checkpoint(message.checkpoint, self._registry, self._authority)
-                current = (checkpoint, [])
-            if current is None:
-                raise PeerError("a page came before its checkpoint")
-            if message.page:
-                current[1].append(message.page)
-        if current is not None:
-            yield current
 
     def _take_snapshot(
         self, known: Checkpoint | None, index: Index, progress: Progress
@@ -346,29 +311,3 @@ class RegistryClient:
     def _call(self, call: Callable[[], T]) -> T:
         """Try again while the registry or the way to it is down."""
         return reached(call, self._attempts, self._sleep)
-
-
-def _read(pages: Sequence[bytes]) -> Changes | None:
-    """None for no pages, or pages that are not in the form agreed on."""
-    try:
-        return read_pages(pages) if pages else None
-    except PeerError:
-        return None
-
-
-def _needed(step: _Step) -> Changes:
-    if step.changes is None:
-        raise PeerError("the registry has no changes of a version newer than its own snapshot")
-    return step.changes
-
-
-def _group(pending: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """As many as one submission takes."""
-    group: list[tuple[bytes, bytes]] = []
-    size = 0
-    for event_id, text in pending[:MOST_EVENTS]:
-        size += len(text) + 8
-        if group and size > MOST_STEPS * STEP_BYTES - 64:
-            break
-        group.append((event_id, text))
-    return group

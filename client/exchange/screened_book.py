@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from client.exchange.book import BadCell, Book, WarnedCell, refs_packed
+from client.exchange.book import Book, refs_packed
 from client.exchange.cache import TokenCache
+from client.exchange.cells import BadCell, WarnedCell
 from client.exchange.sealed_arrays import SealedArrays
 from client.exchange.sorted_keys import Numbers
 

@@ -20,21 +20,21 @@ from pathlib import Path
 import numpy as np
 
 from client.exchange.book import (
-    BadCell,
     Book,
     Progress,
-    WarnedCell,
     digest_of,
     no_progress,
     read_book,
 )
 from client.exchange.cache import TokenCache
+from client.exchange.cells import BadCell, WarnedCell
 from client.exchange.fetching import InParts, keep_parts, missing
 from client.exchange.index import ListIndex
 from client.exchange.screened_book import KeptBook, keep, kept
 from client.exchange.sorted_keys import Numbers
 from shared.blacklist.answer import Answer, Hit, answer_of
 from shared.blacklist.record import read_record
+from shared.blacklist.row_names import row_name
 from shared.errors import InternalError, OperatorError, PeerError
 from shared.tokens.identifiers import Canonical, MissingIdentifierError, canonical, token_input
 from shared.tokens.tags import open_sealed, seal_key
@@ -76,7 +76,8 @@ class RowAnswer:
 @dataclass(frozen=True)
 class Screening:
     """`hits` by line. `unreadable`: records that did not open; `asked`: tokens that were fetched;
-    `version`: of the list; `findings`: in the book's cells.
+    `version`: of the list; `findings`: in the book's cells; `skipped`: key epochs whose rows were
+    not looked at (`Screener`).
     """
 
     rows: int
@@ -86,19 +87,28 @@ class Screening:
     unreadable: int
     asked: int
     version: int
+    skipped: tuple[int, ...] = ()
 
 
 class Screener:
-    """Screens against `index` with the tokens of every epoch that answers (two in a rotation)."""
+    """Screens against `index` with the tokens of every epoch that answers (two in a rotation), but
+    those in `skipped`, which nobody has a key of.
+    """
 
     def __init__(
-        self, context: str, index: ListIndex, sources: Sequence[Source], *, today: date
+        self,
+        context: str,
+        index: ListIndex,
+        sources: Sequence[Source],
+        *,
+        today: date,
+        skipped: tuple[int, ...] = (),
     ) -> None:
         if not sources:
             raise InternalError("a screening needs the tokens of an epoch")
         self._context, self._index = context, index
         self._sources, self._today = tuple(sources), today
-        self._unreadable = 0
+        self._skipped, self._unreadable = skipped, 0
 
     def look_up(self, identifiers: Mapping[str, str]) -> Answer | None:
         """The answer about one subject, kind → text; None: not on the list, as far as asked.
@@ -161,6 +171,7 @@ class Screener:
             unreadable=self._unreadable,
             asked=asked,
             version=self._index.version,
+            skipped=self._skipped,
         )
 
     def _name(self, path: Path, columns: Mapping[str, str]) -> bytes:
@@ -235,7 +246,8 @@ class Screener:
             except PeerError:
                 self._unreadable += 1
                 continue
-            hit = Hit(kind_of(int(asked)), row.tag, row.flags, record)
+            name = row_name(row.tag, row.sealed)
+            hit = Hit(kind_of(int(asked)), row.tag, name, row.flags, record)
             hits.setdefault(int(asked), []).append(hit)
         return hits
 

@@ -11,11 +11,13 @@
     K2      = "k2.example:7443"
     K3      = "k3.example:7443"
 
-Beside it lie authority.crt, certificate.crt, own/identity.key, transport.crt, own/transport.key.
+Beside it lie authority.crt, certificate.crt, own/identity.key, transport.crt, own/transport.key,
+and perhaps revoked.json: codes of holders that are not asked any more.
 
 Invariants:
 - What is misspelt is refused, never ignored. Certificates are read and checked before anything is
   asked; whoever has no settings for an address is never spoken to.
+- A registry that is revoked is not spoken to at all.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from types import MappingProxyType
 from typing import Any
 
 from client.credentials import read_authority, read_identity
+from client.revoked import REVOKED, read_revoked
 from client.tls import Transport, read_transport
 from shared.errors import OperatorError
 from shared.identity.certificate import CODE, Identity
@@ -46,7 +49,9 @@ _MOST_CONTEXT = 64
 
 @dataclass(frozen=True)
 class ExchangeSettings:
-    """Who this lender is and whom it asks. `registry`: a code; `holders`: code → "host:port"."""
+    """Who this lender is and whom it asks. `registry`: a code; `holders`: code → "host:port", of
+    all of them; `revoked`: codes of any actors that are not asked and not believed.
+    """
 
     folder: Path
     member: str
@@ -57,6 +62,7 @@ class ExchangeSettings:
     identity: Identity
     authority: bytes = field(repr=False)
     transport: Transport = field(repr=False)
+    revoked: frozenset[str] = frozenset()
 
     @property
     def own(self) -> Path:
@@ -96,7 +102,18 @@ def read_exchange(folder: Path, *, clock: Callable[[], datetime] = _now) -> Exch
         identity=read_identity(certificate, key, authority, exchange["member"], now),
         authority=authority,
         transport=read_transport(folder, exchange["member"], now),
+        revoked=_revoked(folder, registry["code"]),
     )
+
+
+def _revoked(folder: Path, registry: str) -> frozenset[str]:
+    codes = read_revoked(folder)
+    if registry in codes:
+        raise OperatorError(
+            f"{folder / REVOKED}: the registry {registry} is revoked: it is not asked",
+            remedy="ask the consortium; once it has another registry, name it in " + FILE,
+        )
+    return codes
 
 
 def _document(path: Path) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Subjects to be listed: identifiers given one by one, or a file with a subject a row.
 
 Invariants:
-- One cell that has no canonical form and nothing of the file is filed; all such cells are told at
-  once, with line, column, masked text and remedy.
+- One cell that has no canonical form, or one row without an identifier, and nothing of the file is
+  filed; all of them are told at once, with line, column, masked text and remedy.
+- What is odd about an identifier is handed on with its subject, and it is filed as it is.
 - Columns of a file whose header is an entry of the terms say it for their own row. A column that
   is neither that nor an identifier is refused, not ignored.
 """
@@ -17,8 +18,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from client.exchange.bad_rows import BadRow, refuse
+from client.exchange.cells import WarnedCell
 from client.exchange.filing_terms import ENTRIES
 from shared.errors import OperatorError
+from shared.schema.finding import masked
 from shared.tokens.identifiers import (
     COMPOSED,
     Canonical,
@@ -30,24 +34,26 @@ from shared.tokens.identifiers import (
 if TYPE_CHECKING:
     from client.exchange.book import Book
 
-_SHOWN = 20
-
 
 @dataclass(frozen=True)
 class Subject:
-    """Whom an entry is about; `line` of the file, 0: none; `words`: terms of its own."""
+    """Whom an entry is about; `line` of the file, 0: none; `words`: terms of its own; `warnings`:
+    what is odd about its identifiers, texts masked.
+    """
 
     identifiers: tuple[Canonical, ...] = field(repr=False)
     line: int = 0
     words: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[WarnedCell, ...] = ()
 
 
-def canonical_all(identifiers: Sequence[tuple[str, str]], today: date) -> tuple[Canonical, ...]:
-    """Different identifiers in canonical form, from kind and text; missing ones are left out.
+def read_subject(identifiers: Sequence[tuple[str, str]], today: date) -> Subject:
+    """The subject with these identifiers, kind and text each; missing ones are left out.
 
     Raises IdentifierError; OperatorError when none is left.
     """
     found: dict[Canonical, None] = {}
+    odd: dict[WarnedCell, None] = {}
     for kind, text in identifiers:
         for place, part in enumerate(COMPOSED.get(kind, (kind,))):
             try:
@@ -59,48 +65,54 @@ def canonical_all(identifiers: Sequence[tuple[str, str]], today: date) -> tuple[
                     raise
                 break
             found[Canonical(one.kind, one.value)] = None
+            for warning in one.warnings:
+                odd[WarnedCell(0, kind, masked(one.value), warning)] = None
     if not found:
         raise OperatorError(
             "no identifier is given", remedy="e.g. --resident-id - (it is read from standard input)"
         )
-    return tuple(found)
+    return Subject(tuple(found), warnings=tuple(odd))
+
+
+def canonical_all(identifiers: Sequence[tuple[str, str]], today: date) -> tuple[Canonical, ...]:
+    """The identifiers of `read_subject`."""
+    return read_subject(identifiers, today).identifiers
 
 
 def read_subjects(path: Path, *, today: date, columns: Mapping[str, str]) -> list[Subject]:
-    """The subjects of a CSV or Parquet file, in its order. OperatorError for any bad cell or a row
-    without an identifier.
+    """The subjects of a CSV or Parquet file, in its order. OperatorError, which names all of them,
+    for bad cells and rows without an identifier.
     """
     from client.exchange.book import read_book
 
     book = read_book(path, today=today, columns=columns)
-    _refuse_bad(path, book)
     words = _words(path, columns)
-    subjects = []
     ends = np.searchsorted(book.row, np.arange(len(book.lines) + 1))
-    for row, line in enumerate(book.lines):
-        held = book.subject[ends[row] : ends[row + 1]]
-        if not held.size:
-            raise OperatorError(
-                f"{path.name}: line {line} holds no identifier", remedy="complete or remove the row"
-            )
-        identifiers = tuple(book.subjects[int(one)] for one in held)
-        subjects.append(Subject(identifiers, int(line), words[row]))
-    return subjects
-
-
-def _refuse_bad(path: Path, book: Book) -> None:
-    if not book.bad:
-        return
-    lines = [
-        f"  line {one.line}, {one.column} {one.text}: {one.what}; {one.remedy}"
-        for one in book.bad[:_SHOWN]
+    held = [
+        tuple(book.subjects[int(one)] for one in book.subject[ends[row] : ends[row + 1]])
+        for row in range(len(book.lines))
     ]
-    if len(book.bad) > _SHOWN:
-        lines.append(f"  … and {len(book.bad) - _SHOWN:,} more")
-    raise OperatorError(
-        "\n".join([f"{path.name}: {len(book.bad):,} cells are no identifiers", *lines]),
-        remedy="mend them in the system they come from; nothing was filed",
-    )
+    _refuse_bad(path, book, held)
+    odd: dict[int, list[WarnedCell]] = {}
+    for cell in book.warned:
+        odd.setdefault(cell.line, []).append(cell)
+    return [
+        Subject(identifiers, int(line), words[row], tuple(odd.get(int(line), ())))
+        for row, (line, identifiers) in enumerate(zip(book.lines, held, strict=True))
+    ]
+
+
+def _refuse_bad(path: Path, book: Book, held: Sequence[Sequence[Canonical]]) -> None:
+    bad = [
+        BadRow(one.line, f"{one.column} {one.text}: {one.what}; {one.remedy}") for one in book.bad
+    ]
+    told = {one.line for one in book.bad}
+    bad += [
+        BadRow(int(line), "it holds no identifier; complete or remove the row")
+        for line, identifiers in zip(book.lines, held, strict=True)
+        if not identifiers and int(line) not in told
+    ]
+    refuse(bad, path.name, "mend them in the system they come from; nothing was filed")
 
 
 def _words(path: Path, columns: Mapping[str, str]) -> list[dict[str, str]]:

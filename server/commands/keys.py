@@ -137,6 +137,7 @@ def _init(arguments: argparse.Namespace) -> int:
 
 def _ceremony(arguments: argparse.Namespace) -> int:
     relay = relay_from(arguments.folder)
+    _check_answering(relay, _settings(arguments.folder / FILE)[2], arguments.ceremony)
     with bar("steps", _STEPS * len(relay.holders)) as told:
         holders = {code: _Counted(one, told) for code, one in relay.holders.items()}
         counted = replace(relay, holders=holders)
@@ -157,6 +158,27 @@ def _ceremony(arguments: argparse.Namespace) -> int:
             f"keys {signed.keys.name.hex()[:16]}\n"
         )
     return 0
+
+
+def _check_answering(relay: Relay, addresses: dict[str, str], ceremony: str) -> None:
+    """OperatorError that names every holder who is down: better known before a ceremony begins."""
+    down = []
+    for code, holder in relay.holders.items():
+        try:
+            holder.describe()
+        except PeerError as error:
+            down.append(f"{code} at {addresses[code]} ({error.what})")
+    if down:
+        left = len(relay.holders) - len(down)
+        lookups = f"meanwhile lookups go on with the other {left}"
+        if left < relay.terms.threshold:
+            lookups = f"until then nobody can look anything up: {relay.terms.threshold} are needed"
+        raise OperatorError(
+            f"{ceremony} needs all key holders, and not all answer: {', '.join(down)}; nothing was "
+            "begun",
+            remedy="start it where it runs (lianfang-server keyholder serve FOLDER), look at its "
+            f"log and at its address in {FILE}, then give this command again; {lookups}",
+        )
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from server.apart import PROFILES, SHARE, check_without
 from server.commands import serving
+from shared.errors import OperatorError
+from shared.identity.certificate import CODE
 
 EXAMPLES = """examples:
-  lianfang-server registry init /srv/r1 --code R1 --authority /srv/authority
+  lianfang-server registry init /srv/r1 --code R1 --context "Five lenders" \\
+      --holder K1 --holder K2 --holder K3 --authority /srv/authority
   lianfang-server registry init /srv/r1 --code R1 --database postgresql+psycopg://registry@db/list
   lianfang-server registry serve /srv/r1 --listen 0.0.0.0:7443
 
@@ -29,18 +33,31 @@ def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
     own = parser.add_subparsers(dest="registry_command", required=True, metavar="COMMAND")
     init = serving.add_init(own, "registry", EXAMPLES)
     init.add_argument("--database", metavar="URL", help="PostgreSQL; none: SQLite in the folder")
+    init.add_argument("--context", metavar="NAME", help="the consortium's, as key holders write it")
+    text = "all key holders: keys of others are never taken; none: the first epoch's are kept to"
+    init.add_argument("--holder", action="append", default=[], metavar="CODE", help=text)
     init.add_argument("--profile", choices=PROFILES, default="production")
     init.set_defaults(handler=_init)
     serving.add_serve(own, "registry", EXAMPLES).set_defaults(handler=_serve)
 
 
 def settings_text(
-    database: str | None, profile: str = "production", *, at_once: bool = False
+    database: str | None,
+    profile: str = "production",
+    *,
+    holders: Sequence[str] = (),
+    context: str | None = None,
+    at_once: bool = False,
 ) -> str:
     """The text of `registry.toml`. `at_once`: for the demo, every filing is published by itself."""
     text = "" if database is None else f"database = {serving.quoted(database)}\n"
     text += f"profile = {serving.quoted(profile)}\n"
-    return text + ("[batches]\nseconds = 0\ncontributors = 1\n" if at_once else "")
+    text += "[batches]\nseconds = 0\ncontributors = 1\n" if at_once else ""
+    if holders or context:
+        text += "[keys]\n"
+    if holders:
+        text += f"holders = [{', '.join(map(serving.quoted, holders))}]\n"
+    return text + (f"context = {serving.quoted(context)}\n" if context else "")
 
 
 def check_no_share(folder: Path, profile: str = "production") -> None:
@@ -52,12 +69,27 @@ def _init(arguments: argparse.Namespace) -> int:
     from server.registry.settings import FILE
 
     check_no_share(arguments.folder, arguments.profile)
-    text = settings_text(arguments.database, arguments.profile)
+    _check_holders(arguments.holder)
+    text = settings_text(
+        arguments.database,
+        arguments.profile,
+        holders=arguments.holder,
+        context=arguments.context,
+    )
     serving.write_folder(
         arguments.folder, arguments.code, "registry", arguments.authority, FILE, text
     )
     serving.said(arguments, {"folder": str(arguments.folder), "code": arguments.code})
     return 0
+
+
+def _check_holders(codes: Sequence[str]) -> None:
+    right = len({*codes}) == len(codes) != 1 and all(map(CODE.fullmatch, codes))
+    if not right:
+        raise OperatorError(
+            "--holder does not name two or more different key holders by their codes",
+            remedy="e.g. --holder K1 --holder K2 --holder K3",
+        )
 
 
 def _serve(arguments: argparse.Namespace) -> int:

@@ -39,10 +39,13 @@ WARNING = (
 
 @dataclass(frozen=True)
 class Cast:
-    """Who is on the list, who is not, and whom the book holds."""
+    """Who is on the list, who is not (`unlisted` is listed by hand, `another` never), and whom the
+    book holds.
+    """
 
     listed: tuple[Person, ...]
     unlisted: Person
+    another: Person
     book: tuple[Person, ...]
 
 
@@ -51,7 +54,7 @@ def cast_of(seed: int) -> Cast:
     found = people(4 + BOOK_ROWS, seed)
     listed, rest = tuple(found[:4]), found[4:]
     book = [*rest[1 : BOOK_ROWS - 2], *listed[:3]]
-    return Cast(listed, rest[0], tuple(sorted(book, key=lambda one: one.phone)))
+    return Cast(listed, rest[0], rest[-1], tuple(sorted(book, key=lambda one: one.phone)))
 
 
 @contextmanager
@@ -96,7 +99,7 @@ def _make(folder: Path, seed: int) -> Cast:
             text = keyholder.settings_text(CONTEXT, list(HOLDERS), THRESHOLD, "demo")
             (folder / code / "keyholder.toml").write_text(text, encoding="utf-8")
         _enrol(folder / REGISTRY, authority, REGISTRY, "registry")
-        text = registry.settings_text(None, "demo", at_once=True)
+        text = registry.settings_text(None, "demo", holders=HOLDERS, context=CONTEXT, at_once=True)
         (folder / REGISTRY / "registry.toml").write_text(text, encoding="utf-8")
         _enrol(folder / "operator", authority, OPERATOR, "coordinator")
         for code in LENDERS:

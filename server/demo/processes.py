@@ -54,11 +54,9 @@ def services(folder: Path, wanted: Sequence[tuple[str, str]]) -> Iterator[dict[s
         end(started.values())
 
 
-def check_alive(folder: Path, running: dict[str, Running]) -> None:
-    """OperatorError when one of them has ended."""
-    for code, one in running.items():
-        if one.process.poll() is not None:
-            raise _ended(folder, code)
+def has_ended(one: Running) -> bool:
+    """Whether its process is over."""
+    return one.process.poll() is not None
 
 
 def end(processes: Iterable[subprocess.Popen[bytes]]) -> None:
@@ -99,10 +97,11 @@ def _ready(folder: Path, code: str, process: subprocess.Popen[bytes]) -> Running
     try:
         return Running(code, process, json.loads(line)["address"])
     except (ValueError, KeyError) as error:
-        raise _ended(folder, code) from error
+        raise ended_error(folder, code) from error
 
 
-def _ended(folder: Path, code: str) -> OperatorError:
+def ended_error(folder: Path, code: str) -> OperatorError:
+    """Of a service that is not there any more, with the end of its log."""
     path = folder / code / LOG
     last = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-6:]
     return OperatorError(

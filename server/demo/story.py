@@ -12,7 +12,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -30,10 +30,12 @@ from server.demo.folders import (
     made_folders,
     write_addresses,
 )
-from server.demo.processes import SECONDS, check_alive, environment, services
+from server.demo.processes import SECONDS, Running, environment, services
+from server.demo.watch import Watch
 from shared.errors import OperatorError
 
 Say = Callable[[str], None]
+CLIENT = "lianfang-client"
 _MAKER, _CHECKER = ("--operator", "Li Na"), ("--checker", "Wang Wei")
 _TERMS = ("--product", "consumer", "--outcome", "refused", "--notice", "exempt:ongoing_inquiry")
 _TRIES = 20
@@ -46,6 +48,17 @@ class Try:
     shows: str
     words: tuple[str, ...]
     status: int
+    program: str = CLIENT
+
+
+@dataclass(frozen=True)
+class Filed:
+    """What there is to try things on: a row of the first lender's entry, as others know it, and the
+    second lender's own entry.
+    """
+
+    row: str
+    entry: str
 
 
 @dataclass(frozen=True)
@@ -74,50 +87,52 @@ class Demo:
         self._with_services(lambda tries, _: tried.extend(map(self._tried, tries)))
         return tried
 
-    def _with_services(self, then: Callable[[Sequence[Try], Callable[[], None]], None]) -> None:
+    def _with_services(self, then: Callable[[Sequence[Try], Watch], None]) -> None:
         self._say(WARNING)
+        self._say(f"\nmaking certificates and folders of all parties in {self._folder} …")
         with made_folders(self._folder, self._seed) as cast:
             self._play(cast, then)
 
-    def _play(self, cast: Cast, then: Callable[[Sequence[Try], Callable[[], None]], None]) -> None:
+    def _play(self, cast: Cast, then: Callable[[Sequence[Try], Watch], None]) -> None:
         wanted = [*((code, "keyholder") for code in HOLDERS), (REGISTRY, "registry")]
+        self._say(f"starting key holders {', '.join(HOLDERS)} and registry {REGISTRY} …")
         with services(self._folder, wanted) as running:
             write_addresses(self._folder, {code: one.address for code, one in running.items()})
-            self._say(
-                f"started: key holders {', '.join(HOLDERS)} (any {THRESHOLD} answer), registry "
-                f"{REGISTRY}; lenders {', '.join(LENDERS)}; all in {self._folder}"
-            )
             filed = self._found(cast)
-            tries = tries_of(self._folder, cast, filed)
-            self._say("\ntry, in another terminal:")
+            tries = tries_of(self._folder, cast, filed, running)
+            self._say("\nit runs; try, in another terminal:")
             for one in tries:
-                self._say(f"\n  # {one.shows}\n  {_shown(one.words)}")
-            then(tries, lambda: check_alive(self._folder, running))
+                self._say(f"\n  # {one.shows}\n  {_shown(one.words, one.program)}")
+            then(tries, Watch(self._folder, running, REGISTRY, THRESHOLD, self._say))
 
-    def _wait(self, tries: Sequence[Try], alive: Callable[[], None]) -> None:
+    def _wait(self, tries: Sequence[Try], watch: Watch) -> None:
         self._say("\nCtrl-C ends everything.")
         while True:
-            alive()
+            watch.look()
             time.sleep(0.5)
 
-    def _found(self, cast: Cast) -> tuple[str, str]:
-        """The key, its epoch, and what two lenders list; the first entry of each."""
+    def _found(self, cast: Cast) -> Filed:
+        """The key, its epoch, and what two lenders list."""
+        self._say("making the key: every holder draws its part, nobody has it whole …")
         made = relay_from(self._folder / "operator").generate()
+        first, second, third = LENDERS
         self._say(
-            f"key: made by {', '.join(made.holders)} together, nobody has it; epoch "
-            f"{made.keys.epoch}"
+            f"opening key epoch {made.keys.epoch}: {first} proposes, {second} looks at the same "
+            "key and consents …"
         )
-        first, second, _ = LENDERS
         opened = self._done(first, "open-epoch", *_MAKER, *_CHECKER)
         (proposal,) = json.loads(opened)["events"]
         self._done(second, "consent", proposal, *_MAKER, *_CHECKER)
+        self._say(
+            f"listing 3 people by {first} and 2 by {second}; at each, another person approves …"
+        )
         with ThreadPoolExecutor(2) as pool:
-            one, two = pool.map(self._lists, (first, second))
-            self._say(
-                f"listed: 3 people by {first}, 2 by {second}, each approved by another person"
-            )
+            _, entry = pool.map(self._lists, (first, second))
+            self._say(f"fetching the list at {', '.join(LENDERS)} …")
             list(pool.map(self._synced, LENDERS))
-        return one, two
+        who = ("--phone", cast.listed[0].phone)  # which only the first lender listed
+        (row,) = json.loads(self._done(third, "check", *who, status=1))["rows"]
+        return Filed(row, entry)
 
     def _lists(self, lender: str) -> str:
         self._synced(lender, rows=0)
@@ -136,37 +151,37 @@ class Demo:
                 return
         raise OperatorError("the registry does not publish what was filed", remedy="see R1/log.txt")
 
-    def _done(self, lender: str, command: str, *words: str) -> str:
+    def _done(self, lender: str, command: str, *words: str, status: int = 0) -> str:
         all_words = ("list", command, *words, "--folder", str(self._folder / lender), "--json")
         done = _client(all_words)
-        if done.returncode != 0:
+        if done.returncode != status:
+            shown = _shown(all_words, CLIENT)
             raise OperatorError(
-                f"{_shown(all_words)} ended with {done.returncode}:\n{done.stdout}{done.stderr}",
+                f"{shown} ended with {done.returncode}:\n{done.stdout}{done.stderr}",
                 remedy="this should not happen in the demo: please report it",
             )
         return done.stdout
 
     def _tried(self, one: Try) -> Tried:
-        done = _client(one.words)
-        right = done.returncode == one.status
-        self._say(f"\n$ {_shown(one.words)}\n{done.stdout}{done.stderr}".rstrip())
+        done = _client(one.words) if one.program == CLIENT else _run((one.program, *one.words))
+        right, shown = done.returncode == one.status, _shown(one.words, one.program)
+        self._say(f"\n$ {shown}\n{done.stdout}{done.stderr}".rstrip())
         self._say(f"exit status {done.returncode}{'' if right else ', NOT AS EXPECTED'}")
-        return Tried(_shown(one.words), done.returncode, right, done.stdout + done.stderr)
+        return Tried(shown, done.returncode, right, done.stdout + done.stderr)
 
 
-def tries_of(folder: Path, cast: Cast, filed: tuple[str, str]) -> list[Try]:
-    """The commands that are printed, in an order that works; `filed`: an entry of the first lender
-    and one of the second.
-    """
+def tries_of(folder: Path, cast: Cast, filed: Filed, running: Mapping[str, Running]) -> list[Try]:
+    """The commands that are printed, in an order that works."""
     _, second, third = (str(folder / code) for code in LENDERS)
     case, two = str(folder / "case.txt"), (*_MAKER, *_CHECKER)
     subject = ("--resident-id", cast.unlisted.resident_id, "--reason", "F101")
     day = f"{now().date() - timedelta(days=40)}"
     sure = ("--confidence", "confirmed", "--event-date", day)
+    twice, phone = cast.listed[0], ("--phone", cast.listed[0].phone)
     check = ("list", "check", "--folder", third, "--resident-id")
-    hits = str(folder / "hits.csv")
+    hits, ended = str(folder / "hits.csv"), running[HOLDERS[-1]]
     return [
-        Try("a hit: two lenders listed this person", (*check, cast.listed[0].resident_id), 1),
+        Try("a hit: two lenders listed this person", (*check, twice.resident_id, *phone), 1),
         Try("no hit", (*check, cast.unlisted.resident_id), 0),
         Try(
             "a whole book; nobody learns who was looked up, or whether there was a hit",
@@ -188,25 +203,35 @@ def tries_of(folder: Path, cast: Cast, filed: tuple[str, str]) -> list[Try]:
             0,
         ),
         Try(
-            "a subject says it is somebody else: the entry is flagged at once",
+            "a subject says it is somebody else: a row that the first command shows is flagged",
             (
-                *("list", "dispute", filed[0], "--folder", third, "--grounds", "wrong_person"),
+                *("list", "dispute", filed.row, "--folder", third, "--grounds", "wrong_person"),
                 *("--evidence-file", case, *two),
             ),
             0,
         ),
         Try(
             "a lender takes its own entry back",
-            ("list", "withdraw", filed[1], "--folder", second, "--cause", "mistake", *two),
+            ("list", "withdraw", filed.entry, "--folder", second, "--cause", "mistake", *two),
             0,
         ),
         Try("fetch and verify what is new", ("list", "sync", "--folder", third), 0),
+        Try(f"end a key holder, {HOLDERS[-1]}, for good", (str(ended.process.pid),), 0, "kill"),
+        Try(
+            f"any {THRESHOLD} of {len(HOLDERS)} answer: a lookup of somebody new works without it",
+            (*check, cast.another.resident_id),
+            0,
+        ),
     ]
 
 
 def _client(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-m", "client.cli", *words],
+    return _run([sys.executable, "-m", "client.cli", *words])
+
+
+def _run(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - our own program, and kill
+        words,
         env=environment(),
         capture_output=True,
         text=True,
@@ -216,10 +241,10 @@ def _client(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
     )
 
 
-def _shown(words: Sequence[str]) -> str:
+def _shown(words: Sequence[str], program: str) -> str:
     """As it is typed: the installed command beside this Python, if it is there."""
-    script = Path(sys.executable).parent / "lianfang-client"
-    name = "lianfang-client"
+    script = Path(sys.executable).parent / program
+    name = program
     if script.exists():
         here = Path.cwd()
         name = str(script.relative_to(here) if script.is_relative_to(here) else script)

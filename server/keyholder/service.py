@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Container, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +34,7 @@ from server.keyholder.quotas import OtherRequestError, QuotaError, Quotas
 from server.keyholder.settings import Settings, read_settings
 from server.keyholder.shares import Shares
 from server.keyholder.store import Store
+from server.one_at_a_time import Alone, alone_in
 from server.tls import Peers, Running, refuse, where
 from server.tls import serve as serve_tls
 from shared.errors import LianfangError, OperatorError, PeerError
@@ -41,9 +42,9 @@ from shared.identity.certificate import Role
 from shared.identity.transport import Peer
 from shared.secure_sum.encoding import text_of
 from shared.secure_sum.trust import Trust
+from shared.tokens.fastest import fastest_group
 from shared.tokens.group import Group
 from shared.tokens.key_generation import HolderSide
-from shared.tokens.sodium import Sodium
 from shared.wire import keyholder_pb2 as wire
 from shared.wire.keyholder_pb2_grpc import (
     KeyHolderServicer,
@@ -98,6 +99,7 @@ class Serving:
     holder: KeyHolder
     running: Running
     pool: ThreadPoolExecutor
+    alone: Alone
 
     @property
     def port(self) -> int:
@@ -109,6 +111,8 @@ class Serving:
         self.running.stop()
         self.pool.shutdown()
         self.holder.store.close()
+        self.alone.release()
+        _log.info("key holder %s has ended", self.holder.actor.identity.member.code)
 
 
 def join(
@@ -151,23 +155,28 @@ def check_apart(folder: Path, profile: str, modules: Container[str] = sys.module
 def serve(folder: Path, address: str, *, clock: Clock = lambda: datetime.now(UTC)) -> Serving:
     """Answer at `address` ("127.0.0.1:0" takes a free port) for the holder in `folder`.
 
-    Points are multiplied on all cores. Raises OperatorError.
+    Points are multiplied on all cores. Raises OperatorError; one process serves a folder.
     """
-    pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="points")
-    try:
-        holder = join(folder, group=Sodium(pool.map), clock=clock)
-        servicer = Servicer(holder, Peers(holder.actor, clock))
+    with ExitStack() as undone:
+        pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="points")
+        undone.callback(pool.shutdown)
+        read_settings(folder)  # a folder that is none is told of as such
+        alone = alone_in(folder)
+        undone.callback(alone.release)
+        holder = join(folder, group=fastest_group(pool.map), clock=clock)
+        undone.callback(holder.store.close)
+        running = _listen(holder, address, clock)
+        undone.pop_all()
+    return Serving(holder, running, pool, alone)
 
-        def register(server: grpc.Server) -> None:
-            add_KeyHolderServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
 
-        running = serve_tls(
-            holder.actor, address, register, most_bytes=MOST_BYTES, admit=servicer.admit
-        )
-    except LianfangError:
-        pool.shutdown()
-        raise
-    return Serving(holder, running, pool)
+def _listen(holder: KeyHolder, address: str, clock: Clock) -> Running:
+    servicer = Servicer(holder, Peers(holder.actor, clock))
+
+    def register(server: grpc.Server) -> None:
+        add_KeyHolderServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
+
+    return serve_tls(holder.actor, address, register, most_bytes=MOST_BYTES, admit=servicer.admit)
 
 
 class Servicer(KeyHolderServicer):

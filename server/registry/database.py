@@ -22,6 +22,8 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -174,11 +176,24 @@ class Database:
         config.set_main_option("script_location", str(_MIGRATIONS))
         try:
             with self.engine.connect() as connection:
+                _check_known(connection, ScriptDirectory.from_config(config))
+                connection.rollback()
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
                 connection.commit()
         except SQLAlchemyError as error:
             raise DamagedError("its tables cannot be brought to the newest form") from error
+
+
+def _check_known(connection: Connection, steps: ScriptDirectory) -> None:
+    """OperatorError when the tables have a form that no step here leads on from."""
+    form = MigrationContext.configure(connection).get_current_revision()
+    if form is not None and form not in {step.revision for step in steps.walk_revisions()}:
+        raise OperatorError(
+            f"the registry's database has form {form}, which this version cannot read",
+            remedy="start the version that made it; a list made before 0.1.0 begins anew: a new "
+            "database, and members file what they keep",
+        )
 
 
 def _engine(url: str) -> Engine:

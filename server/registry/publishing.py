@@ -6,6 +6,7 @@ Invariants:
 - A version is the state's rows at its time, sorted by tag. Under a tag a contributor has one row,
   and no two rows are the same: of copies the first that was filed is published.
 - Version, changes and rows come in one transaction.
+- A second institution's word is shown with the tokens it was given for, by key epoch.
 - Sealed records of an erased entry are in no version's changes. Its tags are where members read
   that they are dropped, for `kept_days`.
 """
@@ -148,7 +149,7 @@ def rows_of(connection: Connection, tags: Sequence[bytes], day: date) -> Iterato
     best: dict[tuple[bytes, str], tuple[Any, Row]] = {}
     for found, entry in _originals(connection.execute(query)):
         rank = (found.subject, entry.severity, entry.entry_id)
-        row = Row(found.tag, found.sealed, found.epoch, _flags(entry))
+        row = Row(found.tag, found.sealed, found.epoch, _flags(entry, found.epoch))
         key = (found.tag, entry.contributor)
         if key not in best or best[key][0] < rank:
             best[key] = (rank, row)
@@ -179,11 +180,11 @@ def published_rows(connection: Connection, bucket: int | None = None) -> Iterato
             yield Row(found.tag, found.sealed, found.epoch, Flag(found.flags))
 
 
-def _flags(entry: EntryState) -> Flag:
+def _flags(entry: EntryState, epoch: int) -> Flag:
     flags = Flag(0)
     if entry.status is Status.DISPUTED:
         flags |= Flag.DISPUTED
-    if entry.second is not None:
+    if epoch in entry.corroborated:  # another epoch's tokens may be another subject's
         flags |= Flag.CORROBORATED
     if entry.annotated:
         flags |= Flag.ANNOTATED

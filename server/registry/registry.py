@@ -4,6 +4,7 @@ Invariants:
 - An event is answered with a receipt only after its transaction is durable; a name that is taken
   answers with the same receipt, or, for other content, with a refusal.
 - A sealed record is filed once, so no member files another's row again.
+- A key epoch is proposed with a key set that `epoch_admission` takes.
 - Lenders submit under their own code only. The registry's own events go through the same rules.
 - Its clock never runs backwards in the log, whatever the machine's does.
 """
@@ -20,6 +21,7 @@ from sqlalchemy import Connection, insert, select
 
 from server.registry import tables
 from server.registry.database import Database
+from server.registry.epoch_admission import EpochAdmission
 from server.registry.publishing import (
     Batches,
     Buckets,
@@ -31,12 +33,14 @@ from server.registry.publishing import (
 from server.registry.sealed_records import take_records
 from server.registry.sql_state import SqlState, erase
 from server.registry.verification import verify
+from server.registry.waiting_items import waiting_entries, waiting_proposals
 from shared.blacklist.checkpoint import Checkpoint
 from shared.blacklist.events import (
     MOST_NAMED,
     Event,
     Expire,
     File,
+    OpenEpoch,
     Refile,
     Suspend,
     check_signer,
@@ -48,11 +52,11 @@ from shared.blacklist.events import (
 from shared.blacklist.lifecycle import Logged, RefusedError, step
 from shared.blacklist.receipt import BEGINNING, Receipt, log_head
 from shared.blacklist.rows import Changes, Row
-from shared.blacklist.state import EntryState, Proposal
+from shared.blacklist.state import EntryState
 from shared.blacklist.terms import TERMS, Terms
 from shared.blacklist.transitions import IllegalTransitionError, Status
-from shared.blacklist.waiting import Waiting
-from shared.errors import InternalError, PeerError
+from shared.blacklist.waiting import WaitingEntry, WaitingProposal
+from shared.errors import PeerError
 from shared.identity.certificate import Identity
 from shared.secure_sum.encoding import read_text, text_of
 
@@ -96,11 +100,13 @@ class Registry:
         *,
         clock: Callable[[], datetime],
         random: Callable[[int], bytes],
+        admission: EpochAdmission,
         terms: Terms = TERMS,
         batches: Batches | None = None,
     ) -> None:
         self._database, self._identity, self._authority = database, identity, authority
         self._clock, self._random, self._terms = clock, random, terms
+        self._admission = admission
         self._batches = Batches() if batches is None else batches
         self._turn = threading.Lock()
         self._unclean = True  # what was erased before a crash may still be in a file
@@ -176,10 +182,12 @@ class Registry:
             texts = connection.scalars(query.order_by(entries.entry_id)).all()
         return [read_text(EntryState, text) for text in texts]
 
-    def waiting(self, peer: str) -> list[Waiting]:
+    def waiting(self, peer: str) -> list[WaitingEntry | WaitingProposal]:
         """What waits for a second institution other than its maker, this member."""
         with self._database.reading() as connection:
-            return [*_waiting_entries(connection, peer), *_waiting_proposals(connection, peer)]
+            day, days = _day(self._now(connection)), self._terms.consent_days
+            entries = list(waiting_entries(connection, peer))
+            return [*entries, *waiting_proposals(connection, peer, day, days)]
 
     def _answer(self, connection: Connection, peer: str, text: bytes) -> Receipt | Refusal:
         try:
@@ -216,6 +224,8 @@ class Registry:
         logged = Logged(seq + 1, max(int(now.timestamp()), last), event)
         state = SqlState(connection)
         changes = step(state, logged, self._terms)
+        if isinstance(event, OpenEpoch):  # after the rules, whose quota bounds how often
+            self._admission.check(event, state.epochs())
         take_records(connection, event)
         digest = event_digest(event)
         head = log_head(head, logged.seq, logged.received, digest)
@@ -317,41 +327,3 @@ def _about(event: Event) -> bytes | None:
 
 def _day(seconds: int) -> date:
     return date.fromordinal(_EPOCH_DAY + seconds // 86_400)
-
-
-def _waiting_entries(connection: Connection, peer: str) -> Iterator[Waiting]:
-    entries = tables.entries.c
-    query = select(entries.text).where(
-        entries.status == Status.PENDING_REVIEW.value, entries.contributor != peer
-    )
-    for text in connection.scalars(query.order_by(entries.entry_id)).all():
-        entry = read_text(EntryState, text)
-        wanted = entry.severity == 3 or entry.checker is not None  # or it would answer already
-        if wanted and entry.second is None:
-            filed = connection.scalar(
-                select(tables.events.c.text).where(tables.events.c.seq == entry.seq)
-            )
-            event = read_event(filed or b"")
-            if not isinstance(event, File):
-                raise InternalError("an entry's place in the log holds another event")
-            yield Waiting(
-                "File",
-                entry.entry_id,
-                entry.digest,
-                tuple(sorted(token.token for token in event.entry.tokens)),
-                event.entry.reason_code,
-            )
-
-
-def _waiting_proposals(connection: Connection, peer: str) -> Iterator[Waiting]:
-    for text in connection.scalars(select(tables.proposals.c.text)).all():
-        proposal = read_text(Proposal, text)
-        if not proposal.closed and proposal.member != peer:
-            yield Waiting(
-                proposal.kind,
-                proposal.event_id,
-                proposal.digest,
-                epoch=proposal.epoch,
-                keys=proposal.keys,
-                entries=len(proposal.entries),
-            )

@@ -5,6 +5,7 @@ Invariants:
 - Whatever comes in a message, the answer is a status or a refusal; the server goes on.
 - Pages and submissions have few sizes; the log holds counts, never tags or members' entries.
 - Outside the profile `demo` nothing is served where a key share is (`server.apart`).
+- One process serves a folder.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +24,9 @@ import grpc
 from server import tls
 from server.actor import Actor, read_actor
 from server.apart import SHARE, check_without
+from server.one_at_a_time import Alone, alone_in
 from server.registry.database import FILE, Database
+from server.registry.epoch_admission import EpochAdmission
 from server.registry.publishing import Batches
 from server.registry.registry import MOST_EVENTS, Refusal, Registry
 from server.registry.settings import read_settings
@@ -31,7 +34,9 @@ from shared.blacklist.checkpoint import Checkpoint
 from shared.blacklist.rows import PAGE_BYTES, pages_of
 from shared.blacklist.terms import TERMS, Terms
 from shared.errors import LianfangError, OperatorError, PeerError
+from shared.identity.transport import Peer
 from shared.secure_sum.encoding import text_of
+from shared.tokens.sodium import Sodium
 from shared.wire import registry_pb2 as wire
 from shared.wire.padding import fill_in_steps
 from shared.wire.registry_pb2_grpc import RegistryServicer, add_RegistryServicer_to_server
@@ -49,11 +54,15 @@ class Service(RegistryServicer):
     def __init__(self, registry: Registry, peers: tls.Peers, wake: Callable[[], None]) -> None:
         self._registry, self._peers, self._wake = registry, peers, wake
 
+    def admit(self, _method: str, context: grpc.ServicerContext) -> Peer:
+        """The caller, if it is a lender; ends the call otherwise, before its request is read."""
+        return self._peers.of(context, ("lender",))
+
     def Submit(  # noqa: N802
         self, request: wire.SubmitRequest, context: grpc.ServicerContext
     ) -> wire.SubmitReply:
         """See registry.proto."""
-        peer = self._peers.of(context, ("lender",))
+        peer = self.admit("Submit", context)
         with _refusing(context):
             answers = self._registry.submit(peer.code, list(request.events)[: MOST_EVENTS + 1])
         self._wake()
@@ -71,7 +80,7 @@ class Service(RegistryServicer):
         self, request: wire.LatestRequest, context: grpc.ServicerContext
     ) -> wire.CheckpointReply:
         """See registry.proto."""
-        self._peers.of(context, ("lender",))
+        self.admit("Latest", context)
         with _refusing(context):
             checkpoint = self._registry.latest()
         return wire.CheckpointReply(checkpoint=b"" if checkpoint is None else text_of(checkpoint))
@@ -80,7 +89,7 @@ class Service(RegistryServicer):
         self, request: wire.SnapshotRequest, context: grpc.ServicerContext
     ) -> Iterator[wire.Page]:
         """See registry.proto."""
-        self._peers.of(context, ("lender",))
+        self.admit("Snapshot", context)
         with _refusing(context):
             items = self._registry.snapshot()
             for first in items:
@@ -95,7 +104,7 @@ class Service(RegistryServicer):
         self, request: wire.DeltaRequest, context: grpc.ServicerContext
     ) -> Iterator[wire.Page]:
         """See registry.proto."""
-        self._peers.of(context, ("lender",))
+        self.admit("Delta", context)
         with _refusing(context):
             for version in self._registry.versions_since(min(request.since, 2**62)):
                 if version.changes is None:
@@ -110,7 +119,7 @@ class Service(RegistryServicer):
         self, request: wire.OwnRequest, context: grpc.ServicerContext
     ) -> Iterator[wire.OwnEntry]:
         """See registry.proto."""
-        peer = self._peers.of(context, ("lender",))
+        peer = self.admit("Own", context)
         with _refusing(context):
             for entry in self._registry.own(peer.code):
                 yield wire.OwnEntry(state=text_of(entry))
@@ -119,7 +128,7 @@ class Service(RegistryServicer):
         self, request: wire.WaitingRequest, context: grpc.ServicerContext
     ) -> Iterator[wire.WaitingItem]:
         """See registry.proto."""
-        peer = self._peers.of(context, ("lender",))
+        peer = self.admit("Waiting", context)
         with _refusing(context):
             for item in self._registry.waiting(peer.code):
                 yield wire.WaitingItem(waiting=text_of(item))
@@ -134,12 +143,15 @@ class Serving:
     _running: tls.Running
     _database: Database
     _ticker: _Ticker
+    _alone: Alone
 
     def stop(self) -> None:
-        """End calls, ticker and database, in this order."""
+        """End calls, ticker and database, in this order; the log's last line says so."""
         self._running.stop()
         self._ticker.stop()
         self._database.close()
+        self._alone.release()
+        _log.info("registry %s has ended", self.registry.code)
 
 
 def serve(
@@ -158,14 +170,18 @@ def serve(
     `registry.toml` there, if it exists. Raises OperatorError; DamagedError serves nothing.
 
     Refused with a key share in the process, in the folder or beside the database, unless `profile`
-    is `demo`.
+    is `demo`; and where another process serves this folder.
     """
     kept = read_settings(folder)
     url = database_url or kept.database or f"sqlite:///{folder / FILE}"
     check_without(SHARE, profile or kept.profile, folder, *_place_of(url))
     actor = read_actor(folder, "registry", clock())
-    database = Database(url)
-    try:
+    peers = tls.Peers(actor, clock)
+    with ExitStack() as undone:
+        alone = alone_in(folder)
+        undone.callback(alone.release)
+        database = Database(url)
+        undone.callback(database.close)
         registry = Registry(
             database,
             actor.identity,
@@ -174,15 +190,16 @@ def serve(
             random=random,
             terms=terms,
             batches=batches or kept.batches,
+            admission=EpochAdmission(
+                actor.authority, clock, Sodium(), kept.holders, kept.context, peers.revoked
+            ),
         )
         registry.tick()
         ticker = _Ticker(registry, tick_seconds)
-        running = _listen(actor, address, registry, clock, ticker.wake)
-    except BaseException:
-        database.close()
-        raise
+        running = _listen(address, Service(registry, peers, ticker.wake), actor)
+        undone.pop_all()
     ticker.start()
-    return Serving(running.port, registry, running, database, ticker)
+    return Serving(running.port, registry, running, database, ticker, alone)
 
 
 def _place_of(url: str) -> list[Path]:
@@ -191,19 +208,11 @@ def _place_of(url: str) -> list[Path]:
     return [Path(path.partition("?")[0]).parent] if kind.startswith("sqlite") and path else []
 
 
-def _listen(
-    actor: Actor,
-    address: str,
-    registry: Registry,
-    clock: Callable[[], datetime],
-    wake: Callable[[], None],
-) -> tls.Running:
-    service = Service(registry, tls.Peers(actor, clock), wake)
-    return tls.serve(actor, address, lambda server: _add(service, server))
+def _listen(address: str, service: Service, actor: Actor) -> tls.Running:
+    def register(server: grpc.Server) -> None:
+        add_RegistryServicer_to_server(service, server)  # type: ignore[no-untyped-call]
 
-
-def _add(service: Service, server: grpc.Server) -> None:
-    add_RegistryServicer_to_server(service, server)  # type: ignore[no-untyped-call]
+    return tls.serve(actor, address, register, admit=service.admit)
 
 
 class _Ticker:

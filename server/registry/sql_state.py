@@ -16,9 +16,11 @@ from server.registry import tables
 from shared.blacklist.entry import SubjectRole
 from shared.blacklist.events import Event, File, Refile, read_event, stripped
 from shared.blacklist.lifecycle import Logged
+from shared.blacklist.row_names import row_names
 from shared.blacklist.standing import Standing
 from shared.blacklist.state import Changes, EntryState, Epoch, Proposal
-from shared.blacklist.transitions import ANSWERING
+from shared.blacklist.transitions import ANSWERING, Status
+from shared.blacklist.waiting import waits
 from shared.secure_sum.encoding import read_text, text_of
 
 T = TypeVar("T")
@@ -67,16 +69,31 @@ class SqlState:
         found = select(tokens.tag).where(tokens.entry_id == entry_id)
         return frozenset(self._connection.scalars(found))
 
+    def filed(self, row: bytes) -> EntryState | None:
+        """As `View.filed`."""
+        tokens = tables.tokens.c
+        here = select(tokens.entry_id).where(tokens.row_name == row).limit(1)
+        name = self._connection.scalar(here)
+        return None if name is None else self.entry(name)
+
+    def open_disputes(self, member: str, contributor: str) -> int:
+        """As `View.open_disputes`."""
+        entries = tables.entries.c
+        between = (entries.disputed_by == member) & (entries.contributor == contributor)
+        query = select(func.count()).where(between, entries.status == Status.DISPUTED.value)
+        return self._connection.scalar(query) or 0
+
     def take(self, logged: Logged, changes: Changes) -> None:
         """Put an event's changes into the projections, tokens and touched tags included."""
         for entry in changes.entries.values():
             self._replace(
-                tables.entries, tables.entries.c.entry_id, entry.entry_id, _columns(entry)
+                tables.entries, tables.entries.c.entry_id, entry.entry_id, entry_columns(entry)
             )
         for code, standing in changes.standings.items():
             self._put(tables.standings, code, standing)
         for name, proposal in changes.proposals.items():
-            self._put(tables.proposals, name, proposal)
+            columns = proposal_columns(proposal)
+            self._replace(tables.proposals, tables.proposals.c.name, name, columns)
         for number, epoch in changes.epochs.items():
             self._put(tables.epochs, number, epoch)
             self._epochs = None
@@ -140,12 +157,12 @@ def touch(
 
 def token_rows(event: File | Refile, entry: EntryState) -> Iterator[dict[str, Any]]:
     """Rows of `tokens` that a filing gives."""
-    tokens = event.entry.tokens if isinstance(event, File) else event.tokens
     expiry = {(part.id_kind, part.role): part.expires for part in entry.parts}
-    for token, sealed in zip(tokens, event.sealed, strict=True):
+    for token, sealed, name in zip(event.tokens, event.sealed, row_names(event), strict=True):
         yield {
             "entry_id": entry.entry_id,
             "tag": token.token,
+            "row_name": name,
             "epoch": token.key_epoch,
             "subject": token.role is SubjectRole.SUBJECT,
             "expires": expiry[token.id_kind, token.role].toordinal(),
@@ -164,23 +181,35 @@ def erase(connection: Connection, entry_id: bytes) -> list[bytes]:
     for seq, text in kept:
         event = read_event(text)
         if isinstance(event, File | Refile):
-            tokens = event.entry.tokens if isinstance(event, File) else event.tokens
-            tags += [token.token for token in tokens]
+            tags += [token.token for token in event.tokens]
         bare = text_of(stripped(event))
         connection.execute(update(events).where(events.c.seq == seq).values(text=bare, about=None))
     return tags
 
 
-def _columns(entry: EntryState) -> dict[str, Any]:
+def entry_columns(entry: EntryState) -> dict[str, Any]:
+    """Its row of `entries`."""
     return {
         "entry_id": entry.entry_id,
         "contributor": entry.contributor,
         "status": entry.status.value,
         "live": entry.is_live,
+        "waits": waits(entry),
         "expires": entry.expires.toordinal(),
         "disputed": None if entry.disputed is None else entry.disputed.toordinal(),
+        "disputed_by": entry.disputed_by,
         "newest_epoch": entry.newest_epoch,
         "text": text_of(entry),
+    }
+
+
+def proposal_columns(proposal: Proposal) -> dict[str, Any]:
+    """Its row of `proposals`."""
+    return {
+        "name": proposal.event_id,
+        "closed": proposal.closed,
+        "made": proposal.made.toordinal(),
+        "text": text_of(proposal),
     }
 
 

@@ -2,7 +2,7 @@
 
     events       the log: append-only; everything else follows from it
     entries …    projections of the log: the state of entries, standings, proposals, key epochs
-    tokens       tags and sealed records of live entries
+    tokens       tags and sealed records of live entries, with the rows' names
     sealed_records   SHA-256 of every sealed record ever filed
     touched      tags whose rows may have changed since the last version
     published    the rows members have; changes, versions: how they came there
@@ -50,13 +50,18 @@ entries = Table(
     Column("contributor", String(64), nullable=False),
     Column("status", String(16), nullable=False),
     Column("live", Boolean, nullable=False),
+    Column("waits", Boolean, nullable=False),
     Column("expires", Integer, nullable=False),
     Column("disputed", Integer, nullable=True),
+    Column("disputed_by", String(64), nullable=True),
     Column("newest_epoch", BigInteger, nullable=False),
     Column("text", LargeBinary, nullable=False),
     Index("entries_of_contributor", "contributor", "live"),
     Index("entries_live", "live", "expires"),
+    Index("entries_waiting", "waits"),
+    Index("entries_disputed", "disputed_by", "contributor"),
 )
+"""`waits`: its newest tokens are without the word of a second institution (`waiting.waits`)."""
 
 standings = Table(
     "standings",
@@ -69,7 +74,10 @@ proposals = Table(
     "proposals",
     metadata,
     Column("name", LargeBinary(16), primary_key=True),
+    Column("closed", Boolean, nullable=False),
+    Column("made", Integer, nullable=False),
     Column("text", LargeBinary, nullable=False),
+    Index("proposals_open", "closed", "made"),
 )
 
 epochs = Table(
@@ -84,11 +92,13 @@ tokens = Table(
     metadata,
     Column("entry_id", LargeBinary(16), primary_key=True),
     Column("tag", LargeBinary(32), primary_key=True),
+    Column("row_name", LargeBinary(32), nullable=False),
     Column("epoch", BigInteger, nullable=False),
     Column("subject", Boolean, nullable=False),
     Column("expires", Integer, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     Index("tokens_by_tag", "tag"),
+    Index("tokens_by_row", "row_name"),
     Index("tokens_by_expiry", "expires"),
 )
 

@@ -10,18 +10,18 @@ It keeps the whole state in memory while it compares: about 3 kB an entry.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from datetime import date
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, Table, select, text
 
 from server.registry import tables
 from server.registry.database import DamagedError, Database, UnavailableError
 from server.registry.publishing import Buckets, published_rows, rows_of
-from server.registry.sql_state import CHUNK, token_rows
+from server.registry.sql_state import CHUNK, entry_columns, proposal_columns, token_rows
 from shared.blacklist.checkpoint import Checkpoint, check_follows, content_digest, read_checkpoint
 from shared.blacklist.events import Event, File, Refile, event_digest, is_stripped, read_event
 from shared.blacklist.legality import check_legal
@@ -164,33 +164,22 @@ def _events(connection: Connection) -> Generator[Any, None, None]:
 
 
 def _check_projections(connection: Connection, state: State, tokens: Tokens) -> None:
-    wanted: dict[str, dict[object, bytes]] = {
-        "entries": {name: text_of(one) for name, one in state.entries.items()},
-        "standings": {name: text_of(one) for name, one in state.standings.items()},
-        "proposals": {name: text_of(one) for name, one in state.proposals.items()},
-        "epochs": {name: text_of(one) for name, one in state.epochs_by_number.items()},
+    wanted: dict[Table, dict[object, dict[str, Any]]] = {
+        tables.entries: {name: entry_columns(one) for name, one in state.entries.items()},
+        tables.proposals: {name: proposal_columns(one) for name, one in state.proposals.items()},
+        tables.standings: _named(state.standings),
+        tables.epochs: _named(state.epochs_by_number),
     }
-    for name, texts in wanted.items():
-        table = tables.metadata.tables[name]
-        key = next(iter(table.primary_key.columns))
-        there = {row[0]: row[1] for row in connection.execute(select(key, table.c.text))}
-        if there != texts:
-            raise DamagedError(f"the table '{name}' is not what the log gives")
-    entries = tables.entries
-    for row in connection.execute(select(entries)):
-        entry = state.entries[row.entry_id]
-        disputed = None if entry.disputed is None else entry.disputed.toordinal()
-        kept = (row.contributor, row.status, row.live, row.expires, row.disputed, row.newest_epoch)
-        if kept != (
-            entry.contributor,
-            entry.status.value,
-            entry.is_live,
-            entry.expires.toordinal(),
-            disputed,
-            entry.newest_epoch,
-        ):
-            raise DamagedError("the table 'entries' is not what the log gives")
+    for table, rows in wanted.items():
+        key = next(iter(table.primary_key.columns)).name
+        there = {row[key]: dict(row) for row in connection.execute(select(table)).mappings()}
+        if there != rows:
+            raise DamagedError(f"the table '{table.name}' is not what the log gives")
     _check_tokens(connection, state, tokens)
+
+
+def _named(statements: Mapping[Any, object]) -> dict[object, dict[str, Any]]:
+    return {name: {"name": name, "text": text_of(one)} for name, one in statements.items()}
 
 
 def _check_tokens(connection: Connection, state: State, tokens: Tokens) -> None:

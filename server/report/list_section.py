@@ -5,19 +5,29 @@ Everybody on it is made up, and the page says so beside every figure that could 
 
 from __future__ import annotations
 
-from server.report import bar_charts
+from server.report import list_charts
 from server.report.content import FraudList, ListedLender, Report
 from server.report.parts import Picture, Section, Table
 from server.report.wording import MISSING, count, duration, plural, size
 
-_HEAD = (
-    "Lender",
-    "Filed",
-    "Screened",
-    "Hits",
-    "Not known alone",
-    "Strong / single / weak",
-    "Innocent",
+_HITS = ("All hits", "Only through others")
+_STRENGTHS = ("Strong", "Single", "Weak")
+_TERMS = (
+    (
+        "Only through others",
+        "A hit that this lender's own filings do not give: somebody else listed the applicant.",
+    ),
+    (
+        "Strong",
+        "Two identifiers that stay with a person match, such as identity number and bank card.",
+    ),
+    ("Single", "One of these matches."),
+    (
+        "Weak",
+        "Only what changes hands or is shared matches, such as a telephone number: often somebody "
+        "else.",
+    ),
+    ("Innocent", "A hit on an applicant who is not the person that was listed."),
 )
 
 
@@ -27,24 +37,51 @@ def list_section(report: Report) -> Section | None:
     if found is None:
         return None
     sentence = list_sentence(found)
-    bars = [
-        (lender.code, float(lender.hits or 0), f"{count(lender.hits)} / {count(lender.others)}")
-        for lender in found.lenders
-    ]
-    picture = Picture(
-        caption="Hits by lender: all / only through other lenders' filings",
-        svg=bar_charts.amounts("fraud-list", bars, "applicants", f"The fraud list. {sentence}"),
-        table=Table("What each lender was told", _HEAD, tuple(map(_row, found.lenders))),
-    )
     classes = tuple((name.replace("_", " "), count(hits)) for name, hits in found.classes)
     return Section(
         slug="fraud-list",
         title="The fraud list",
-        sentence=f"{sentence} {_compared(found)}",
-        pictures=(picture,),
+        sentence=f"{sentence} {_compared(found)}".rstrip(),
+        pictures=(_hits_picture(found, sentence), _strengths_picture(found)),
         tables=(Table("Hits by class", ("Class", "Hits"), classes),) if classes else (),
         bullets=_bullets(found),
+        terms=_TERMS,
     )
+
+
+def _hits_picture(found: FraudList, sentence: str) -> Picture:
+    rows = [(one.code, (one.hits, one.others)) for one in found.lenders]
+    table = tuple(
+        (one.code, *map(count, (one.filed, one.screened, one.hits, one.others)))
+        for one in found.lenders
+    )
+    return Picture(
+        caption="Each lender's applicants who are on the list",
+        svg=list_charts.counts("fraud-list", _HITS, rows, f"The fraud list. {sentence}"),
+        table=Table("Hits by lender", ("Lender", "Filed", "Screened", *_HITS), table),
+    )
+
+
+def _strengths_picture(found: FraudList) -> Picture:
+    rows = [(one.code, _strengths(one)) for one in found.lenders]
+    table = tuple(
+        (one.code, *map(count, (*_strengths(one), one.innocent))) for one in found.lenders
+    )
+    told = ", ".join(
+        f"{name.lower()} {count(sum(numbers[at] or 0 for _, numbers in rows))}"
+        for at, name in enumerate(_STRENGTHS)
+    )
+    return Picture(
+        caption="How sure the same hits are",
+        svg=list_charts.counts(
+            "fraud-list-strength", _STRENGTHS, rows, f"How sure the hits are. All lenders: {told}."
+        ),
+        table=Table("Hits by strength", ("Lender", *_STRENGTHS, "Innocent"), table),
+    )
+
+
+def _strengths(lender: ListedLender) -> tuple[int | None, int | None, int | None]:
+    return lender.strong, lender.single, lender.weak
 
 
 def list_sentence(found: FraudList) -> str:
@@ -68,12 +105,6 @@ def _compared(found: FraudList) -> str:
     return f"Differences from a plain comparison of all identifiers: {count(found.differences)}."
 
 
-def _row(lender: ListedLender) -> tuple[str, ...]:
-    strengths = " / ".join(map(count, (lender.strong, lender.single, lender.weak)))
-    before = (lender.filed, lender.screened, lender.hits, lender.others)
-    return lender.code, *map(count, before), strengths, count(lender.innocent)
-
-
 def _bullets(found: FraudList) -> tuple[str, ...]:
     return (
         "The people are made up: real loans say who lent, synthetic identities who applied. How "
@@ -89,8 +120,8 @@ def _bullets(found: FraudList) -> tuple[str, ...]:
         f"between lenders, key holders and registry; all parts together took "
         f"{duration(found.cpu)} of processor time.",
         "Neither key holders nor the registry saw an identifier, or learned who was looked up and "
-        "who was a hit. A simulation protects nobody: one process plays all parts. Proof, and what "
-        "is not promised: docs/protocols/exchange.md.",
+        "who was a hit. A simulation protects nobody: one process plays all parts. How it works, "
+        "what is promised and what is not stands in the project's docs/protocols/exchange.md.",
     )
 
 

@@ -29,6 +29,7 @@ from server.authority import Authority
 from server.keyholder.ceremony import Relay
 from server.keyholder.service import KeyHolder, Servicer, join
 from server.registry.database import FILE, Database
+from server.registry.epoch_admission import EpochAdmission
 from server.registry.publishing import AT_ONCE
 from server.registry.registry import Registry
 from server.registry.service import Service
@@ -37,7 +38,7 @@ from server.tls import Peers
 from shared.errors import PeerError
 from shared.identity.pem import certificate_to_pem
 from shared.secure_sum.trust import Trust
-from shared.tokens.sodium import Sodium
+from shared.tokens.fastest import fastest_group
 from shared.wire import keyholder_pb2 as wire
 from shared.wire.keyholder_pb2_grpc import KeyHolderStub, add_KeyHolderServicer_to_server
 from shared.wire.registry_pb2_grpc import add_RegistryServicer_to_server
@@ -168,7 +169,7 @@ def open_exchange(
     opened = ExitStack()
     holders = {}
     for code in HOLDERS:
-        holders[code] = join(folder / code, group=Sodium(), clock=clock)
+        holders[code] = join(folder / code, group=fastest_group(), clock=clock)
         opened.callback(holders[code].store.close)
     actor = read_actor(folder / "registry", "registry", clock())
     database = Database(f"sqlite:///{folder / 'registry' / FILE}")
@@ -179,6 +180,7 @@ def open_exchange(
         actor.authority,
         clock=clock,
         random=secrets.token_bytes,
+        admission=EpochAdmission(actor.authority, clock, fastest_group(), frozenset(HOLDERS)),
         batches=AT_ONCE,
     )
     service = Service(registry, Peers(actor, clock), lambda: None)

@@ -47,10 +47,13 @@ class Strength(StrEnum):
 
 @dataclass(frozen=True)
 class Hit:
-    """One opened row. `id_kind`: what was looked up; `tag`: 32 bytes; `flags`: the registry's."""
+    """One opened row. `id_kind`: what was looked up; `tag`: 32 bytes; `name`: the row's, 32 bytes,
+    for a dispute (`row_names`); `flags`: the registry's.
+    """
 
     id_kind: str
     tag: bytes
+    name: bytes
     flags: Flag
     record: Record
 

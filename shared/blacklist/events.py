@@ -7,8 +7,9 @@
 Invariants:
 - A signature covers the canonical text of the whole event but itself, and names the registry it is
   for: an event of one list is none on another.
-- Tokens and sealed records are signed through a commitment, SHA-256 of both: when an entry's time
-  is over they are erased (`stripped`), and log, digests and signatures stay whole.
+- Tokens and sealed records are signed through the names of their rows (`row_names`): when an
+  entry's time is over they are erased (`stripped`), and log, digests and signatures stay whole.
+- A key epoch is proposed with the signatures of its holders.
 - `event_id` is the idempotency key: one event has one name, and a name one event.
 - Who decides is never who checks: `maker` and `checker` are marks of different people.
 """
@@ -32,13 +33,17 @@ from shared.blacklist.entry import (
     check_fields,
     check_tokens,
 )
+from shared.blacklist.epoch_keys import check_form
 from shared.blacklist.opaque import NAME, check_opaque
-from shared.errors import PeerError
+from shared.blacklist.row_names import row_names
+from shared.errors import InternalError, PeerError
 from shared.identity.certificate import CODE, Member, read_member
 from shared.secure_sum.encoding import read_text, text_of
+from shared.tokens.signed_keys import SignedKeys
 from shared.tokens.tags import SEALED_BYTES
 
-MOST_EVENT_BYTES = 15_360
+MOST_EVENT_BYTES = 32_768
+"""A key set with the certificates and signatures of 32 holders has about 21,000."""
 MOST_NAMED = 400
 """Entries that one event may name."""
 _DOMAIN = b"lianfang/blacklist/v1/"
@@ -117,11 +122,16 @@ class File(Event):
         if self.entry.contributor != self.member:
             raise PeerError("an entry is filed by its contributor")
 
+    @property
+    def tokens(self) -> tuple[SubjectToken, ...]:
+        """The entry's."""
+        return self.entry.tokens
+
 
 @dataclass(frozen=True, kw_only=True)
 class Approve(Event):
-    """The contributor's checker, or a second institution with `evidence` of its own, approves the
-    entry whose text has this `digest`.
+    """The contributor's checker, or another institution with `evidence` of its own, approves what
+    has this `digest` (`approval`): the entry as filed, or, another institution, as re-filed.
     """
 
     entry_id: bytes
@@ -142,15 +152,17 @@ class Approve(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Dispute(Decided):
-    """A lender passes on that the subject disputes an entry; `evidence`: hash of what it shows."""
+    """A lender passes on that the subject disputes the entry behind the row of this name
+    (`row_names`), 32 bytes; `evidence`: hash of what it shows.
+    """
 
-    entry_id: bytes
+    row: bytes
     grounds: Grounds
     evidence: bytes
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_opaque("entry_id", self.entry_id, NAME)
+        check_opaque("row", self.row)
         check_opaque("evidence", self.evidence)
 
 
@@ -196,27 +208,33 @@ class Refile(Decided):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OpenEpoch(Decided):
-    """Proposal: tokens under the key set with the digest `keys` answer from now on."""
+class OfEpoch(Decided):
+    """A proposal about a key epoch."""
 
     epoch: int
-    keys: bytes
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_epoch(self.epoch)
-        check_opaque("keys", self.keys)
+        if not 1 <= self.epoch <= MOST_EPOCH:
+            raise PeerError(f"a key epoch is 1 to {MOST_EPOCH}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class RetireEpoch(Decided):
-    """Proposal: tokens of this epoch answer no more."""
+class OpenEpoch(OfEpoch):
+    """Proposal: tokens under this key answer from now on. `keys`: with the signatures of all its
+    holders, which the registry checks (its certificates end, so the rules do not).
+    """
 
-    epoch: int
+    keys: SignedKeys
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_epoch(self.epoch)
+        check_form(self.keys, self.epoch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetireEpoch(OfEpoch):
+    """Proposal: tokens of this epoch answer no more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,8 +251,8 @@ class Consent(Decided):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Expire(Event):
-    """The registry: these entries are past their last day."""
+class OfRegistry(Event):
+    """What time does to these entries, said by the registry."""
 
     entries: tuple[bytes, ...]
 
@@ -244,27 +262,16 @@ class Expire(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Suspend(Event):
-    """The registry: disputes of these entries were left without an outcome too long."""
-
-    entries: tuple[bytes, ...]
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_named(self.entries)
+class Expire(OfRegistry):
+    """They are past their last day."""
 
 
-OF_LENDERS = (
-    File,
-    Approve,
-    Dispute,
-    Resolve,
-    Withdraw,
-    Refile,
-    OpenEpoch,
-    RetireEpoch,
-    Consent,
-)
+@dataclass(frozen=True, kw_only=True)
+class Suspend(OfRegistry):
+    """Disputes of them were left without an outcome too long."""
+
+
+OF_LENDERS = (File, Approve, Dispute, Resolve, Withdraw, Refile, OpenEpoch, RetireEpoch, Consent)
 OF_THE_REGISTRY = (Expire, Suspend)
 KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in OF_LENDERS + OF_THE_REGISTRY}
 E = TypeVar("E", bound=Event)
@@ -278,7 +285,10 @@ def read_event(text: bytes) -> Event:
     kind = KINDS.get(found[1].decode("ascii", "replace")) if found else None
     if kind is None:
         raise PeerError("not the text of an event")
-    return read_text(kind, text)
+    try:
+        return read_text(kind, text)
+    except InternalError as error:  # numbers that no key set has
+        raise PeerError("not the text of an event") from error
 
 
 def stripped(event: Event) -> Event:
@@ -286,10 +296,9 @@ def stripped(event: Event) -> Event:
     Whoever has only this can neither look up nor open anything.
     """
     if isinstance(event, File) and event.sealed:
-        tokens = _committed(event.entry.tokens, event.sealed)
-        return replace(event, entry=replace(event.entry, tokens=tokens), sealed=())
+        return replace(event, entry=replace(event.entry, tokens=_committed(event)), sealed=())
     if isinstance(event, Refile) and event.sealed:
-        return replace(event, tokens=_committed(event.tokens, event.sealed), sealed=())
+        return replace(event, tokens=_committed(event), sealed=())
     return event
 
 
@@ -303,25 +312,14 @@ def event_digest(event: Event) -> bytes:
     return sha256(_DOMAIN + text_of(stripped(event))).digest()
 
 
-def entry_digest(event: File) -> bytes:
-    """SHA-256 of the entry in the (stripped) event, 32 bytes: what is approved."""
-    filed = stripped(event)
-    return sha256(_DOMAIN + text_of(filed.entry if isinstance(filed, File) else filed)).digest()
-
-
 def transcript(event: Event) -> bytes:
     """The bytes a signature on the event covers."""
     return _DOMAIN + text_of(stripped(replace(event, signature=b"")))
 
 
-def _committed(
-    tokens: tuple[SubjectToken, ...], sealed: tuple[bytes, ...]
-) -> tuple[SubjectToken, ...]:
-    """A sealed record holds 12 random bytes, so no token can be tried against its commitment."""
-    return tuple(
-        replace(token, token=sha256(_DOMAIN + token.token + record).digest())
-        for token, record in zip(tokens, sealed, strict=True)
-    )
+def _committed(event: File | Refile) -> tuple[SubjectToken, ...]:
+    pairs = zip(event.tokens, row_names(event), strict=True)
+    return tuple(replace(token, token=name) for token, name in pairs)
 
 
 def signed(event: E, private: bytes) -> E:
@@ -362,8 +360,3 @@ def _check_named(entries: tuple[bytes, ...]) -> None:
         raise PeerError(f"1 to {MOST_NAMED} different entries are named")
     for entry in entries:
         check_opaque("an entry", entry, NAME)
-
-
-def _check_epoch(epoch: int) -> None:
-    if not 1 <= epoch <= MOST_EPOCH:
-        raise PeerError(f"a key epoch is 1 to {MOST_EPOCH}")

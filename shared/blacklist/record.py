@@ -1,7 +1,8 @@
 """The sealed record: what a lender that holds the subject's identifier may read.
 
 Invariants:
-- It names no contributor and no person. `mark` tells two contributors of one token apart and is
+- It names no contributor, no person and no entry: a dispute names the row (`row_names`), which
+  nobody can claim falsely. `mark` tells two contributors of one token apart and is
   worth nothing beside any other token.
 - It holds classes, months and bands only; its text fits the sealed size with room to spare.
 """
@@ -14,7 +15,7 @@ from hashlib import sha256
 from hmac import digest
 
 from shared.blacklist.entry import ListingEntry, SubjectRole, SubjectToken, check_fields
-from shared.blacklist.opaque import NAME, check_opaque
+from shared.blacklist.opaque import check_opaque
 from shared.blacklist.reasons import REASONS, Confidence, ListClass, ReasonClass
 from shared.errors import PeerError
 from shared.secure_sum.encoding import read_text, text_of
@@ -23,9 +24,8 @@ from shared.tokens.tags import RECORD_BYTES
 
 @dataclass(frozen=True)
 class Record:
-    """`entry_id`: 16 bytes, for a dispute; `event_end`: first of the month; `mark`: 32 bytes."""
+    """`event_end`: first of the month; `mark`: 32 bytes."""
 
-    entry_id: bytes
     list_class: ListClass
     reason_class: ReasonClass
     severity: int
@@ -36,7 +36,6 @@ class Record:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        check_opaque("entry_id", self.entry_id, NAME)
         check_opaque("mark", self.mark)
         if self.severity not in (1, 2, 3) or self.event_end.day != 1:
             raise PeerError("a record has severity 1 to 3 and the first of a month")
@@ -56,7 +55,6 @@ def read_record(text: bytes) -> Record:
 def record_of(entry: ListingEntry, token: SubjectToken, mark: bytes) -> Record:
     """The record of one token of an entry."""
     return Record(
-        entry_id=entry.entry_id,
         list_class=entry.list_class,
         reason_class=REASONS[entry.reason_code].reason_class,
         severity=entry.severity,

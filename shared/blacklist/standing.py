@@ -3,6 +3,7 @@
 Invariants:
 - Days older than the window are forgotten; nothing else is. All numbers follow from the events.
 - quota = base + verified entries × accuracy.
+- An entry that ends before it could be verified verifies nothing, whoever approved it.
 """
 
 from __future__ import annotations
@@ -16,17 +17,21 @@ from shared.blacklist.terms import Terms
 @dataclass(frozen=True)
 class Day:
     """Counts of one day; `day`: number of days since 0001-01-01 (`date.toordinal`); `alone`:
-    removals without a second institution (`removals`).
+    removals without a second institution (`removals`); `lasting`: approvals of entries that still
+    answer after `Terms.verified_days`; `corroborated`: those of them that two institutions stand
+    behind; `disputed`, `proposed`: what it opened itself.
     """
 
     day: int
     filed: int = 0
     approved: int = 0
+    lasting: int = 0
     corroborated: int = 0
     reversed: int = 0
     withdrawn: int = 0
     disputed: int = 0
     alone: int = 0
+    proposed: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,11 +61,11 @@ class Standing:
         return reversals >= terms.least_reversals and too_many
 
     def verified(self, day: int, terms: Terms) -> int:
-        """Entries that stood for `verified_days`, and younger ones that a second institution
-        approved, less those withdrawn or reversed.
+        """Lasting entries that stood for `verified_days`, and younger ones that another institution
+        approved too, less those withdrawn or reversed.
         """
         old = self._sum(
-            "approved", lambda one: day - terms.window_days < one <= day - terms.verified_days
+            "lasting", lambda one: day - terms.window_days < one <= day - terms.verified_days
         )
         young = self.since(day, terms.verified_days, "corroborated")
         lost = self.since(day, terms.window_days, "reversed")

@@ -2,7 +2,8 @@
 
 Invariants:
 - What is compared and kept holds no token and no sealed record; those lie beside it, under the
-  entry's name. A state in memory knows the tags of live entries as long as they are in the log.
+  entry's name. A state in memory knows the tags of live entries as long as they are in the log, and
+  the names of their rows.
 - A state answers the questions of `View`; so does a database. The rules (`lifecycle`) know only the
   view, and hand back `Changes`.
 """
@@ -13,7 +14,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
 
-from shared.blacklist.events import File, entry_digest
+from shared.blacklist.approval import filing_digest
+from shared.blacklist.events import File
 from shared.blacklist.standing import Standing
 from shared.blacklist.transitions import LIVE, Status
 
@@ -27,11 +29,22 @@ class Part:
     expires: date
 
 
+@dataclass(frozen=True)
+class Heard:
+    """The day on which the last dispute of an entry that this member opened had its outcome."""
+
+    member: str
+    day: date
+
+
 @dataclass(frozen=True, kw_only=True)
 class EntryState:
-    """An entry's changing part. `seq`: place of its filing in the log; `digest`: of its text;
-    `expires`: when its last token does; `second`: the second institution's code; `epochs`: key
-    epochs it has tokens in; `disputed`: day the dispute was opened; `evidence`: of all disputes.
+    """An entry's changing part. `seq`: place of its filing in the log; `digest`: what is approved
+    of the filing, `refiled`: of the re-filings, one for each of `epochs` after the first;
+    `expires`: when its last token does; `second`: code of the first other institution that
+    approved it; `epochs`: key epochs it has tokens in; `corroborated`: those whose tokens another
+    institution approved; `disputed`: day the dispute was opened; `evidence`: of all disputes;
+    `heard`: whose disputes had an outcome.
     """
 
     entry_id: bytes
@@ -39,6 +52,7 @@ class EntryState:
     contributor: str
     maker: bytes
     digest: bytes
+    reason_code: str
     severity: int
     expires: date
     parts: tuple[Part, ...]
@@ -47,9 +61,12 @@ class EntryState:
     status: Status = Status.PENDING_REVIEW
     checker: bytes | None = None
     second: str | None = None
+    refiled: tuple[bytes, ...] = ()
+    corroborated: tuple[int, ...] = ()
     disputed: date | None = None
     disputed_by: str | None = None
     evidence: tuple[bytes, ...] = ()
+    heard: tuple[Heard, ...] = ()
     annotated: bool = False
     reversed: bool = False
 
@@ -57,6 +74,11 @@ class EntryState:
     def newest_epoch(self) -> int:
         """The latest key epoch it has tokens in."""
         return self.epochs[-1]
+
+    def approved_epoch(self, digest: bytes) -> int | None:
+        """The key epoch whose tokens have this digest, as filed or re-filed; None: none of them."""
+        pairs = zip((self.digest, *self.refiled), self.epochs, strict=True)
+        return next((epoch for known, epoch in pairs if known == digest), None)
 
     @property
     def is_live(self) -> bool:
@@ -74,7 +96,8 @@ def filed_entry(event: File, seq: int) -> EntryState:
         seq=seq,
         contributor=entry.contributor,
         maker=entry.maker,
-        digest=entry_digest(event),
+        digest=filing_digest(event),
+        reason_code=entry.reason_code.value,
         severity=entry.severity,
         expires=max(part.expires for part in parts),
         parts=parts,
@@ -85,8 +108,8 @@ def filed_entry(event: File, seq: int) -> EntryState:
 
 @dataclass(frozen=True)
 class Proposal:
-    """What waits for a second institution: an event by its digest; `epoch` or `entries` it is
-    about; `closed`: consented to.
+    """What waits for a second institution: an event by its digest; the `epoch` or `entries` it is
+    about, and as in `Epoch` what opens one; `closed`: consented to.
     """
 
     event_id: bytes
@@ -96,16 +119,25 @@ class Proposal:
     made: date
     epoch: int = 0
     keys: bytes = b""
+    public: bytes = b""
+    context: str = ""
+    holders: tuple[str, ...] = ()
     entries: tuple[bytes, ...] = ()
     closed: bool = False
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """A key epoch: `keys`, digest of its key set; tokens of a retired one answer no more."""
+    """A key epoch: `keys`, digest of its key (`epoch_keys`); `public`, the key times the generator,
+    32 bytes; `context` of the key; `holders`, their codes, sorted; tokens of a retired one answer
+    no more.
+    """
 
     epoch: int
     keys: bytes
+    public: bytes
+    context: str
+    holders: tuple[str, ...]
     opened: date
     retired: date | None = None
 
@@ -131,16 +163,27 @@ class View(Protocol):
     def tags(self, entry_id: bytes) -> frozenset[bytes]:
         """The tags of a live entry, 32 bytes each, in all its epochs; empty once erased."""
 
+    def filed(self, row: bytes) -> EntryState | None:
+        """The live entry that filed the row of this name, 32 bytes (`row_names`)."""
+
+    def open_disputes(self, member: str, contributor: str) -> int:
+        """How many entries of `contributor` are in status `disputed` by a dispute of `member`; not
+        those suspended, whose outcome is late already.
+        """
+
 
 @dataclass
 class Changes:
-    """What one event changes; keys as in the view. `tags`: more of an entry."""
+    """What one event changes; keys as in the view. `tags`, `rows`: more of an entry, by its name;
+    `rows`: names of rows, in the event's order, also where tags are erased.
+    """
 
     entries: dict[bytes, EntryState] = field(default_factory=dict)
     standings: dict[str, Standing] = field(default_factory=dict)
     proposals: dict[bytes, Proposal] = field(default_factory=dict)
     epochs: dict[int, Epoch] = field(default_factory=dict)
     tags: dict[bytes, frozenset[bytes]] = field(default_factory=dict)
+    rows: dict[bytes, tuple[bytes, ...]] = field(default_factory=dict)
 
 
 @dataclass
@@ -155,6 +198,10 @@ class State:
     tags_by_entry: dict[bytes, frozenset[bytes]] = field(
         default_factory=dict, compare=False, repr=False
     )
+    rows_by_entry: dict[bytes, tuple[bytes, ...]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    entry_by_row: dict[bytes, bytes] = field(default_factory=dict, compare=False, repr=False)
 
     def copy(self) -> State:
         """Another one with the same content, which is not changed with this one."""
@@ -165,6 +212,8 @@ class State:
             dict(self.proposals),
             dict(self.epochs_by_number),
             dict(self.tags_by_entry),
+            dict(self.rows_by_entry),
+            dict(self.entry_by_row),
         )
 
     def take(self, changes: Changes) -> None:
@@ -176,9 +225,12 @@ class State:
         self.epochs_by_number.update(changes.epochs)
         for name, tags in changes.tags.items():
             self.tags_by_entry[name] = self.tags(name) | tags
+        for name, rows in changes.rows.items():
+            self.rows_by_entry[name] = self.rows_by_entry.get(name, ()) + rows
+            self.entry_by_row.update(dict.fromkeys(rows, name))
         for entry in changes.entries.values():
             if not entry.is_live:
-                self.tags_by_entry.pop(entry.entry_id, None)
+                self._forget(entry.entry_id)
 
     def entry(self, entry_id: bytes) -> EntryState | None:
         """As `View.entry`."""
@@ -204,3 +256,21 @@ class State:
     def tags(self, entry_id: bytes) -> frozenset[bytes]:
         """As `View.tags`."""
         return self.tags_by_entry.get(entry_id, frozenset())
+
+    def filed(self, row: bytes) -> EntryState | None:
+        """As `View.filed`."""
+        name = self.entry_by_row.get(row)
+        return None if name is None else self.entries[name]
+
+    def open_disputes(self, member: str, contributor: str) -> int:
+        """As `View.open_disputes`."""
+        wanted = (Status.DISPUTED, member, contributor)
+        return sum(
+            (entry.status, entry.disputed_by, entry.contributor) == wanted
+            for entry in self.entries.values()
+        )
+
+    def _forget(self, name: bytes) -> None:
+        self.tags_by_entry.pop(name, None)
+        for row in self.rows_by_entry.pop(name, ()):
+            del self.entry_by_row[row]

@@ -12,10 +12,16 @@ class Terms:
     A contributor is suspended from filing while, of the last `window_days`, its reversals are more
     than `reversal_percent` of its approvals *and* at least `least_reversals`: one mistake in ten
     filings must not silence a small lender.
+
+    Since reversals silence, disputes are bounded: a member has at most `open_disputes` open against
+    one contributor, and waits `redispute_days` before it disputes an entry again that it was heard
+    about. `proposals_a_day`: of one member, for another to consent to.
     """
 
     filings_a_day: int = 200
     disputes_a_day: int = 50
+    open_disputes: int = 10
+    redispute_days: int = 90
     dispute_days: int = 20
     reversal_percent: int = 2
     least_reversals: int = 3
@@ -23,6 +29,7 @@ class Terms:
     verified_days: int = 90
     bulk_entries: int = 10
     bulk_days: int = 7
+    proposals_a_day: int = 20
     consent_days: int = 30
     listing_days: int = 30
 

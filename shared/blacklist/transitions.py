@@ -6,6 +6,8 @@
                      │                 └────────────────┘  │ suspend ► suspended ► as disputed
                      └ withdraw ► removed    expire ► expired    supersede ► corrected
 
+    corroborate (another institution approves re-filed tokens): active, disputed, suspended stay so
+
 Invariants:
 - What is not in the table is an `IllegalTransitionError`, and nothing changes.
 - `corrected`, `removed` and `expired` are final: nothing leads out of them.
@@ -40,9 +42,34 @@ class Move(StrEnum):
     RESOLVE = "resolve"
     WITHDRAW = "withdraw"
     REFILE = "refile"
+    CORROBORATE = "corroborate"
     SUPERSEDE = "supersede"
     EXPIRE = "expire"
     SUSPEND = "suspend"
+
+
+_IS = {
+    Status.DRAFT: "is not filed yet",
+    Status.PENDING_REVIEW: "waits for approval",
+    Status.ACTIVE: "is on the list",
+    Status.DISPUTED: "is on the list and disputed",
+    Status.SUSPENDED: "is suspended, as a dispute has no outcome in time",
+    Status.CORRECTED: "was corrected",
+    Status.REMOVED: "was withdrawn",
+    Status.EXPIRED: "has expired",
+}
+_DONE = {
+    Move.FILE: "filed again",
+    Move.APPROVE: "approved",
+    Move.DISPUTE: "disputed",
+    Move.RESOLVE: "settled as disputed",
+    Move.WITHDRAW: "withdrawn",
+    Move.REFILE: "re-filed",
+    Move.CORROBORATE: "approved for another key epoch",
+    Move.SUPERSEDE: "superseded",
+    Move.EXPIRE: "ended as expired",
+    Move.SUSPEND: "suspended",
+}
 
 
 class IllegalTransitionError(PeerError):
@@ -50,7 +77,7 @@ class IllegalTransitionError(PeerError):
 
     def __init__(self, status: Status, move: Move) -> None:
         super().__init__(
-            f"an entry that is {status} cannot take the move '{move}'",
+            f"this entry {_IS[status]}: it cannot be {_DONE[move]}",
             remedy="fetch your entries anew and decide on their present status",
         )
         self.status = status
@@ -78,15 +105,21 @@ TRANSITIONS: dict[Status, dict[Move, set[Status]]] = {
     Status.ACTIVE: {
         Move.DISPUTE: {Status.DISPUTED},
         Move.REFILE: {Status.ACTIVE},
+        Move.CORROBORATE: {Status.ACTIVE},
         Move.SUPERSEDE: {Status.CORRECTED},
         **_ENDS,
     },
     Status.DISPUTED: {
         Move.SUSPEND: {Status.SUSPENDED},
         Move.REFILE: {Status.DISPUTED},
+        Move.CORROBORATE: {Status.DISPUTED},
         **_CONTESTED,
     },
-    Status.SUSPENDED: {Move.REFILE: {Status.SUSPENDED}, **_CONTESTED},
+    Status.SUSPENDED: {
+        Move.REFILE: {Status.SUSPENDED},
+        Move.CORROBORATE: {Status.SUSPENDED},
+        **_CONTESTED,
+    },
     Status.CORRECTED: {},
     Status.REMOVED: {},
     Status.EXPIRED: {},

@@ -38,3 +38,29 @@ def test_every_help_has_examples(words: str, capsys: pytest.CaptureFixture[str])
     told = capsys.readouterr().out
     assert "examples" in told
     assert f"lianfang-client {words}" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("list approve", "--operator is missing"),
+        ("list approve --operater Li", "no option --operater"),
+        ("list dispute abc --operator Li --checker Wang", "--grounds, --evidence-file are missing"),
+        ("list chek", "no command 'chek'"),
+        ("screen book.csv", "--out is missing"),
+    ],
+)
+def test_a_wrong_word_is_one_sentence_with_a_remedy_and_exit_status_2(
+    words: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a block of usage; with --json a line of JSON too."""
+    assert main(words.split()) == 2
+    printed = capsys.readouterr()
+    assert told in printed.err
+    assert "remedy: " in printed.err
+    assert "usage:" not in printed.err
+    assert len(printed.err.splitlines()) == 2
+    assert printed.out == ""
+    assert main([*words.split(), "--json"]) == 2
+    said = json.loads(capsys.readouterr().out)
+    assert told in said["error"]

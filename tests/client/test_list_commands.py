@@ -67,7 +67,8 @@ def test_an_entry_answers_after_another_person_approved_and_never_says_decline(
     exchange.run("L01", "list", "approve", entry, "--operator", CHECKER)
     exchange.synced("L02")
     found = check(exchange, "L02", 0, 1)
-    assert found["entries"] == [entry]
+    (row,) = found["rows"]  # which says nothing about the entry's name
+    assert (len(row), entry in row) == (64, False)
     assert found["answer"]["hit_class"] == "fraud_confirmed"
     assert found["answer"]["action_hint"] == "review"
     assert check(exchange, "L02", 1, 0)["hit"] is False
@@ -112,10 +113,11 @@ def test_a_dispute_flags_the_answer_and_a_correction_ends_it(
     exchange.synced("L03")
     letter = tmp_path / "letter.txt"
     letter.write_text("it was not me")
-    named = check(exchange, "L03", 5, 1)["entries"]
-    assert named == [entry]
+    (row,) = check(exchange, "L03", 5, 1)["rows"]
     words = ("--grounds", "wrong_person", "--evidence-file", letter)
-    exchange.run("L03", "list", "dispute", entry, *words, *TWO)
+    told = exchange.run("L03", "list", "dispute", entry, *words, *TWO, status=2)
+    assert "`list check` shows its name as `row`" in told
+    exchange.run("L03", "list", "dispute", row, *words, *TWO)
     exchange.synced("L02")
     assert check(exchange, "L02", 5, 1)["answer"]["disputed"] is True
     rows = exchange.asked("L01", "list", "own", status=1)
@@ -136,7 +138,7 @@ def test_what_is_withdrawn_answers_no_more_and_is_forgotten_at_home(exchange: Pa
     )  # fmt: skip
     assert "same person" in told
     assert exchange.run("L02", "list", "withdraw", entry, "--cause", "mistake", *TWO) == (
-        "withdrawn\n"
+        "1 entry withdrawn\n"
     )
     exchange.synced("L03")
     assert check(exchange, "L03", 6, 0)["hit"] is False
@@ -175,7 +177,7 @@ def test_a_file_of_subjects_is_filed_whole_or_not_at_all(exchange: Parties, tmp_
     words = ("list", "file", "--subjects", cases, "--operator", MAKER, *TERMS)
     write(wrong)
     told = exchange.run("L01", *words, status=2)
-    assert "line 3, 身份证号" in told
+    assert "line 3: 身份证号" in told
     assert "check character" in told
     assert wrong not in told
     write(PEOPLE[9].resident_id, "number")
@@ -201,6 +203,15 @@ def test_a_value_may_come_from_standard_input(
                  status=1)  # fmt: skip
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
     assert "standard input ended" in exchange.run("L02", "list", "check", "--phone", "-", status=2)
+
+
+def live(exchange: Parties, code: str) -> list[dict[str, object]]:
+    """A lender's own entries, whatever they wait for."""
+    assert exchange.capture is not None
+    main(["list", "own", "--json", "--folder", str(exchange.lender(code))])
+    found = json.loads(exchange.capture.readouterr().out)
+    assert isinstance(found, list)
+    return found
 
 
 def book_of(path: Path, numbers: range, header: str = "resident_id") -> Path:
@@ -316,8 +327,8 @@ def test_long_commands_tell_how_far_they_are(
 
         yield begin
 
-    monkeypatch.setattr("client.commands.listing.bars", shown)
-    monkeypatch.setattr("client.commands.deciding.bars", shown)
+    for module in ("listing", "filing", "deciding"):
+        monkeypatch.setattr(f"client.commands.{module}.bars", shown)
     exchange.file("L02", PEOPLE[31])
     exchange.file("L02", PEOPLE[32])
     exchange.run("L02", "list", "approve", "--operator", CHECKER)
@@ -374,8 +385,8 @@ def test_everything_that_left_is_in_the_outbox_in_plain_words(
     told = [(one["kind"], one["stage"], one["purpose"]) for one in lines[-6:]]
     points = "filing: 8 blinded points, looking random to the holder"
     assert ("points", points) in {(kind, purpose) for kind, _, purpose in told}
-    assert ("events", "to R1", "signed events for the list: 1 File") in told
-    assert ("events", "to R1", "signed events for the list: 1 Approve") in told
+    assert ("events", "to R1", "signed events for the list: 1 filing") in told
+    assert ("events", "to R1", "signed events for the list: 1 approval") in told
     assert {one["size"] for one in lines if one["kind"] == "events"} <= {16384, 16385, 16386}
     text = (exchange.lender("L02") / "own" / "outbox.jsonl").read_text()
     assert PEOPLE[16].resident_id not in text
@@ -488,9 +499,15 @@ def test_a_rotation_refiles_every_entry_and_loses_no_answer(
     exchange: Parties, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the new epoch, after all have re-filed and the old one is retired, the hit is still there;
-    before it is consented to, nothing changes. This test is the last: it changes the epoch.
+    before it is consented to, nothing changes. Whoever stood for a grave entry stands for its new
+    tokens once it has re-filed too, and says so; until then `list own` says that its word is
+    missing. This test is the last: it changes the epoch.
     """
     exchange.listed("L03", PEOPLE[22])
+    grave = exchange.listed("L01", PEOPLE[33], "--severity", "3")
+    words = ("--evidence-file", exchange.folder / "case.txt", "--operator", CHECKER)
+    who = ("--resident-id", PEOPLE[33].resident_id)
+    exchange.run("L02", "list", "approve", grave, *words, *who)
     exchange.relay.rotate()
     opened = exchange.asked("L01", "list", "open-epoch", *TWO)
     assert isinstance(opened, dict)
@@ -498,7 +515,12 @@ def test_a_rotation_refiles_every_entry_and_loses_no_answer(
     for code in ("L01", "L02", "L03"):
         exchange.synced(code)
         assert "list refile" in exchange.run(code, "list", "own", status=1)
-        exchange.run(code, "list", "refile", *TWO)
+        told = exchange.run(code, "list", "refile", *TWO)
+        assert ("another lender" in told or "other lenders" in told) == (code == "L02")
+        word = "the second institution's word for its tokens of key epoch 2"
+        (own,) = [e for e in live(exchange, "L01") if e["entry"] == grave]
+        assert own["waits_for"] == (word if code == "L01" else "")
+        assert own["corroborated_epochs"] == ([1] if code == "L01" else [1, 2])
         again = exchange.asked(code, "list", "refile", *TWO)
         assert isinstance(again, dict)
         assert (again["refused"], again["unknown"]) == ([], [])

@@ -60,7 +60,6 @@ def row_of(
     tag = tags_of(output, prf.epoch)[0].tobytes()
     mark = mark_of(contributor.encode(), tag)
     record = Record(
-        entry_id=sha256(f"{contributor}{kind}{value}".encode()).digest()[:16],
         list_class=list_class,
         reason_class=ReasonClass.FIRST_PARTY,
         severity=severity,

@@ -128,7 +128,7 @@ def test_what_a_quota_stops_is_finished_the_next_day(
     with pytest.raises(TooFewHoldersError, match="quota of 16 points") as told:
         work(lender)
     assert "is kept: go on tomorrow" in told.value.remedy
-    kept = len(lender.desk._cache(1))
+    kept = len(lender.desk.tokens.cache(1))
     assert REQUEST <= kept <= 3 * REQUEST
     assert lender.registry.taken == []
     if purpose == "portfolio":  # several at a time may waste some of a day, never all of it
@@ -141,7 +141,7 @@ def test_what_a_quota_stops_is_finished_the_next_day(
         lender.tomorrow()
         work(lender)
         assert lender.charged(purpose) == 2 * 8 * 2
-    assert len(lender.desk._cache(1)) == len(PHONES)
+    assert len(lender.desk.tokens.cache(1)) == len(PHONES)
     if purpose == "filing":
         assert [type(event) for event in lender.registry.taken] == [File] * len(PHONES)
 
@@ -154,12 +154,12 @@ def test_without_keeping_parts_no_day_would_finish_it(
     def at_the_end(cache: object, parts: object, told: object) -> None:
         list(parts)  # type: ignore[call-overload]
 
-    monkeypatch.setattr("client.exchange.desk.keep_parts", at_the_end)
+    monkeypatch.setattr("client.exchange.own_tokens.keep_parts", at_the_end)
     for _ in range(3):
         with pytest.raises(TooFewHoldersError):
             moved(lender)
         assert lender.charged("rotation") == 2 * 8 * 3
-        assert len(lender.desk._cache(1)) == 0
+        assert len(lender.desk.tokens.cache(1)) == 0
         lender.tomorrow()
 
 

@@ -165,7 +165,7 @@ def replayed(exchange: Exchange, listed: dict[str, ofac.Entries]) -> Moves:
         exchange.publish()
         synced = replay.clients["L02"].sync(index)
         naive = naive_set(now)
-        assert synced.touched
+        assert synced.touched is not None
         assert synced.rows == sum(map(len, naive.values())) == len(index.rows())
         source = Source(1, TokenCache(exchange.home / "tokens", 1), in_batches(replay.prf))
         screening = Screener(CONTEXT, index, [source], today=day).screen(book)

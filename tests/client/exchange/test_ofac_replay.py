@@ -10,7 +10,7 @@ a registry, with every record opened: `test_ofac_registry.py`.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from hashlib import sha256
+from hashlib import sha256, shake_256
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,7 @@ from shared.blacklist.terms import Terms
 from shared.blacklist.transitions import ANSWERING
 from shared.tokens.identifiers import Canonical, token_input
 from shared.tokens.tags import SEALED_BYTES, seal, seal_key, tags_of
+from tests.blacklist_members import signed_keys
 from tests.client.exchange import ofac
 from tests.client.exchange.stand_in import CONTEXT, StandIn, random_from
 from tests.client.exchange.threshold_prf import ThresholdPrf
@@ -38,7 +39,6 @@ from tests.client.exchange.threshold_prf import ThresholdPrf
 MEMBERS = ("L1", "L2", "L3")
 TERMS = Terms(filings_a_day=1_000_000)  # a replay of years has no days to spread over
 CHECKER, EVIDENCE = sha256(b"checker").digest(), sha256(b"evidence").digest()
-_UNOPENED = bytes(SEALED_BYTES)
 PEOPLE = {"maker": sha256(b"maker").digest(), "checker": CHECKER, "certificate": b""}
 
 
@@ -144,7 +144,8 @@ class Exchange:
         sealed = []
         for token, one in zip(listing.tokens, own, strict=True):
             if not is_opened(one):
-                sealed.append(_UNOPENED)
+                unopened = (version, number, one.value)
+                sealed.append(shake_256(repr(unopened).encode()).digest(SEALED_BYTES))
                 continue
             mark = mark_of(listing.contributor.encode(), token.token)
             text = record_of(listing, token, mark).text()
@@ -251,7 +252,7 @@ def test_the_same_with_the_threshold_prf(tmp_path: Path) -> None:
 def _opening() -> Iterator[events.Event]:
     """Key epoch 1 is opened by one member with the consent of another."""
     opened = events.OpenEpoch(
-        registry="R1", event_id=name("open"), member="L1", epoch=1, keys=EVIDENCE, **PEOPLE
+        registry="R1", event_id=name("open"), member="L1", epoch=1, keys=signed_keys(1), **PEOPLE
     )
     yield opened
     yield _consent(opened)

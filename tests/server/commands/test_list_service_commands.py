@@ -12,6 +12,7 @@ import pytest
 from server.cli import main
 from server.commands.registry import check_no_share
 from server.keyholder.service import join
+from server.registry.settings import read_settings
 from shared.errors import OperatorError
 from shared.tokens.sodium import Sodium
 from tests.server.keyholder.key_holders import served
@@ -118,8 +119,51 @@ def test_status_shows_every_holder_and_says_when_one_does_not_answer(
         assert [one[:2] for one in found["holders"][0]["keys"]] == [[1, 2], [2, 1]]
         running["K2"].stop()
         assert "K2  it does not answer" in run(capsys, "keys", "status", folder, status=1)
-        told = run(capsys, "keys", "rotate", folder, status=2)
-        assert "stopped at K2" in told
+        for ceremony in ("refresh", "rotate"):
+            told = run(capsys, "keys", ceremony, folder, status=2)
+            assert f"{ceremony} needs all key holders, and not all answer: K2 at 127." in told
+            assert "nothing was begun" in told
+            assert "keyholder serve" in told
+            assert "lookups go on with the other 2" in told
+        running["K3"].stop()
+        told = run(capsys, "keys", "refresh", folder, status=2)
+        assert "K2 at " in told
+        assert "K3 at " in told
+        assert "nobody can look anything up: 2 are needed" in told
+
+
+def test_a_registry_is_told_whose_keys_it_takes(
+    tmp_path: Path,
+    authority: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In its settings, as it reads them; without it says nothing (control). A code that is none is
+    refused before anything is written.
+    """
+    for loaded in ("server.keyholder", "server.registry"):
+        monkeypatch.delitem(sys.modules, loaded, raising=False)
+    words = ("registry", "init", "--code", "R1", "--authority", authority)
+    run(
+        capsys,
+        *words,
+        tmp_path / "R1",
+        "--context",
+        "Five lenders",
+        "--holder",
+        "K1",
+        "--holder",
+        "K2",
+    )
+    found = read_settings(tmp_path / "R1")
+    assert (found.holders, found.context) == (frozenset({"K1", "K2"}), "Five lenders")
+    run(capsys, *words, tmp_path / "R2")
+    found = read_settings(tmp_path / "R2")
+    assert (found.holders, found.context) == (None, None)
+    for wrong in (("K1",), ("K1", "K1"), ("K1", "K 2")):
+        holders = [word for code in wrong for word in ("--holder", code)]
+        assert "--holder" in run(capsys, *words, tmp_path / "R3", *holders, status=2)
+        assert not (tmp_path / "R3").exists()
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,30 @@ def test_an_error_is_also_a_line_of_json_where_json_was_asked_for(
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("keyholder init /srv/k1", "--code, --context, --threshold are missing"),
+        ("keys refresh", "folder is missing"),
+        ("registry serve /srv/r1 --lissten a:1", "did you mean --listen?"),
+        ("demo --seed one", "--seed: 'one' is no whole number"),
+        ("keyholder retire /srv/k1 two --yes", "epoch: 'two' is no whole number"),
+        ("authority enrol a b --code X --role landlord", "--role: 'landlord' is not one of its"),
+    ],
+)
+def test_a_wrong_word_is_one_sentence_with_a_remedy_and_exit_status_2(
+    words: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a block of usage; with --json a line of JSON too."""
+    assert main(words.split()) == 2
+    printed = capsys.readouterr()
+    assert told in printed.err
+    assert "usage:" not in printed.err
+    assert len(printed.err.splitlines()) == 2
+    assert main([*words.split(), "--json"]) == 2
+    assert {*json.loads(capsys.readouterr().out)} == {"error", "remedy"}
+
+
 def test_a_share_is_wiped_only_when_somebody_says_that_it_was_checked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

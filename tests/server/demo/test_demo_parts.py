@@ -12,7 +12,8 @@ import pytest
 
 from server.demo.folders import MARKER, WARNING, cast_of, made_folders
 from server.demo.identities import MOST, people
-from server.demo.processes import check_alive, services
+from server.demo.processes import Running, has_ended, services
+from server.demo.watch import Watch
 from shared.errors import OperatorError
 from shared.tokens.identifiers import canonical
 
@@ -36,7 +37,8 @@ def test_the_cast_has_three_of_four_listed_people_in_the_book() -> None:
     """And somebody who is on neither."""
     cast = cast_of(1)
     assert {*cast.listed} & {*cast.book} == {*cast.listed[:3]}
-    assert cast.unlisted not in (*cast.book, *cast.listed)
+    assert not {cast.unlisted, cast.another} & {*cast.book, *cast.listed}
+    assert cast.unlisted != cast.another
 
 
 def test_a_folder_with_something_else_in_it_is_not_touched(tmp_path: Path) -> None:
@@ -61,9 +63,8 @@ def test_services_end_with_the_block_and_one_that_cannot_start_is_named(tmp_path
     with made_folders(tmp_path / "x", 1):
         wanted = [("K1", "keyholder")]
         with services(tmp_path / "x", wanted) as running:
-            check_alive(tmp_path / "x", running)
             process = running["K1"].process
-            assert process.poll() is None
+            assert not has_ended(running["K1"])
         assert process.poll() == 0
         wrong = tmp_path / "x" / "K2" / "keyholder.toml"
         wrong.write_text("[keyholder]\n")
@@ -71,3 +72,53 @@ def test_services_end_with_the_block_and_one_that_cannot_start_is_named(tmp_path
             with services(tmp_path / "x", [("K2", "keyholder")]):
                 pass
         assert "keyholder.context" in str(told.value)
+
+
+class Ending:
+    """Stands for a process; `status` None: it runs."""
+
+    def __init__(self) -> None:
+        self.status: int | None = None
+
+    def poll(self) -> int | None:
+        return self.status
+
+
+def watched(folder: Path, told: list[str]) -> tuple[dict[str, Ending], Watch]:
+    """Two of three key holders and the registry are needed."""
+    processes = {code: Ending() for code in ("K1", "K2", "K3", "R1")}
+    for code in processes:
+        (folder / code).mkdir()
+        (folder / code / "log.txt").write_text(f"last words of {code}\n")
+    running = {
+        code: Running(code, one, "a:1")  # type: ignore[arg-type]
+        for code, one in processes.items()
+    }
+    return processes, Watch(folder, running, "R1", 2, told.append)
+
+
+def test_the_demo_goes_on_without_one_key_holder_and_ends_without_two(tmp_path: Path) -> None:
+    """Who has ended is told once, with who goes on; where too few are left its log is shown."""
+    told: list[str] = []
+    processes, watch = watched(tmp_path, told)
+    watch.look()
+    assert told == []
+    processes["K2"].status = -9
+    watch.look()
+    watch.look()
+    (line,) = told
+    assert "key holder K2 has ended" in line
+    assert "K1 and K3 go on: any 2 key holders answer" in line
+    processes["K3"].status = 0
+    with pytest.raises(OperatorError, match="K3 has ended\n  last words of K3"):
+        watch.look()
+
+
+def test_the_demo_ends_without_its_registry(tmp_path: Path) -> None:
+    """It is the only one of its kind."""
+    told: list[str] = []
+    processes, watch = watched(tmp_path, told)
+    processes["R1"].status = 1
+    with pytest.raises(OperatorError, match="last words of R1"):
+        watch.look()
+    assert told == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -147,6 +148,37 @@ def test_a_role_that_may_not_ask(service: Service, role: str) -> None:
     asked = service.outcomes(transport_of("X1", role))
     described = {grpc.StatusCode.OK} if service.code == "K1" else set()
     assert asked == {grpc.StatusCode.PERMISSION_DENIED} | described
+
+
+METHODS = {
+    "K1": "/lianfang.keyholder.v1.KeyHolder/Evaluate",
+    "R1": "/lianfang.registry.Registry/Own",
+}
+
+
+def test_a_wrong_role_holds_no_thread_while_it_says_nothing(service: Service) -> None:
+    """A call that is begun without a request is ended at once; a lender's waits for it (control)
+    and is told once none comes.
+    """
+    end = threading.Event()
+
+    def nothing() -> Iterator[bytes]:
+        end.wait()
+        yield from ()
+
+    def begun(opened: grpc.Channel) -> Any:
+        return opened.stream_stream(METHODS[service.code])(nothing(), timeout=20)
+
+    address = f"127.0.0.1:{service.port}"
+    with (
+        channel(address, service.code, transport_of("L01")) as lender,
+        channel(address, service.code, transport_of("X1", "coordinator")) as other,
+    ):
+        waiting, refused = begun(lender), begun(other)
+        assert refused.code() is grpc.StatusCode.PERMISSION_DENIED
+        assert waiting.is_active()
+        end.set()
+        assert waiting.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_a_service_of_another_authority_is_not_spoken_to(service: Service) -> None:

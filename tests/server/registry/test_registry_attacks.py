@@ -12,6 +12,7 @@ from server.registry.publishing import AT_ONCE, Batches
 from shared.blacklist.answer import Hit, answer_of
 from shared.blacklist.events import Outcome
 from shared.blacklist.record import read_record
+from shared.blacklist.row_names import row_name
 from shared.blacklist.rows import Flag, Row
 from shared.blacklist.terms import Terms
 from shared.tokens.tags import open_sealed
@@ -31,7 +32,8 @@ def opened(row: Row) -> Hit:
     """What a lender that holds the subject's identifier reads."""
     key = hashlib.sha256(b"seal" + row.tag).digest()
     record = read_record(open_sealed(key, row.sealed, row.tag))
-    return Hit("resident_id", row.tag, row.flags, record)
+    name = row_name(row.tag, row.sealed)
+    return Hit("resident_id", row.tag, name, row.flags, record)
 
 
 @pytest.fixture
@@ -68,9 +70,8 @@ def test_a_poisoned_list_declines_nobody_and_silences_its_author(url: str) -> No
     assert {one.action_hint for one in answers_ if one} == {"review"}
     assert all(one is not None and one.severity <= 2 for one in answers_)
     for filed in accepted[:3]:
-        name = filed.entry.entry_id
-        served.take(served.b, served.b.dispute(name))
-        served.take(served.a, served.a.resolve(name, Outcome.CORRECTED))
+        served.take(served.b, served.b.dispute(filed))
+        served.take(served.a, served.a.resolve(filed.entry.entry_id, Outcome.CORRECTED))
     assert served.refused(served.a, served.a.file(served.a.entry("next"))) == "suspended"
     served.active(served.b, "a real case")
     served.close()

@@ -37,7 +37,7 @@ def test_only_active_and_disputed_entries_answer(served: Served) -> None:
     served.publish()
     assert set(flags(served)) == {tag(name) for name in names}
     served.take(served.a, served.a.withdraw(entry["removed"]))
-    served.take(served.b, served.b.dispute(entry["corrected"]), served.b.dispute(entry["late"]))
+    served.take(served.b, *[served.b.dispute(filed[name]) for name in ("corrected", "late")])
     served.publish()
     assert flags(served)[tag("late")] == Flag.DISPUTED
     served.take(served.a, served.a.resolve(entry["corrected"], Outcome.CORRECTED))
@@ -70,7 +70,7 @@ def test_every_version_follows_and_gives_the_rows(served: Served) -> None:
         versions += served.registry.versions_since(len(versions))
         if number % 2:
             served.take(served.a, served.a.withdraw(filed[0].entry.entry_id))
-            served.take(served.b, served.b.dispute(filed[1].entry.entry_id))
+            served.take(served.b, served.b.dispute(filed[1]))
             served.publish()
             versions += served.registry.versions_since(len(versions))
         served.clock.forward(days=1)
@@ -141,7 +141,7 @@ def test_filings_wait_for_others_but_a_dispute_does_not(patient: Served) -> None
     patient.active(patient.c, "c")
     assert patient.publish().rows == 3
     patient.active(patient.b, "b2")
-    patient.take(patient.c, patient.c.dispute(filed[0].entry.entry_id))
+    patient.take(patient.c, patient.c.dispute(filed[0]))
     assert patient.publish().rows == 3
     assert flags(patient)[tag("a")] == Flag.DISPUTED
     patient.clock.forward(days=7)
@@ -197,9 +197,7 @@ def test_both_epochs_answer_until_the_old_one_retires(served: Served) -> None:
         for lender, part in ((served.a, subjects[:3]), (served.b, subjects[3:]))
     }
     served.publish()
-    proposal = served.a.open_epoch(2)
-    served.take(served.a, proposal)
-    served.take(served.b, served.b.consent(proposal))
+    served.open_epoch(2)
     for lender in (served.a, served.b):
         for place, one in enumerate(filed[lender.code]):
             subject = subjects[place + (3 if lender is served.b else 0)]
@@ -210,9 +208,7 @@ def test_both_epochs_answer_until_the_old_one_retires(served: Served) -> None:
             there = {row.tag for row in served.rows()}
             assert all({tag(one, 1), tag(one, 2)} & there for one in subjects)
         served.restart()
-    retire = served.a.retire_epoch(1)
-    served.take(served.a, retire)
-    served.take(served.b, served.b.consent(retire))
+    served.retire_epoch(1)
     checkpoint = served.publish()
     assert checkpoint.epochs == (2,)
     assert {row.tag for row in served.rows()} == {tag(one, 2) for one in subjects}

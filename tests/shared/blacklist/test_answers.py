@@ -18,7 +18,6 @@ from tests.blacklist_members import TODAY, hashed
 def hit(kind: str = "resident_id", who: str = "a", flags: Flag = NO_FLAG, **other: Any) -> Hit:
     """A hit on one row."""
     fields: dict[str, Any] = {
-        "entry_id": hashed(f"entry {who}", 16),
         "list_class": ListClass.FRAUD_CONFIRMED,
         "reason_class": ReasonClass.FIRST_PARTY,
         "severity": 2,
@@ -27,7 +26,7 @@ def hit(kind: str = "resident_id", who: str = "a", flags: Flag = NO_FLAG, **othe
         "role": SubjectRole.SUBJECT,
         "mark": hashed(f"mark {who}"),
     }
-    return Hit(kind, hashed(kind), flags, Record(**fields | other))
+    return Hit(kind, hashed(kind), hashed(f"row {who}"), flags, Record(**fields | other))
 
 
 def answer(*hits: Hit) -> Answer:

@@ -14,17 +14,27 @@ from shared.blacklist.events import (
     Expire,
     File,
     Outcome,
+    Refile,
     Suspend,
     Withdraw,
 )
 from shared.blacklist.legality import check_legal
 from shared.blacklist.lifecycle import Logged, RefusedError, fold, step
+from shared.blacklist.row_names import row_names
 from shared.blacklist.state import EntryState, State
 from shared.blacklist.terms import Terms
 from shared.blacklist.transitions import ANSWERING, FINAL, IllegalTransitionError, Status
-from tests.blacklist_members import NOW, REGISTRY, TODAY, Lender, member, token
+from tests.blacklist_members import NOW, REGISTRY, TODAY, Lender, member, signed_keys, token
 
-TERMS = Terms(filings_a_day=6, bulk_entries=2, least_reversals=1, disputes_a_day=3)
+TERMS = Terms(
+    filings_a_day=6,
+    bulk_entries=2,
+    least_reversals=1,
+    disputes_a_day=3,
+    open_disputes=2,
+    redispute_days=30,
+    proposals_a_day=4,
+)
 LENDERS = st.integers(0, 2)
 PICK = st.integers(0, 50)
 EPOCHS = st.sampled_from([1, 1, 1, 2, 2, 3])
@@ -41,6 +51,7 @@ class ListMachine(RuleBasedStateMachine):
         self.registry = Lender(member(REGISTRY, "registry"))
         self.state, self.log, self.day = State(), list[Logged](), 0
         self.filed: list[File] = []
+        self.refiled: list[tuple[Refile, EntryState]] = []
         self.proposals: list[Event] = []
         self.alone: dict[str, list[int]] = {}
 
@@ -58,6 +69,8 @@ class ListMachine(RuleBasedStateMachine):
         self.log.append(logged)
         if isinstance(event, File):
             self.filed.append(event)
+        if isinstance(event, Refile):
+            self.refiled.append((event, self.state.entries[event.entry_id]))
         if type(event).__name__ in ("OpenEpoch", "RetireEpoch", "Withdraw"):
             self.proposals.append(event)
         for name, entry in before.entries.items():
@@ -110,7 +123,7 @@ class ListMachine(RuleBasedStateMachine):
             name = filed.entry.entry_id
             self.attempt(lambda filed=filed: lender.approve(filed))  # type: ignore[misc]
             if how == "dispute":
-                self.attempt(lambda name=name: lender.dispute(name))  # type: ignore[misc]
+                self.attempt(lambda filed=filed: lender.dispute(filed))  # type: ignore[misc]
             elif how == "withdraw":
                 self.attempt(lambda name=name: lender.withdraw(name))  # type: ignore[misc]
             else:
@@ -132,6 +145,33 @@ class ListMachine(RuleBasedStateMachine):
             if self.state.entries[filed.entry.entry_id].status is Status.PENDING_REVIEW:
                 self.attempt(lambda filed=filed: self.lenders[who].approve(filed, person))  # type: ignore[misc]
 
+    @rule(who=LENDERS)
+    def rotate_a_grave_entry(self, who: int) -> None:
+        """One that two stand behind, re-filed under a new key, and approved again by anybody."""
+        start = len(self.filed)
+        self.file(who, 3, 1, 50)
+        for filed in self.filed[start:]:
+            for lender in self.lenders:
+                self.attempt(lambda o=lender, f=filed: o.approve(f))  # type: ignore[misc]
+            self.agree_on_an_epoch(retire=False)
+            tokens = (token("any", epoch=self.state.epochs()[-1].epoch),)
+            owner = self.lenders[who]
+            self.attempt(lambda o=owner, f=filed, t=tokens: o.refile(f.entry, t))  # type: ignore[misc]
+            for place in range(2):
+                self.approve_all_refiled(who + place)
+
+    @rule(who=LENDERS, pick=PICK)
+    def approve_refiled(self, who: int, pick: int) -> None:
+        if self.refiled:
+            event, entry = self.refiled[pick % len(self.refiled)]
+            self.attempt(lambda: self.lenders[who].approve_refiled(event, entry))
+
+    @rule(who=LENDERS)
+    def approve_all_refiled(self, who: int) -> None:
+        for event, entry in self.refiled:
+            lender = self.lenders[who % 3]
+            self.attempt(lambda o=lender, e=event, s=entry: o.approve_refiled(e, s))  # type: ignore[misc]
+
     @rule()
     def refile_all(self) -> None:
         newest = self.state.epochs()[-1].epoch
@@ -152,7 +192,10 @@ class ListMachine(RuleBasedStateMachine):
     @rule(who=LENDERS, pick=PICK, evidence=st.sampled_from("abc"))
     def dispute(self, who: int, pick: int, evidence: str) -> None:
         if self.filed:
-            self.attempt(lambda: self.lenders[who].dispute(self.name(pick), evidence))
+            filed = self.filed[pick % len(self.filed)]
+            again = [one for one, _ in self.refiled if one.entry_id == filed.entry.entry_id]
+            row = again[0] if again and pick % 2 else filed
+            self.attempt(lambda: self.lenders[who].dispute(row, evidence))
 
     @rule(pick=PICK, outcome=st.sampled_from(Outcome))
     def resolve(self, pick: int, outcome: Outcome) -> None:
@@ -161,8 +204,8 @@ class ListMachine(RuleBasedStateMachine):
 
     @rule(who=LENDERS)
     def dispute_all(self, who: int) -> None:
-        for name in list(self.state.entries):
-            self.attempt(lambda name=name: self.lenders[who].dispute(name, f"{self.day}"))  # type: ignore[misc]
+        for filed in self.filed:
+            self.attempt(lambda f=filed: self.lenders[who].dispute(f, f"{self.day}"))  # type: ignore[misc]
 
     @rule(outcome=st.sampled_from(Outcome))
     def resolve_all(self, outcome: Outcome) -> None:
@@ -195,6 +238,15 @@ class ListMachine(RuleBasedStateMachine):
         lender = self.lenders[who]
         self.attempt(lambda: lender.retire_epoch(epoch) if retire else lender.open_epoch(epoch))
 
+    @rule(who=LENDERS, own=st.booleans())
+    def propose_an_odd_key(self, who: int, own: bool) -> None:
+        """One of an earlier epoch, or of another consortium."""
+        lender, epoch = self.lenders[who], self.state.epochs()[-1].epoch + 1
+        keys = (
+            signed_keys(epoch, seed=str(epoch - 1)) if own else signed_keys(epoch, "Another list")
+        )
+        self.attempt(lambda: lender.open_epoch(epoch, keys))
+
     @rule(who=LENDERS, pick=PICK)
     def consent(self, who: int, pick: int) -> None:
         if self.proposals:
@@ -220,6 +272,15 @@ class ListMachine(RuleBasedStateMachine):
     def nobody_removes_in_bulk_alone(self) -> None:
         for days in self.alone.values():
             assert all(sum(0 <= day - one < 7 for one in days) <= 2 for day in days)
+
+    @invariant()
+    def rows_lead_to_live_entries(self) -> None:
+        live = {name for name, entry in self.state.entries.items() if entry.is_live}
+        assert {*self.state.entry_by_row.values()} == live == {*self.state.rows_by_entry}
+        for filed in self.filed:
+            name = filed.entry.entry_id
+            found = {self.state.filed(row) for row in row_names(filed)}
+            assert found == {self.state.entries[name] if name in live else None}
 
     @invariant()
     def the_state_is_the_fold(self) -> None:

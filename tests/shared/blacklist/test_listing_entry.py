@@ -1,5 +1,6 @@
 """Entries are refused by construction unless they pass the listing test."""
 
+from base64 import b64encode
 from dataclasses import is_dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
@@ -7,8 +8,9 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
+from shared.blacklist.approval import filing_digest
 from shared.blacklist.entry import Evidence, ListingEntry, Notice, SubjectRole, SubjectToken
-from shared.blacklist.events import Decided, File, entry_digest, read_event, stripped, transcript
+from shared.blacklist.events import Decided, File, read_event, stripped, transcript
 from shared.blacklist.reasons import (
     JUDGED,
     PAYMENT_RECORDS,
@@ -211,8 +213,8 @@ def test_an_entry_cannot_lose_a_field_unnoticed() -> None:
         "tokens": (token("another"),),
     }
     for name, value in other.items():
-        assert entry_digest(replace(filed, entry=replace(filed.entry, **{name: value}))) != (
-            entry_digest(filed)
+        assert filing_digest(replace(filed, entry=replace(filed.entry, **{name: value}))) != (
+            filing_digest(filed)
         )
 
 
@@ -221,7 +223,7 @@ def test_a_stripped_filing_keeps_digest_and_signature_but_no_token() -> None:
     filed = LENDER.file(LENDER.entry("somebody"))
     bare = stripped(filed)
     assert isinstance(bare, File)
-    assert (entry_digest(bare), transcript(bare)) == (entry_digest(filed), transcript(filed))
+    assert (filing_digest(bare), transcript(bare)) == (filing_digest(filed), transcript(filed))
     text = text_of(bare)
     assert read_event(text) == bare
     assert bare.entry.tokens[0].token != filed.entry.tokens[0].token
@@ -236,7 +238,7 @@ def test_maker_and_checker_of_a_decision_are_two_people() -> None:
 
 
 def test_a_record_fits_its_seal_and_names_nobody() -> None:
-    """The longest record has room; its text holds neither the contributor nor a day."""
+    """The longest record has room; its text holds neither contributor, nor entry, nor a day."""
     entry = LENDER.entry(
         list_class=ListClass.VICTIM_PROTECTIVE,
         reason_code=ReasonCode.F203,
@@ -246,6 +248,7 @@ def test_a_record_fits_its_seal_and_names_nobody() -> None:
     record = record_of(entry, entry.tokens[0], mark_of(b"secret", entry.tokens[0].token))
     assert len(record.text()) <= RECORD_BYTES - 60
     assert b"L01" not in record.text()
+    assert b64encode(entry.entry_id) not in record.text()
     assert record.event_end.day == 1
     assert read_record(record.text()) == record
     with pytest.raises(PeerError):

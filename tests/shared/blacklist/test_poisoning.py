@@ -4,9 +4,10 @@ beside the same attack without it.
 
 import pytest
 
-from shared.blacklist import lifecycle
+from shared.blacklist import filing_rules
 from shared.blacklist.events import File
 from shared.blacklist.terms import Terms
+from tests.blacklist_members import Lender
 from tests.list_in_memory import Exchange
 
 CUSTOMERS = 1000
@@ -38,6 +39,7 @@ def test_disputes_end_a_patient_attack(terms: Terms, filed: int) -> None:
     840 filed, the disputed ones off the list. Without the rule on reversals all 1,000 are filed.
     """
     exchange = Exchange(terms)
+    others = [exchange.b, exchange.c, Lender.of("L04"), Lender.of("L05")]
     taken: list[File] = []
     for number in range(CUSTOMERS):
         if number and number % 40 == 0:
@@ -48,8 +50,8 @@ def test_disputes_end_a_patient_attack(terms: Terms, filed: int) -> None:
             exchange.take(exchange.a.approve(one))
             taken.append(one)
         if number == 39:
-            for victim in taken[:40]:
-                exchange.take(exchange.b.dispute(victim.entry.entry_id))
+            for place, victim in enumerate(taken[:40]):  # ten of a member's wait at a time
+                exchange.take(others[place // 10].dispute(victim))
     assert len(taken) == filed
     assert exchange.answering(exchange.a) == filed - 40
     exchange.active(exchange.b)  # others go on
@@ -61,7 +63,7 @@ def test_the_gravest_entries_need_another_lender(
 ) -> None:
     """None of its entries of severity 3 is on the list; without the second institution they are."""
     if not two:
-        monkeypatch.setattr(lifecycle, "wants_two", lambda *_: False)
+        monkeypatch.setattr(filing_rules, "wants_two", lambda *_: False)
     exchange = Exchange(Terms())
     for number in range(CUSTOMERS):
         if exchange.goes(filed := entry(exchange, number, severity=3)):

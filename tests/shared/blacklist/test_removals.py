@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.blacklist import lifecycle
+from shared.blacklist import filing_rules, lifecycle
 from shared.blacklist.entry import SubjectToken
 from shared.blacklist.events import File, Outcome
 from shared.blacklist.terms import Terms
@@ -52,7 +52,7 @@ def test_own_disputes_do_not_clear_a_list(terms: Terms, left: int) -> None:
     """Disputing and correcting one's own entries ends after ten a week; without the rule all go."""
     exchange, names = listed(terms)
     for place, name in enumerate(names):
-        if exchange.goes(exchange.a.dispute(name, str(place))):
+        if exchange.goes(exchange.a.dispute(exchange.row(name), str(place))):
             exchange.take(exchange.a.resolve(name, Outcome.CORRECTED))
         if (place + 1) % 50 == 0:
             exchange.day += 1  # the quota of disputes is another rule
@@ -65,7 +65,7 @@ def test_own_disputes_left_to_lapse_do_not_clear_a_list(terms: Terms, left: int)
     exchange, names = listed(terms)
     disputed = []
     for place, name in enumerate(names):
-        if exchange.goes(exchange.a.dispute(name, str(place))):
+        if exchange.goes(exchange.a.dispute(exchange.row(name), str(place))):
             disputed.append(name)
         if (place + 1) % 50 == 0:
             exchange.day += 1
@@ -80,11 +80,11 @@ def test_an_own_dispute_flags_at_once_and_another_member_may_go_on(exchange: Exc
     """
     names = [exchange.active() for _ in range(22)]
     for name in names[:10]:
-        exchange.take(exchange.a.dispute(name))
+        exchange.take(exchange.a.dispute(exchange.row(name)))
         assert exchange.entry(name).status is Status.DISPUTED
-    exchange.refused(exchange.a.dispute(names[10]), "bulk")
+    exchange.refused(exchange.a.dispute(exchange.row(names[10])), "bulk")
     for name in names[10:]:
-        exchange.take(exchange.b.dispute(name))
+        exchange.take(exchange.b.dispute(exchange.row(name)))
         exchange.take(exchange.a.resolve(name, Outcome.CORRECTED))
     exchange.take(exchange.a.withdraw(names[0]))  # counted when it was disputed
     assert exchange.entry(names[0]).status is Status.REMOVED
@@ -98,8 +98,8 @@ def test_entries_about_others_supersede_nothing(
     the rules the list is empty two days later, and nobody is suspended.
     """
     if not ruled:
-        monkeypatch.setattr(lifecycle, "is_about_another", lambda *_: False)
-        monkeypatch.setattr(lifecycle, "wants_two", lambda _, entry, *__: entry.severity == 3)
+        monkeypatch.setattr(filing_rules, "is_about_another", lambda *_: False)
+        monkeypatch.setattr(filing_rules, "wants_two", lambda _, entry, *__: entry.severity == 3)
     exchange, names = listed(RULED if ruled else UNRULED)
     for place, name in enumerate(names):
         filed = successor(exchange, name, (token(f"other {place}"),), ends_tomorrow=True)
@@ -126,7 +126,7 @@ def test_superseding_is_removal_and_beyond_ten_a_second_institution_approves(
         exchange.take(filed)
         exchange.take(exchange.a.approve(filed))
         assert exchange.entry(name).status is Status.CORRECTED
-    exchange.refused(exchange.a.dispute(names[11]), "bulk")
+    exchange.refused(exchange.a.dispute(exchange.row(names[11])), "bulk")
     exchange.take(withdrawal := exchange.a.withdraw(names[12]))
     assert exchange.state.proposals[withdrawal.event_id].entries == (names[12],)
     filed = successor(exchange, names[10])
