@@ -84,7 +84,7 @@ def verify(
         raise WrongProofError
     c, s = scalars_of([challenge]), scalars_of([response])
     try:
-        group.check(answered)
+        # multiplying refuses what is no element, and the identity
         folded, image = _fold(group, suite, public, asked, answered, image=True)
         of_base = group.add(group.multiply(base, s), group.multiply(public, c))
         of_folded = group.add(group.multiply(folded, s), group.multiply(image, c))

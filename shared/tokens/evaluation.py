@@ -220,12 +220,9 @@ def _unblinded(
 ) -> Points:
     """(m or m + 1, 32): the answers of the quorum added up, without blinds."""
     rows = slice(-len(blinded.unblind), None)
-    first, *others = (np.ascontiguousarray(answers[j].points[rows]) for j in request.quorum)
+    answered = [answers[j].points[rows] for j in request.quorum]
     try:
-        combined = first
-        for points in others:
-            combined = group.add(combined, points)
-        return group.multiply(combined, blinded.unblind)
+        return group.multiply(group.add_all(answered), blinded.unblind)
     except InvalidPointError as error:
         raise WrongEvaluationError(_invalid(group, request, answers)) from error
 

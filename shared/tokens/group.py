@@ -11,7 +11,7 @@ Source: RFC 9496 (ristretto255); RFC 9497 section 4.1 (what its suite asks of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -66,6 +66,9 @@ class Group(Protocol):
 
     def subtract(self, left: Points, right: Points) -> Points:
         """Row by row; the identity is allowed."""
+
+    def add_all(self, columns: Sequence[Points]) -> Points:
+        """Row by row over one column or more; the identity is allowed."""
 
     def total(self, points: Points) -> Points:
         """(1, 32): the sum of one row or more."""

@@ -12,6 +12,7 @@ fifth of a multiplication, which is why the protocol counts its additions.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import reduce
 from itertools import repeat
 
 import numpy as np
@@ -49,7 +50,7 @@ class Sodium:
     def multiply(self, points: Points, scalars: Scalars) -> Points:
         """(n or 1, 32) by (n or 1, 32)."""
         # libsodium takes the scalar first
-        return self._each(self._multiply, _scalars(scalars), _points(points))
+        return self._each(self._multiply, _scalars(scalars), points_given(points))
 
     def multiply_base(self, scalars: Scalars) -> Points:
         """(n, 32) -> (n, 32)."""
@@ -57,17 +58,25 @@ class Sodium:
 
     def add(self, left: Points, right: Points) -> Points:
         """(n or 1, 32) and (n or 1, 32)."""
-        return self._each(self._add, _points(left), _points(right))
+        return self._each(self._add, points_given(left), points_given(right))
 
     def subtract(self, left: Points, right: Points) -> Points:
         """(n or 1, 32) and (n or 1, 32)."""
-        return self._each(self._subtract, _points(left), _points(right))
+        return self._each(self._subtract, points_given(left), points_given(right))
+
+    def add_all(self, columns: Sequence[Points]) -> Points:
+        """(n or 1, 32), one or more of them."""
+        common_length(columns)
+        first, *others = columns
+        return reduce(self.add, others, first) if others else self._decoded(first)
 
     def total(self, points: Points) -> Points:
         """(1, 32): halves are added until one row is left, so that every step is one batch."""
-        rows = _points(points)
+        rows = points_given(points)
         if len(rows) == 0:
             raise InternalError("a sum of no points was asked")
+        if len(rows) == 1:
+            return self._decoded(rows)
         while len(rows) > 1:
             half, odd = len(rows) // 2, rows[len(rows) // 2 * 2 :]
             rows = np.concatenate([self.add(rows[:half], rows[half : 2 * half]), odd])
@@ -75,19 +84,22 @@ class Sodium:
 
     def check(self, points: Points) -> None:
         """InvalidPointError unless all rows are canonical elements other than the identity."""
-        rows = _points(points)
-        start = rows.ctypes.data
         # libsodium takes the identity for valid; its encoding is the only one of all zeros
-        # and every row is looked at, so that the time does not tell which one is bad
-        good = all(list(map(self._valid, range(start, start + rows.size, WIDTH))))
-        if not (good and rows.any(axis=1).all()):
+        if not self._decoded(points).any(axis=1).all():
             raise InvalidPointError
+
+    def _decoded(self, points: Points) -> Points:
+        """The same, as rows that decode; the identity does."""
+        rows = points_given(points)
+        start = rows.ctypes.data
+        # every row is looked at, so that the time does not tell which one is bad
+        if not all(list(map(self._valid, range(start, start + rows.size, WIDTH)))):
+            raise InvalidPointError
+        return rows
 
     def _each(self, function: Callable[..., int], *columns: _Column) -> Points:
         """function(result, *inputs) for every row; InvalidPointError if any call says so."""
-        count = max((len(column) for column in columns if len(column) != 1), default=1)
-        if any(len(column) not in (1, count) for column in columns):
-            raise InternalError("columns of different lengths were given to the group")
+        count = common_length(columns)
         result = np.empty((count, WIDTH), np.uint8)
 
         def failed(chunk: range) -> bool:
@@ -107,8 +119,25 @@ def _addresses(column: _Column, chunk: range, *, written: bool = False) -> Itera
     return range(start + chunk.start * width, start + chunk.stop * width, width)
 
 
-def _points(points: Points) -> _Column:
-    return _rows(points, WIDTH, InvalidPointError())
+def common_length(columns: Sequence[_Column]) -> int:
+    """Rows of a result: each column has as many, or one. InternalError where that is not so."""
+    if not columns:
+        raise InternalError("a sum of no points was asked")
+    count = max((len(column) for column in columns if len(column) != 1), default=1)
+    if any(len(column) not in (1, count) for column in columns):
+        raise InternalError("columns of different lengths were given to the group")
+    return count
+
+
+def points_given(points: Points) -> Points:
+    """(n, 32), C-contiguous, not yet checked to be elements. InvalidPointError on other shapes and
+    on a set 256th bit, which libsodium 1.0.18 overlooks: a second encoding of every element, of the
+    identity too. All rows are looked at.
+    """
+    rows = _rows(points, WIDTH, InvalidPointError())
+    if np.bitwise_or.reduce(rows[:, -1]) & 0x80:
+        raise InvalidPointError
+    return rows
 
 
 def _scalars(scalars: Scalars) -> _Column:

@@ -22,6 +22,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from shared.tokens.lanes.group import compiled
 from tests.bench.machine import load_now, machine_line, today
 from tests.bench.markdown import table
 from tests.bench.tokens_steps import steps, two_cores
@@ -79,6 +80,7 @@ def measured(quick: bool) -> dict[str, Any]:
     document["steps"] = steps(rounds, items)
     document["two_cores"] = two_cores(items)
     document["ours"], document["openmined"] = both(work)
+    document["compiled"] = compiled.cache_info().currsize > 0 and compiled() is not None
     for module, names in ELSEWHERE.items():
         found = import_module(module).measure(quick) if find_spec(module) else {}
         document |= dict.fromkeys(names) | found
@@ -101,6 +103,7 @@ def summary(document: dict[str, Any]) -> dict[str, Any]:
     line["openmined_cpu_s_100k"] = None if peer is None else sum(peer.values())
     line["total_ratio"] = None if peer is None else sum(spent.values()) / sum(peer.values())
     line["lender_client_ratio"] = None if peer is None else spent["book_lender"] / peer["client"]
+    line["compiled_additions"] = document["compiled"]
     line |= {name: document[name] for names in ELSEWHERE.values() for name in names}
     return {name: _rounded(value) for name, value in line.items()}
 

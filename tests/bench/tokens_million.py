@@ -15,7 +15,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from shared.tokens.sodium import Sodium
+from shared.tokens.fastest import fastest_group
 from tests.bench.lookup import random_rows
 from tests.bench.tokens_steps import Times, dealt, inputs_of
 from tests.bench.tokens_work import STEP, tags
@@ -26,7 +26,7 @@ def measure(quick: bool) -> dict[str, float]:
     `million_match_cpu_s` for looking them up. `quick`: 300 against 20,000.
     """
     items, listed = (300, 20_000) if quick else (100_000, 1_000_000)
-    group, times = Sodium(), Times()
+    group, times = fastest_group(), Times()
     keys, shares = dealt(group)
     book = tags(group, keys, shares, inputs_of(0, items), times, "book")
     rows = random_rows(listed, np.random.default_rng(1), book[::STEP])

@@ -13,11 +13,11 @@ from statistics import median
 import numpy as np
 
 from shared.tokens.evaluation import MOST_INPUTS, SUITE, Evaluation, blind, evaluate, finish
-from shared.tokens.group import random_numbers, scalars_of
+from shared.tokens.fastest import fastest_group
+from shared.tokens.group import Group, random_numbers, scalars_of
 from shared.tokens.keys import KeySet, KeyShare
 from shared.tokens.oprf import finalize
 from shared.tokens.sharing import commitments, public_share, share
-from shared.tokens.sodium import Sodium
 
 QUORUM = (1, 3, 5)
 HOLDERS = 5
@@ -41,7 +41,7 @@ class Times:
         return {name: median(values) / items for name, values in self.found.items()}
 
 
-def dealt(group: Sodium) -> tuple[KeySet, dict[int, KeyShare]]:
+def dealt(group: Group) -> tuple[KeySet, dict[int, KeyShare]]:
     """A 3-of-5 key for measuring; no real key is made this way."""
     coefficients = random_numbers(len(QUORUM), secrets.token_bytes)
     committed, everyone = commitments(group, coefficients), range(1, HOLDERS + 1)
@@ -57,7 +57,7 @@ def inputs_of(start: int, stop: int, step: int = 1) -> list[bytes]:
 
 def steps(rounds: int, items: int = MOST_INPUTS) -> dict[str, float]:
     """Microseconds per item of every step, `unavoidable_us` measured in the same rounds."""
-    group, times = Sodium(), Times()
+    group, times = fastest_group(), Times()
     keys, shares = dealt(group)
     for number in range(rounds):
         inputs = inputs_of(number * items, (number + 1) * items)
@@ -73,9 +73,7 @@ def steps(rounds: int, items: int = MOST_INPUTS) -> dict[str, float]:
     return _named(times.each(items))
 
 
-def _parts(
-    group: Sodium, times: Times, inputs: list[bytes], answers: dict[int, Evaluation]
-) -> None:
+def _parts(group: Group, times: Times, inputs: list[bytes], answers: dict[int, Evaluation]) -> None:
     rows = [answer.points[-len(inputs) :] for answer in answers.values()]
     numbers = scalars_of(random_numbers(len(inputs), secrets.token_bytes))
     uniform = SUITE.uniform(inputs)
@@ -84,7 +82,7 @@ def _parts(
         for _ in range(2):
             elements = group.multiply(elements, numbers)
     with times.of("combine"):
-        group.add(group.add(rows[0], rows[1]), rows[2])
+        group.add_all(rows)
     with times.of("unblind"):
         finalize(inputs, group.multiply(elements, numbers))
     with times.of("total"):
@@ -115,9 +113,9 @@ def two_cores(items: int) -> float:
     on a busy one below. Best of nine each, in turn.
     """
     numbers = scalars_of(random_numbers(items, secrets.token_bytes))
-    points = Sodium().multiply_base(numbers)
+    points = fastest_group().multiply_base(numbers)
     with ThreadPoolExecutor(2) as pool:
-        sides = {"one": Sodium(), "two": Sodium(pool.map)}
+        sides = {"one": fastest_group(), "two": fastest_group(pool.map)}
         best = dict.fromkeys(sides, np.inf)
         for _ in range(9):
             for name, group in sides.items():

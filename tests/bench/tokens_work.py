@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from shared.tokens.evaluation import MOST_INPUTS, blind, evaluate, finish
+from shared.tokens.fastest import fastest_group
+from shared.tokens.group import Group
 from shared.tokens.keys import KeySet, KeyShare
-from shared.tokens.sodium import Sodium
 from shared.tokens.tags import tags_of
 from tests.bench.tokens_steps import QUORUM, Times, dealt, inputs_of
 
@@ -25,7 +26,7 @@ def both(items: int) -> tuple[dict[str, float], dict[str, float] | None]:
     """Processor seconds of ours and of openmined-psi, in turn on one part of the work after the
     other, so that both meet the machine as busy.
     """
-    group = Sodium()
+    group = fastest_group()
     keys, shares = dealt(group)
     sides: tuple[list[Times], list[Times]] = ([], [])
     for start in range(0, items, BLOCK):
@@ -40,7 +41,7 @@ def both(items: int) -> tuple[dict[str, float], dict[str, float] | None]:
 
 
 def ours(
-    group: Sodium,
+    group: Group,
     keys: KeySet,
     shares: dict[int, KeyShare],
     book: list[bytes],
@@ -60,7 +61,7 @@ def ours(
 
 
 def tags(
-    group: Sodium,
+    group: Group,
     keys: KeySet,
     shares: dict[int, KeyShare],
     inputs: list[bytes],

@@ -240,7 +240,7 @@ def test_every_point_is_looked_at_whichever_is_bad(
     for place in (0, 7):
         seen.clear()
         points = bytearray(question(one).points)
-        points[32 * place : 32 * place + 32] = OFF
+        points[32 * place : 32 * place + 32] = NEGATIVE
         with pytest.raises(InvalidPointError):
             ask(one, question(one, points=bytes(points)))
         assert len(seen) == 8
