@@ -35,12 +35,19 @@ def canonical_phone(text: str) -> Canonical:
     """`13800138000` or `+14155552671`; warns `virtual_operator`. Raises IdentifierError."""
     plain = joined(text).translate(_BRACKETS)
     if mobile := _MOBILE.fullmatch(plain):
-        value = mobile[1]
-        return Canonical(KIND, value, ("virtual_operator",) if value.startswith(_VIRTUAL) else ())
+        return _mainland(mobile[1])
     refuse_rounded(KIND, text)
     if not _NUMBER.fullmatch(plain):
         raise _refused("form", "it is not one telephone number in digits", plain)
-    return Canonical(KIND, _international(plain))
+    number = _international(plain)
+    if mobile := _MOBILE.fullmatch(number):  # it came with a trunk 0: 013800138000
+        return _mainland(mobile[1])
+    return Canonical(KIND, number)
+
+
+def _mainland(mobile: str) -> Canonical:
+    warned = ("virtual_operator",) if mobile.startswith(_VIRTUAL) else ()
+    return Canonical(KIND, mobile, warned)
 
 
 def _international(plain: str) -> str:

@@ -145,9 +145,11 @@ class Replay:
             self.submit(other.code, [other.sign(events.Consent(**other.decided(), **shown))])
 
 
-def replayed(exchange: Exchange, listed: dict[str, ofac.Entries]) -> Moves:
+def replayed(exchange: Exchange, listed: dict[str, ofac.Entries], *, by_delta: bool) -> Moves:
     """Play all versions; after each, what L02 has and finds is what plain sets hold. How many were
-    listed, corrected and removed in each version.
+    listed, corrected and removed in each version. `by_delta`: L02 follows changes throughout. A long
+    play takes so long that the registry publishes within it, and erases what it published since
+    L02's last sync: then L02 takes the list whole.
     """
     everything = sorted({one for of in listed.values() for own in of.values() for one in own})
     strangers = [Canonical("account", f"SDN:9{number:07d}") for number in range(200)]
@@ -165,7 +167,7 @@ def replayed(exchange: Exchange, listed: dict[str, ofac.Entries]) -> Moves:
         exchange.publish()
         synced = replay.clients["L02"].sync(index)
         naive = naive_set(now)
-        assert synced.touched is not None
+        assert synced.touched is not None or not by_delta
         assert synced.rows == sum(map(len, naive.values())) == len(index.rows())
         source = Source(1, TokenCache(exchange.home / "tokens", 1), in_batches(replay.prf))
         screening = Screener(CONTEXT, index, [source], today=day).screen(book)
@@ -221,12 +223,12 @@ def sample(listed: dict[str, ofac.Entries]) -> dict[str, ofac.Entries]:
 @pytest.mark.slow
 def test_a_sample_of_the_list_through_the_registry(exchange: Exchange) -> None:
     """Filed, superseded, removed one by one and in bulk; every record opened."""
-    moves = replayed(exchange, sample(ofac.versions()))
+    moves = replayed(exchange, sample(ofac.versions()), by_delta=True)
     assert moves == [(290, 0, 0), (311, 12, 31), (391, 11, 27), (414, 8, 13)]
 
 
 @pytest.mark.soak
 def test_the_whole_list_through_the_registry(exchange: Exchange) -> None:
     """The same with every entry of every version."""
-    moves = replayed(exchange, ofac.versions())
+    moves = replayed(exchange, ofac.versions(), by_delta=False)
     assert moves == [(9083, 0, 0), (10490, 12, 446), (13821, 11, 356), (14965, 8, 112)]

@@ -7,6 +7,7 @@ import os
 import sqlite3
 from dataclasses import replace
 from datetime import timedelta
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ BASE = GROUP.multiply_base(scalars_of([1])).tobytes()
 NOT_CANONICAL = (2**255 - 19 + 2).to_bytes(32, "little")
 NEGATIVE = bytes([1]) + bytes(31)
 OFF = b"\xff" * 32
+NOTHING = bytes(32)
 
 
 @pytest.fixture(scope="module")
@@ -237,10 +239,10 @@ def test_every_point_is_looked_at_whichever_is_bad(
         return real(address)
 
     monkeypatch.setattr(GROUP, "_valid", counted)
-    for place in (0, 7):
+    for place, bad in product((0, 7), (NEGATIVE, OFF, NOTHING)):
         seen.clear()
         points = bytearray(question(one).points)
-        points[32 * place : 32 * place + 32] = NEGATIVE
+        points[32 * place : 32 * place + 32] = bad
         with pytest.raises(InvalidPointError):
             ask(one, question(one, points=bytes(points)))
         assert len(seen) == 8

@@ -1,5 +1,6 @@
 """Canonical forms: the vectors of the domain reference, and what must be true of every kind."""
 
+from collections.abc import Callable
 from datetime import date
 
 import pytest
@@ -41,6 +42,8 @@ VECTORS = [
     ("phone", "+86 138-0013-8000", "13800138000"),
     ("phone", "８６１３８００１３８０００", "13800138000"),
     ("phone", "0086 138\u200b0013·8000", "13800138000"),
+    ("phone", "0138 0013 8000", "13800138000"),
+    ("phone", "+86 0138-0013-8000", "13800138000"),
     ("phone", "(010) 6234-5678", "+861062345678"),
     ("phone", "0014155552671", "+14155552671"),
     ("phone", "+852 2123 4567", "+85221234567"),
@@ -238,14 +241,54 @@ _TEXTS = st.one_of(
 @example("email", "K@a.cn")
 def test_canonical_is_idempotent(kind: str, text: str) -> None:
     """The canonical form of a canonical form is itself, and it is never missing."""
+    check_idempotent(kind, text)
+
+
+def check_idempotent(
+    kind: str, text: str, rule: Callable[..., Canonical] = canonical
+) -> str | None:
+    """The canonical form; None, and nothing is asked of it, where the text is refused."""
     try:
-        found = canonical(kind, text, today=TODAY)
+        found = rule(kind, text, today=TODAY)
     except IdentifierError:
-        return
-    assert canonical(kind, found.value, today=TODAY).value == found.value
+        return None
+    assert rule(kind, found.value, today=TODAY).value == found.value
     assert found.value
     assert not is_missing(found.value)
     assert "|" not in found.value
+    return found.value
+
+
+@given(st.sampled_from(VECTORS), st.data())
+def test_canonical_is_idempotent_near_every_vector(
+    vector: tuple[str, str, str], data: st.DataObject
+) -> None:
+    """So it is for what people write: an identifier with a part left out, doubled or replaced."""
+    kind, text, _ = vector
+    at, end = sorted(data.draw(st.tuples(*[st.integers(0, len(text))] * 2)))
+    part = st.sampled_from([text[at:end] * 2, "", "0", "1", "+", "x"])
+    check_idempotent(kind, text[:at] + data.draw(st.one_of(part, _PIECES)) + text[end:])
+
+
+@pytest.mark.parametrize("vector", VECTORS)
+def test_every_vector_s_form_is_its_own(vector: tuple[str, str, str]) -> None:
+    """None of them is refused, so every kind with vectors is looked at."""
+    kind, text, expected = vector
+    assert check_idempotent(kind, text) == expected
+
+
+@pytest.mark.parametrize("kind", sorted({kind for kind, _, _ in VECTORS}))
+def test_a_rule_that_is_not_idempotent_is_noticed(kind: str) -> None:
+    """The control: a rule that appends something each time it is applied."""
+
+    def growing(name: str, text: str, *, today: date) -> Canonical:
+        plain = text.rstrip("~")
+        found = canonical(name, plain, today=today)
+        return found._replace(value=found.value + "~" * (1 + len(text) - len(plain)))
+
+    text = next(text for one, text, _ in VECTORS if one == kind)
+    with pytest.raises(AssertionError):
+        check_idempotent(kind, text, growing)
 
 
 @given(st.sampled_from(VECTORS), st.data())
