@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATASETS ?= ../shared/data
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak check bench bench-model bench-scale bench-secure-sum bench-tokens proto results clean
+.PHONY: help demo test soak check bench bench-model bench-scale bench-secure-sum bench-tokens bench-deploy proto results clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -17,7 +17,7 @@ demo: $(VENV)/.simulate  ## train over twelve real lenders and draw the report
 test: $(VENV)/.dev  ## run all tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-soak: $(VENV)/.dev  ## tests that take minutes: a real list in full through a real registry
+soak: $(VENV)/.dev  ## tests that take long: a real list in full, 200 kill points (docs/faults.md)
 	LIANFANG_DATASETS=$(DATASETS) $(BIN)/python -m pytest -m soak
 
 check: $(VENV)/.dev  ## lint, types, architecture contracts
@@ -26,7 +26,7 @@ check: $(VENV)/.dev  ## lint, types, architecture contracts
 	$(BIN)/mypy shared client server simulate.py
 	$(BIN)/lint-imports --no-logo
 
-bench: bench-model bench-scale bench-secure-sum bench-tokens  ## all measurements (long; needs the data sets in $(DATASETS))
+bench: bench-model bench-scale bench-secure-sum bench-tokens bench-deploy  ## all measurements (long; needs the data sets in $(DATASETS))
 
 bench-model: $(VENV)/.dev  ## shared model against pooled LightGBM on every data set
 	LIANFANG_DATASETS=$(DATASETS) $(BIN)/python tests/bench/model.py --partitions all --families network blend --out bench-out/model.json
@@ -40,6 +40,9 @@ bench-secure-sum: $(VENV)/.dev  ## secure sum against Flower's SecAgg+ and a pla
 bench-tokens: $(VENV)/.dev  ## tokens and screening against openmined-psi
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[peers]'
 	$(BIN)/python tests/bench/tokens.py
+
+bench-deploy: $(VENV)/.dev  ## real processes: rounds beside Flower's defaults, start-up, kill -9
+	$(BIN)/python tests/bench/deploy.py
 
 proto: $(VENV)/.dev  ## generate shared/wire/*_pb2*.py from the .proto files
 	$(BIN)/python -m grpc_tools.protoc -I . --python_out=. --pyi_out=. --grpc_python_out=. shared/wire/*.proto

@@ -27,7 +27,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from client.commands import listing, screen
+from client.commands import doctor, join, listing, screen, start
 from client.commands.printing import fail
 from shared.errors import LianfangError, OperatorError
 from shared.plain_parser import PlainParser
@@ -177,6 +177,9 @@ def _parser() -> argparse.ArgumentParser:
     for command, handler in handlers:
         command.add_argument("--json", action="store_true", help="one JSON line for scripts")
         command.set_defaults(run=handler)
+    join.add(commands)
+    doctor.add(commands)
+    start.add(commands)
     listing.add(commands)
     screen.add(commands)
     return parser

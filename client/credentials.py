@@ -61,7 +61,7 @@ def read_members(path: Path, identity: Identity | None) -> Mapping[str, bytes]:
     """
     try:
         listed = {code: bytes.fromhex(key) for code, key in json.loads(_content(path)).items()}
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise _wrong_list(path, "it is not an object of code: public key in hex") from error
     for code, public in listed.items():
         if len(public) != 32:

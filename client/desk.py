@@ -1,4 +1,5 @@
-"""Where questions arrive at a lender: one open `Lender` per folder, and no exception text leaves.
+"""Where questions arrive at a lender: one open `Lender` per folder and terms, and no exception text
+leaves.
 
 Invariants:
 - The folder comes from the lender's own node configuration, never from a message.
@@ -6,6 +7,9 @@ Invariants:
   logger `lianfang.client`), and of unexpected errors only name and place do. The log has the same
   error once until a question was answered: a coordinator repeats what it asks.
 - The member's code leaves as soon as `client.toml` tells it, even if nothing else there is right.
+- A certificate that was renewed, or a member that was pinned, counts from the next question on.
+- Where several terms were accepted a question's own digest chooses: an agreement's, or that of the
+  set-up in the vault.
 """
 
 from __future__ import annotations
@@ -20,7 +24,8 @@ from typing import TYPE_CHECKING
 from flwr.app import Context, RecordDict
 
 from shared.errors import InternalError, LianfangError, OperatorError, PeerError
-from shared.wire.messages import UNKNOWN, Refused, pack_reply, parse_question
+from shared.secure_sum.statements import SetUpOpen
+from shared.wire.messages import UNKNOWN, Ask, Refused, pack_reply, parse_question
 
 if TYPE_CHECKING:
     from client.lender import Lender
@@ -30,7 +35,14 @@ FOLDER_KEY = "lender-directory"
 FOLDERS_VARIABLE = "LIANFANG_LENDERS"
 """Names the folder of lender folders where a node knows its partition number only (simulation)."""
 
-_open: dict[Path, Lender] = {}
+_open: dict[tuple[Path, str], Lender] = {}
+"""By folder and the digest of the terms; the digest is empty where a folder holds one agreement."""
+_MOST_OPEN = 2
+_set_up: dict[Path, str] = {}
+"""The terms of the set-up that was opened last."""
+_stamps: dict[Path, tuple[object, ...]] = {}
+_IDENTITY = ("certificate.crt", "members.json", "client.toml")
+"""Who the lender is and whom it believes: when one of these changes, its folder is read anew."""
 _told: dict[str, set[str]] = {}
 _MOST_TOLD = 1000
 _guard = threading.Lock()
@@ -43,13 +55,14 @@ def answer(content: RecordDict, context: Context) -> RecordDict:
     try:
         folder = lender_folder(context)
         called = str(folder)
-        lender = _open.get(folder)
+        _follow(folder)
+        lender = _open.get((folder, ""))
         if lender is None:
-            from client.settings import member_named, read_settings  # torch, pandas load only now
+            from client.settings import member_named  # torch, pandas load only now
 
             member = member_named(folder) or UNKNOWN
             called = str(folder) if member == UNKNOWN else member
-            lender = _opened(read_settings(folder))
+            lender = _lender(folder, content)
         member = called = lender.member
         reply = pack_reply(lender.reply(parse_question(content)))
         _told.pop(called, None)
@@ -84,15 +97,62 @@ def close_all() -> None:
         for lender in _open.values():
             lender.close()
         _open.clear()
+        _set_up.clear()
+        _stamps.clear()
     _told.clear()
 
 
-def _opened(settings: ClientSettings) -> Lender:
+def _follow(folder: Path) -> None:
+    """Close a folder's lenders when a certificate was renewed there, or a member pinned."""
+    stamp = tuple(_stamp_of(folder / name) for name in _IDENTITY)
+    if _stamps.setdefault(folder, stamp) == stamp:
+        return
+    with _guard:
+        _stamps[folder] = stamp
+        for key in [key for key in _open if key[0] == folder]:
+            _open.pop(key).close()
+
+
+def _stamp_of(path: Path) -> object:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _lender(folder: Path, content: RecordDict) -> Lender:
+    """The lender for a question, opened if it is not yet."""
+    from client.settings import read_settings, takes_terms
+
+    terms = _terms_asked(folder, content) if takes_terms(folder) else ""
+    lender = _open.get((folder, terms))
+    return lender or _opened(read_settings(folder, terms=terms), terms)
+
+
+def _terms_asked(folder: Path, content: RecordDict) -> str:
+    """The digest of the terms that a question is about; PeerError when nothing tells."""
+    question = parse_question(content)
+    if isinstance(question, Ask):
+        return question.run
+    if isinstance(question, SetUpOpen):
+        _set_up[folder] = question.agreement.hex()
+    elif folder not in _set_up:
+        from client.sealed import terms_in_vault
+
+        _set_up[folder] = terms_in_vault(folder)
+    return _set_up[folder]
+
+
+def _opened(settings: ClientSettings, terms: str = "") -> Lender:
     from client.lender import Lender
 
-    lender = Lender(settings)
+    lender, key = Lender(settings), (settings.folder, terms)
     with _guard:
-        first = _open.setdefault(settings.folder, lender)
+        first = _open.setdefault(key, lender)
+        others = [other for other in _open if other[0] == settings.folder and other != key]
+        for other in others[: max(0, len(others) + 1 - _MOST_OPEN)]:
+            _open.pop(other).close()  # it is opened again when it is asked again
     if first is not lender:  # another thread was quicker
         lender.close()
     return first

@@ -16,6 +16,7 @@ import logging
 import os
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -193,6 +194,14 @@ class Sealed:
             case Delivery(set_up):
                 return {"set_up": set_up.hex()}
         return {}
+
+
+def terms_in_vault(folder: Path) -> str:
+    """The digest of the terms of the set-up in a lender's vault; PeerError when it holds none."""
+    state = Vault(folder / "own" / "vault").state()
+    if state is None:
+        raise PeerError("a statement about a set-up that there is none of here")
+    return read_text(LenderSetUp, state).opened.agreement.hex()
 
 
 def _drop_unrecorded(settings: ClientSettings, vault: Vault, outbox: Outbox) -> None:

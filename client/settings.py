@@ -2,13 +2,19 @@
 
     [lender]
     member      = "L01"                 the lender's code in the consortium
-    table       = "table.parquet"       its rows; a path is relative to this folder
-    agreement   = "agreement.json"      the terms it has agreed to
+    table       = "table.parquet"       its rows; a path is relative to this folder, or a database's
+    table_password = "env:NAME"         table: see client/database_table.py
+    agreement   = "agreement.json"      the terms it has agreed to; or instead
+    terms       = "consortium.toml"     what it joined under: terms of runs that fit are accepted
     authority   = "authority.crt"       with the next two: needed for secure sums
     certificate = "certificate.crt"
     key         = "own/identity.key"    readable by its owner only
     members     = "members.json"        pinned list of members; needed in production
     secret      = 123                   optional: seeds what stays at the lender (simulation only)
+
+    [node]                              where its node finds the coordinator; with `terms` only
+    gate        = "coordinator.example:8443"
+    enrol       = "coordinator.example:8444"
 
     [floors]                            optional, as each of its entries: the profile's own hold
     minimum_cohort    = 5               fewest lenders in a sum
@@ -38,17 +44,23 @@ from pathlib import Path
 from typing import Any
 
 from client.credentials import read_authority, read_identity, read_members
+from client.database_table import DatabaseTable, database_table, is_database
 from client.files import partial_of, write_durably
 from client.floors import floors_of
+from client.terms import accepted, read_consortium
 from shared.errors import OperatorError
+from shared.identity.address import host_and_port
 from shared.identity.certificate import CODE, Identity
 from shared.secure_sum.floors import Floors
 from shared.training.agreement import Agreement, agreement_from
+from shared.training.consortium import Consortium
 
 FILE = "client.toml"
-_NEEDED = ("member", "table", "agreement")
+_NEEDED = ("member", "table")
+_EITHER = ("agreement", "terms")
 _CREDENTIALS = ("authority", "certificate", "key")
-_LENDER = (*_NEEDED, *_CREDENTIALS, "members", "secret")
+_LENDER = (*_NEEDED, *_EITHER, *_CREDENTIALS, "members", "secret", "table_password")
+_NODE = ("gate", "enrol")
 _GUIDE = "see docs/institution.md"
 
 
@@ -62,7 +74,7 @@ class ClientSettings:
 
     folder: Path
     member: str
-    table: Path
+    table: Path | DatabaseTable
     agreement: Agreement
     secret: int = field(repr=False)
     own: Path
@@ -87,13 +99,16 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def read_settings(folder: Path, *, clock: Callable[[], datetime] = _now) -> ClientSettings:
+def read_settings(
+    folder: Path, *, terms: str = "", clock: Callable[[], datetime] = _now
+) -> ClientSettings:
     """Read `client.toml` and what it names, but the table; raises OperatorError naming the file
-    and what is wrong in it. Certificates are judged by the time `clock` gives.
+    and what is wrong in it. Certificates are judged by the time `clock` gives. `terms`: digest of
+    the run's agreement, where several were accepted.
     """
     path = folder / FILE
     lender, asked = _sections(path)
-    agreement = _agreement(folder / lender["agreement"])
+    agreement = _agreed(folder, lender, terms)
     floors = floors_of(path, asked, agreement.profile)
     identity, authority = _credentials(path, lender, clock())
     members = read_members(folder / lender["members"], identity) if "members" in lender else None
@@ -103,7 +118,7 @@ def read_settings(folder: Path, *, clock: Callable[[], datetime] = _now) -> Clie
     return ClientSettings(
         folder=folder,
         member=lender["member"],
-        table=folder / lender["table"],
+        table=_table(path, lender),
         agreement=agreement,
         secret=secret,
         own=own,
@@ -117,19 +132,58 @@ def read_settings(folder: Path, *, clock: Callable[[], datetime] = _now) -> Clie
 
 def member_named(folder: Path) -> str | None:
     """The code that `client.toml` gives, whatever else is wrong in it; None when it gives none."""
+    code = _lender_of(folder).get("member")
+    return code if isinstance(code, str) and CODE.fullmatch(code) else None
+
+
+def takes_terms(folder: Path) -> bool:
+    """Whether `client.toml` names what it joined under, not one agreement."""
+    return "terms" in _lender_of(folder)
+
+
+def read_node(folder: Path) -> tuple[str, str, Consortium]:
+    """Member, the gate's "host:port" and what it joined under; OperatorError as `read_settings`."""
+    path = folder / FILE
+    lender, _ = _sections(path)
+    gate = _read(path, tomllib.loads).get("node", {}).get("gate")
+    if "terms" not in lender or gate is None:
+        raise OperatorError(
+            f"{path}: no entry {'terms' if 'terms' not in lender else 'gate in [node]'}",
+            remedy="join the consortium: lianfang-client join writes both",
+        )
+    host_and_port(gate)
+    return lender["member"], gate, read_consortium(folder / lender["terms"])
+
+
+def _lender_of(folder: Path) -> dict[str, Any]:
     try:
         lender = tomllib.loads((folder / FILE).read_text(encoding="utf-8")).get("lender")
     except (OSError, ValueError):  # TOML and UTF-8 alike: `read_settings` says what it is
-        return None
-    code = lender.get("member") if isinstance(lender, dict) else None
-    return code if isinstance(code, str) and CODE.fullmatch(code) else None
+        return {}
+    return lender if isinstance(lender, dict) else {}
+
+
+def _table(path: Path, lender: dict[str, Any]) -> Path | DatabaseTable:
+    """Where the rows are: a file or a database's table."""
+    if not is_database(lender["table"]):
+        return path.parent / str(lender["table"])
+    try:
+        return database_table(path.parent, lender["table"], lender.get("table_password", ""))
+    except OperatorError as error:
+        raise OperatorError(f"{path}: {error.what}", remedy=error.remedy) from error
+
+
+def _agreed(folder: Path, lender: dict[str, Any], terms: str) -> Agreement:
+    if "agreement" in lender:
+        return _agreement(folder / lender["agreement"])
+    return accepted(folder, read_consortium(folder / lender["terms"]), terms)
 
 
 def _sections(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Both sections of the file, with no other entries than known ones."""
     document = _read(path, tomllib.loads)
     for name in document:
-        if name not in ("lender", "floors"):
+        if name not in ("lender", "floors", "node"):
             raise OperatorError(f"{path}: no section [{name}] is known", remedy=_GUIDE)
     lender, floors = document.get("lender"), document.get("floors", {})
     if not isinstance(lender, dict) or not isinstance(floors, dict):
@@ -137,6 +191,10 @@ def _sections(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     for needed in _NEEDED:
         if needed not in lender:
             raise OperatorError(f"{path}: no entry {needed!r}", remedy=_GUIDE)
+    if len([name for name in _EITHER if name in lender]) != 1:
+        what = "no entry 'agreement'" if "agreement" not in lender else "agreement and terms"
+        raise OperatorError(f"{path}: {what}; it is to be one of the two", remedy=_GUIDE)
+    _check_node(path, document.get("node", {}))
     for name in lender:
         if name not in _LENDER:
             raise OperatorError(
@@ -149,6 +207,17 @@ def _sections(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             kind = "a whole number" if name == "secret" else "a text in quotes"
             raise OperatorError(f"{path}: [lender] {name} is not {kind}", remedy=_GUIDE)
     return lender, floors
+
+
+def _check_node(path: Path, node: Any) -> None:
+    known = isinstance(node, dict) and all(
+        name in _NODE and isinstance(value, str) for name, value in node.items()
+    )
+    if not known:
+        raise OperatorError(
+            f"{path}: [node] holds something else than {' and '.join(_NODE)}",
+            remedy='write each as "host:port"',
+        )
 
 
 def _agreement(path: Path) -> Agreement:

@@ -25,6 +25,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from client.check import suspicions
+from client.database_table import DatabaseTable, read_database
 from shared.errors import OperatorError
 from shared.schema import CheckedTable, Schema, check_frame
 
@@ -43,10 +44,10 @@ _RAGGED_SHOWN = 5
 
 @dataclass(frozen=True, eq=False)
 class RawTable:
-    """A file's rows before checking: cells as texts (CSV) or typed (Parquet), absent ones null.
+    """Rows before checking: cells as texts (CSV) or typed (Parquet, database), absent ones null.
 
-    `lines[i]` is the line on which row i begins (Parquet: its number, counting from 1);
-    `encoding` is how the text was read, empty for Parquet.
+    `lines[i]` is the line on which row i begins (Parquet: its number, counting from 1; database:
+    its number in order of the row key); `encoding` is how the text was read, empty if it was none.
     """
 
     frame: pd.DataFrame
@@ -62,12 +63,19 @@ class RawTable:
         return CheckedTable(checked.table, (*checked.warnings, *suspicions(checked.table)))
 
 
-def read_table(path: str | Path, schema: Schema, *, labelled: bool = True) -> CheckedTable:
-    """Read and check a CSV (.csv, .tsv, gzipped or not) or Parquet file; see docs/schema.md.
+def read_table(
+    path: str | Path | DatabaseTable, schema: Schema, *, labelled: bool = True
+) -> CheckedTable:
+    """Read and check a CSV (.csv, .tsv, gzipped or not) or Parquet file, or a database's table; see
+    docs/schema.md.
 
-    Raises OperatorError that lists everything wrong with the file; `labelled=False` is for
-    applicants who have no outcome yet.
+    Raises OperatorError that lists everything wrong with it; `labelled=False` is for applicants who
+    have no outcome yet.
     """
+    if isinstance(path, DatabaseTable):
+        frame = read_database(path, schema, labelled=labelled)
+        lines = np.arange(1, len(frame) + 1, dtype=np.int64)
+        return RawTable(frame, path.source, lines, "").checked(schema, labelled=labelled)
     return read_raw(path).checked(schema, labelled=labelled)
 
 

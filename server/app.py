@@ -23,17 +23,17 @@ VARIABLES = {
 @app.main()
 def main(grid: Grid, context: Context) -> None:
     """Conduct the run whose folder the run configuration names."""
-    from server.coordinator.exchange import Policy
-    from server.coordinator.rounds import conduct, read_agreement
+    from server.coordinator.attempt import attempt
 
     asked = {
         name: str(context.run_config.get(name) or os.environ.get(variable, ""))
         for name, variable in VARIABLES.items()
     }
-    folder = Path(asked["run-directory"] or "run")
-    policy = Policy(
-        read_agreement(folder).minimum_lenders,
-        patience=float(asked["patience"] or 0) or Policy.patience,
-        deadline=float(asked["deadline"] or 0) or Policy.deadline,
+    attempt(
+        grid,
+        Path(asked["run-directory"] or "run"),
+        resume=asked["resume"] in ("1", "True"),
+        patience=float(asked["patience"] or 0),
+        deadline=float(asked["deadline"] or 0),
+        flower_run=context.run_id,
     )
-    conduct(grid, folder, policy, resume=asked["resume"] in ("1", "True"))

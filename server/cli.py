@@ -3,14 +3,16 @@
     lianfang-server status out/demo/run          stage by stage: who is in it, bytes, seconds; and
                                                  how far the stage is that is open
     lianfang-server verify out/demo/run          fold all released totals again, compare the model
+    lianfang-server run start /srv/consortium spring-2027    runs of a consortium: see run -h
+    lianfang-server model list /srv/consortium   models, promoted by two operators: see model -h
     lianfang-server demo                         try the shared fraud list on this machine
     lianfang-server keyholder serve /srv/k1      the list's services; each has examples: keyholder,
     lianfang-server registry serve /srv/r1       registry, keys, authority, each with -h
     lianfang-server keys status /srv/operator
 
 Exit status: 0 done; 1 the run is not finished or does not verify, keys are not the same at all
-holders, the demo's check failed; 2 a folder or setting is wrong, or nobody answers; the message
-says which and what to do; 130 Ctrl-C. With --json an error is also a line
+holders, the demo's check failed; 2 a folder or setting is wrong, or nobody answers; 3 (`run`) a run
+failed; the message says which and what to do; 130 Ctrl-C. With --json an error is also a line
 {"error": …, "remedy": …} on standard output.
 """
 
@@ -27,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from server.commands import authority, keyholder, keys, registry
+from server.commands import authority, founding, keyholder, keys, models, registry, runs, start
 from server.commands.printing import fail
 from server.commands.serving import command
 from server.demo import command as demo
@@ -122,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
         one.set_defaults(handler=handler)
         one.add_argument("run", type=Path, help="a run's folder, e.g. out/demo/run")
         one.add_argument("--json", action="store_true", help="one JSON line for scripts")
-    for own in (authority, keyholder, registry, keys, demo):
+    for own in (founding, start, runs, models, authority, keyholder, registry, keys, demo):
         own.add(commands)
     return parser
 

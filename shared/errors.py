@@ -12,9 +12,13 @@ class LianfangError(Exception):
     """
 
     def __init__(self, what: str, *, remedy: str = "") -> None:
-        super().__init__(f"{what}\n  remedy: {remedy}" if remedy else what)
+        super().__init__(what)
         self.what = what
         self.remedy = remedy
+
+    def __str__(self) -> str:
+        """Both; whoever knows more on the way up may have added to the remedy."""
+        return f"{self.what}\n  remedy: {self.remedy}" if self.remedy else self.what
 
 
 class OperatorError(LianfangError):

@@ -175,10 +175,13 @@ def registry_folder(folder: Path) -> Path:
 
 
 @contextmanager
-def registry_at(folder: Path, log: Path) -> Iterator[Process]:
-    """A registry that runs; it is ended at the end."""
+def registry_at(folder: Path, log: Path, database: str | None = None) -> Iterator[Process]:
+    """A registry that runs; it is ended at the end. `database`: its URL, SQLite in its folder where
+    none is given.
+    """
     registry_folder(folder)
-    (folder / "registry.toml").write_text(AT_ONCE)
+    where = "" if database is None else f"database = {json.dumps(database)}\n"
+    (folder / "registry.toml").write_text(where + AT_ONCE)
     process = Process(folder, "registry", log)
     process.start()
     try:

@@ -42,6 +42,12 @@ class Exchange:
         self.take(proposal)
         self.take(self.b.consent(proposal))
 
+    def retire(self, epoch: int) -> None:
+        """Retire a key epoch with two institutions."""
+        proposal = self.a.retire_epoch(epoch)
+        self.take(proposal)
+        self.take(self.b.consent(proposal))
+
     def active(self, lender: Lender | None = None, **fields: Any) -> bytes:
         """An active entry's name."""
         lender = lender or self.a

@@ -24,7 +24,7 @@ from tests.blacklist_members import AUTHORITY, REGISTRY, TODAY, Clock, Lender, m
 from tests.identities import fixed_random
 
 IDENTITY = member(REGISTRY, "registry")
-TERMS = Terms(filings_a_day=5000)
+TERMS = Terms(filings_a_day=5000, pending=20_000)
 
 
 class Served:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from client.commands.identifiers import subject_of
+from client.commands.identifiers import given, note_odd
 from client.commands.names import today
 from client.commands.printing import ATTENTION, DONE, document, line, note, warn_if_old
-from client.commands.words import ago, answer_lines, skipped_lines
+from client.commands.words import ago, answer_lines, plain, skipped_lines
 
 if TYPE_CHECKING:
     from client.exchange.desk import Known
@@ -17,18 +17,26 @@ if TYPE_CHECKING:
 
 def check(arguments: argparse.Namespace) -> int:
     """Look one subject up; ATTENTION for a hit, and where rows could not be looked at."""
+    from client.commands.reference import check_reference
     from client.exchange.opening import open_desk
+    from client.exchange.subjects import read_subject
 
     with open_desk(arguments.folder) as desk:
-        subject = subject_of(arguments, today())
-        known = desk.check(subject, purpose=arguments.purpose, reference=arguments.reference)
+        pairs = given(arguments)
+        subject = read_subject(pairs, today())
+        check_reference(arguments.reference, pairs, subject.identifiers, today())
+        note_odd(subject.warnings, "looked up as it is")
+        known = desk.check(
+            subject.identifiers, purpose=arguments.purpose, reference=arguments.reference
+        )
         version, age = desk.index.version, desk.age
     warn_if_old(age)
     for told in skipped_lines(known.skipped):
         note(f"warning: {told}")
     if arguments.json:
         about = {"hit": known.answer is not None, "version": version, "days_old": age.days}
-        document(about | _known(known))
+        odd = {"warnings": [cell._asdict() for cell in subject.warnings]}
+        document(about | _known(known) | odd)
     else:
         hit = "no hit" if known.answer is None else "a hit"
         line(f"{hit} on version {version} of the list, published {ago(age)}")
@@ -53,10 +61,33 @@ def _known(known: Known) -> dict[str, object]:
 def _lines(known: Known) -> list[str]:
     if known.answer is None:
         return []
-    rows = [f"row            {name}" for name in _rows(known)]
+    rows = [f"row            {_row_words(row)}" for row in _rows(known)]
     last = "a hit is a reason for a person to look, never a decision"
     return [*answer_lines(known.answer), *rows, last]
 
 
-def _rows(known: Known) -> list[str]:
-    return sorted({hit.name.hex() for hit in known.hits})
+def _rows(known: Known) -> list[dict[str, Any]]:
+    """What each row behind the answer is about, the newest event first: a dispute names one row."""
+    from shared.blacklist.rows import Flag
+
+    hits = {hit.name: hit for hit in known.hits}
+    order = sorted(hits.values(), key=lambda hit: hit.name)
+    order.sort(key=lambda hit: hit.record.event_end, reverse=True)
+    return [
+        {
+            "row": hit.name.hex(),
+            "kind": hit.id_kind,
+            "reason_class": hit.record.reason_class.value,
+            "event_month": hit.record.event_end.strftime("%Y-%m"),
+            "disputed": bool(hit.flags & Flag.DISPUTED),
+            "annotated": bool(hit.flags & Flag.ANNOTATED),
+            "corroborated": bool(hit.flags & Flag.CORROBORATED),
+        }
+        for hit in order
+    ]
+
+
+def _row_words(row: dict[str, Any]) -> str:
+    flags = [name for name in ("disputed", "annotated", "corroborated") if row[name]]
+    about = (plain(row["kind"]), plain(row["reason_class"]), row["event_month"], *flags)
+    return f"{row['row']}  {', '.join(about)}"

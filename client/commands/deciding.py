@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any
 
 from client.commands.filing import file
 from client.commands.identifiers import given
 from client.commands.list_words import Handler
 from client.commands.names import entry_name, row_name, today
+from client.commands.own_entries import own_line, own_rows
 from client.commands.printing import ATTENTION, DONE, bars, document, line
 from client.commands.waits import second_needed
-from client.commands.words import counted, refusal_words
+from client.commands.words import counted, refusal_words, remedy_lines
 from shared.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ def _approve(arguments: argparse.Namespace) -> int:
             remedy="give ENTRY, --evidence-file and e.g. --resident-id -; own entries need none "
             "of them",
         )
+    rows: list[dict[str, Any]] = []
+    second: list[tuple[str, int]] = []
     with open_desk(arguments.folder) as desk, bars() as bar:
         if pairs:
             from client.exchange.subjects import canonical_all
@@ -39,34 +42,37 @@ def _approve(arguments: argparse.Namespace) -> int:
             evidence = file_digest(arguments.evidence_file)
             subject = canonical_all(pairs, today())
             answers = [desk.second(names[0], subject, evidence, arguments.operator)]
-            said, second = "approved as second institution", []
+            said = "approved as second institution"
         else:
-            answers = desk.approve(names, arguments.operator, lambda total: bar("entries", total))
-            said, second = "approved", _second_needed(desk, names, answers)
+            approved = desk.approve(names, arguments.operator, lambda total: bar("entries", total))
+            answers = [answer for _, answer in approved]
+            done = frozenset(name for name, answer in approved if answer.receipt is not None)
+            said, (rows, second) = "approved", _approved(desk, done)
     taken = sum(answer.receipt is not None for answer in answers)
     status = _settled(
         arguments,
         answers,
         f"{counted(taken, 'entry', 'entries')} {said}",
         nothing="nothing waits for a checker",
-        more={"second_needed": [entry for entry, _ in second]},
+        more={"second_needed": [entry for entry, _ in second], "entries": rows},
     )
     if not arguments.json:
+        for row in rows:
+            line(own_line(row))
         _say_next(second, taken)
     return status
 
 
-def _second_needed(
-    desk: Desk, names: Sequence[bytes], answers: Sequence[Settled]
-) -> list[tuple[str, int]]:
-    """Own entries, with their severity, that still do not answer, of those that were approved."""
-    if all(answer.receipt is None for answer in answers):
-        return []
-    return [
-        (entry.entry_id.hex(), entry.severity)
-        for entry in desk.own()
-        if second_needed(entry) and (not names or entry.entry_id in names)
-    ]
+def _approved(
+    desk: Desk, done: Collection[bytes]
+) -> tuple[list[dict[str, Any]], list[tuple[str, int]]]:
+    """The own entries that were approved, and of those that still do not answer the severity."""
+    if not done:
+        return [], []
+    entries = [entry for entry in desk.own() if entry.entry_id in done]
+    rows = own_rows(entries, desk.filed.entry, max(desk.known_epochs(), default=0))
+    second = [(one.entry_id.hex(), one.severity) for one in entries if second_needed(one)]
+    return rows, second
 
 
 def _say_next(second: Sequence[tuple[str, int]], taken: int) -> None:
@@ -77,7 +83,10 @@ def _say_next(second: Sequence[tuple[str, int]], taken: int) -> None:
             "too, which sees it with `list waiting`"
         )
     if taken > len(second):
-        line("it answers with the next version of the list, which `list sync` fetches")
+        line(
+            "it answers with the next batch, which `list sync` fetches: daily once enough lenders "
+            "have something in it, at the latest after 7 days"
+        )
 
 
 def _dispute(arguments: argparse.Namespace) -> int:
@@ -155,9 +164,11 @@ def _retire_epoch(arguments: argparse.Namespace) -> int:
 
 
 def _refile(arguments: argparse.Namespace) -> int:
+    from client.exchange.kept import goes_on
     from client.exchange.opening import open_desk
 
-    with open_desk(arguments.folder) as desk, bars() as bar:
+    again = goes_on("it goes on where it was")
+    with open_desk(arguments.folder) as desk, bars() as bar, again:
         done = desk.refile(
             arguments.operator,
             arguments.checker,
@@ -172,6 +183,7 @@ def _refile(arguments: argparse.Namespace) -> int:
                 "seconded": done.seconded,
                 "unknown": unknown,
                 "refused": list(done.refused),
+                "remedies": list(done.remedies),
             }
         )
     else:
@@ -186,6 +198,8 @@ def _refile(arguments: argparse.Namespace) -> int:
             line(f"entry {name}: its identifiers are not known here any more: withdraw it")
         for reason in done.refused:
             line(f"refused: {refusal_words(reason)}")
+        for remedy in remedy_lines(done.remedies):
+            line(remedy)
     return ATTENTION if unknown or done.refused else DONE
 
 
@@ -198,11 +212,14 @@ def _settled(
     more: dict[str, object] | None = None,
 ) -> int:
     """Say how the registry answered; `more`: for scripts only."""
-    refused = [answer.refusal for answer in answers if answer.refusal is not None]
+    refusals = [answer for answer in answers if answer.refusal is not None]
+    refused = [answer.refusal or "" for answer in refusals]
+    remedies = [answer.remedy for answer in refusals]
     taken = len(answers) - len(refused)
     if arguments.json:
         events = [answer.event_id.hex() for answer in answers]
-        document({"done": taken, "refused": refused, "events": events} | (more or {}))
+        told = {"done": taken, "refused": refused, "remedies": remedies, "events": events}
+        document(told | (more or {}))
         return ATTENTION if refused else DONE
     if taken:
         line(done)
@@ -210,6 +227,8 @@ def _settled(
         line(nothing)
     for reason in refused:
         line(f"refused by the registry: {refusal_words(reason)}")
+    for remedy in remedy_lines(remedies):
+        line(remedy)
     return ATTENTION if refused else DONE
 
 

@@ -7,17 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from client.commands.identifiers import given
+from client.commands.identifiers import given, note_odd
 from client.commands.names import entry_name, today
-from client.commands.printing import ATTENTION, DONE, bars, document, line, note
-from client.commands.words import ODD, counted, refusal_words
+from client.commands.printing import ATTENTION, DONE, bars, document, line
+from client.commands.words import counted, refusal_words, remedy_lines
 from shared.errors import OperatorError
 
 if TYPE_CHECKING:
     from client.exchange.filing_terms import FilingTerms
     from client.exchange.subjects import Subject
 
-_SHOWN = 20
 _TERMS = (
     "reason",
     "severity",
@@ -40,7 +39,7 @@ def file(arguments: argparse.Namespace) -> int:
     supersedes = entry_name(arguments.supersedes) if arguments.supersedes else None
     with open_desk(arguments.folder) as desk:
         subjects, terms = _subjects(arguments)
-        _note_odd(subjects)
+        note_odd([cell for subject in subjects for cell in subject.warnings], "filed as it is")
         with bars() as bar:
             filed = desk.file(
                 subjects,
@@ -55,6 +54,7 @@ def file(arguments: argparse.Namespace) -> int:
             "line": subject.line,
             "entry": name.hex(),
             "refused": answer.refusal,
+            "remedy": answer.remedy,
             "warnings": [cell._asdict() for cell in subject.warnings],
         }
         for subject, (name, answer) in zip(subjects, filed, strict=True)
@@ -67,6 +67,8 @@ def file(arguments: argparse.Namespace) -> int:
         where = f"line {row['line']}: " if row["line"] else ""
         fate = f"refused: {refusal_words(str(row['refused']))}" if row["refused"] else "filed"
         line(f"{where}entry {row['entry']} {fate}")
+    for remedy in remedy_lines(str(row["remedy"]) for row in refused):
+        line(remedy)
     if len(refused) < len(rows):
         if len(rows) > 1:
             line(f"{counted(len(rows) - len(refused), 'entry', 'entries')} filed")
@@ -118,17 +120,6 @@ def _terms(
     if bad:
         refuse(bad, arguments.subjects.name, "mend them; nothing was filed")
     return terms
-
-
-def _note_odd(subjects: Sequence[Subject]) -> None:
-    """What is odd about identifiers that are filed as they are: before anything leaves."""
-    odd = [cell for subject in subjects for cell in subject.warnings]
-    for cell in odd[:_SHOWN]:
-        where = f"line {cell.line}, " if cell.line else ""
-        what = ODD.get(cell.warning, "it is unusual")
-        note(f"warning: {where}{cell.column} {cell.text}: {what} ({cell.warning}); filed as it is")
-    if len(odd) > _SHOWN:
-        note(f"… and {counted(len(odd) - _SHOWN, 'more warning')}; --json lists all")
 
 
 def columns_named(options: Sequence[str]) -> dict[str, str]:

@@ -9,12 +9,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from datetime import date
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from client.commands.printing import note
+from client.commands.words import ODD, counted
 from shared.errors import OperatorError
-from shared.tokens.identifiers import Canonical
+
+if TYPE_CHECKING:
+    from client.exchange.cells import WarnedCell
 
 _COMMON = ("resident-id", "uscc", "phone", "bank-card", "device", "email", "address")
+_SHOWN = 20
 
 
 def add_identifiers(command: argparse.ArgumentParser) -> None:
@@ -44,11 +50,16 @@ def given(arguments: argparse.Namespace) -> list[tuple[str, str]]:
     return [(kind, _line_for(kind) if text == "-" else text) for kind, text in pairs]
 
 
-def subject_of(arguments: argparse.Namespace, today: date) -> tuple[Canonical, ...]:
-    """The subject's identifiers in canonical form; raises IdentifierError, OperatorError."""
-    from client.exchange.subjects import canonical_all
-
-    return canonical_all(given(arguments), today)
+def note_odd(odd: Sequence[WarnedCell], so: str) -> None:
+    """What is odd about identifiers that are taken as they are, before anything leaves; `so`: what
+    happens with them.
+    """
+    for cell in odd[:_SHOWN]:
+        where = f"line {cell.line}, " if cell.line else ""
+        what = ODD.get(cell.warning, "it is unusual")
+        note(f"warning: {where}{cell.column} {cell.text}: {what} ({cell.warning}); {so}")
+    if len(odd) > _SHOWN:
+        note(f"… and {counted(len(odd) - _SHOWN, 'more warning')}; --json lists all")
 
 
 def _line_for(kind: str) -> str:

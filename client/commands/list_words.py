@@ -7,35 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from client.commands.identifiers import add_identifiers
+from client.commands.list_examples import examples
 
 Handler = Callable[[argparse.Namespace], int]
-EXAMPLES = """examples (--folder is the lender's folder, which holds exchange.toml):
-  lianfang-client list sync --folder /srv/lender
-  lianfang-client list check --folder /srv/lender --resident-id -        (asks for the number)
-  lianfang-client list file --folder /srv/lender --operator "Li Na" --resident-id - --phone - \\
-      --reason F101 --confidence confirmed --event-date 2026-01-05 --product consumer \\
-      --outcome refused --evidence forged_document=case17.pdf --notice letter:2026-01-20
-  lianfang-client list file --folder /srv/lender --operator "Li Na" --subjects cases.csv --reason …
-  lianfang-client list own --folder /srv/lender                      what it filed, and waits for
-  lianfang-client list approve ENTRY --folder /srv/lender --operator "Wang Wei"
-  lianfang-client list waiting --folder /srv/lender                      of other lenders
-  lianfang-client list approve ENTRY --folder /srv/lender --operator "Wang Wei" \\
-      --evidence-file ours.pdf --resident-id -                           as second institution
-  lianfang-client list dispute ROW --folder /srv/lender --grounds wrong_person \\
-      --evidence-file letter.pdf --operator "Li Na" --checker "Wang Wei"
-  lianfang-client list resolve ENTRY --folder /srv/lender --outcome upheld \\
-      --statement outcome.pdf --operator "Li Na" --checker "Wang Wei"
-  lianfang-client list withdraw ENTRY --folder /srv/lender --cause mistake \\
-      --operator "Li Na" --checker "Wang Wei"
-  lianfang-client list refile --folder /srv/lender --operator "Li Na" --checker "Wang Wei"
-
-Exit status: 0 done; 1 done, and somebody should look: a hit, an entry that waits, a refusal of the
-registry, a list that is days old; 2 not done, or not all: the message says why and what to do; what
-was fetched is kept, so the same command goes on. With --json an error is also a line
-{"error": …, "remedy": …} on standard output.
-"""
 _ENTRY = "32 letters and digits, as `list own` and `list waiting` show them"
-_ROW = "64 letters and digits, as `list check` shows it (`row`; with --json in `rows`)"
+_ROW = "64 letters and digits, as `list check` shows it (`row`; with --json `row` in `rows`)"
 
 
 def add_list(commands: argparse._SubParsersAction, handlers: dict[str, Handler]) -> None:  # type: ignore[type-arg]
@@ -44,7 +20,7 @@ def add_list(commands: argparse._SubParsersAction, handlers: dict[str, Handler])
         "list",
         help="the shared fraud list: check, file, approve, dispute, withdraw, sync …",
         description="The shared fraud list, from this lender's folder.",
-        epilog=EXAMPLES,
+        epilog=examples(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     own = parser.add_subparsers(dest="list_command", required=True, metavar="COMMAND")
@@ -54,7 +30,7 @@ def add_list(commands: argparse._SubParsersAction, handlers: dict[str, Handler])
             name,
             help=text,
             description=text,
-            epilog=EXAMPLES,
+            epilog=examples(name),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         for option in options:
@@ -76,8 +52,10 @@ def add_list(commands: argparse._SubParsersAction, handlers: dict[str, Handler])
         _file("--evidence-file", "second institution: its own evidence (hashed, not sent)", False),
         _operator,
     )
-    add("own", "this lender's own entries, and what they wait for")
+    add("own", "this lender's own entries, and what they wait for", add_identifiers)
     add("waiting", "what waits for a second institution other than this lender")
+    add("checkpoint", "the registry's signed word on the list here, for other members", _out)
+    add("compare", "another member's checkpoint against this one: is it one list?", _checkpoint)
     add(
         "dispute",
         "pass on that the subject disputes a row of the list; it is flagged at once",
@@ -192,6 +170,17 @@ def _entries(count: str, more: str) -> Callable[[argparse.ArgumentParser], None]
 
 def _proposal(command: argparse.ArgumentParser) -> None:
     command.add_argument("proposal", metavar="PROPOSAL", help="as `list waiting` shows it")
+
+
+def _out(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--out", type=Path, metavar="FILE", help="to write (without it: standard output)"
+    )
+
+
+def _checkpoint(command: argparse.ArgumentParser) -> None:
+    text = "what `list checkpoint --out FILE` wrote at the other member"
+    command.add_argument("file", type=Path, metavar="FILE", help=text)
 
 
 def _epoch(needed: bool) -> Callable[[argparse.ArgumentParser], None]:

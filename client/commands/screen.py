@@ -23,7 +23,7 @@ from client.commands.words import ODD, ago, counted, skipped_lines
 from shared.errors import LianfangError, OperatorError
 
 if TYPE_CHECKING:
-    from client.exchange.screening import Findings, Screening
+    from client.exchange.screening import Findings, NotLookedUp, Screening
 
 EXAMPLES = """examples:
   lianfang-client screen book.csv --out hits.csv                  in the lender's folder, or:
@@ -33,10 +33,10 @@ EXAMPLES = """examples:
 The list is the copy of the last `list sync`. A book that was screened before is screened again
 without a network; of a new one only blinded points leave.
 
-Exit status: 0 no hit; 1 there are hits, cells that are no identifiers (listed), or rows that nobody
-could look at; 2 nothing was looked up: the message says why and what to do, after what is odd in
-the book's cells. With --json an error is a line {"error": …, "remedy": …} too, with what was found
-in the cells.
+Exit status: 0 no hit; 1 there are hits, cells that are no identifiers (listed), rows without an
+identifier that could be looked up, or rows of the list that nobody could look at; 2 nothing was
+looked up: the message says why and what to do, after what is odd in the book's cells. With --json
+an error is a line {"error": …, "remedy": …} too, with what was found in the cells.
 """
 _SHOWN, _SHOWN_WARNED = 20, 5
 
@@ -94,6 +94,7 @@ def _screen(arguments: argparse.Namespace) -> int:
         return fail(error, as_json=arguments.json, **_cells(told[0]))
     for sentence in skipped_lines(found.skipped):
         note(f"warning: {sentence}")
+    _note_not_looked_up(found.not_looked_up)
     if found.unreadable:
         records = counted(found.unreadable, "record")
         note(f"warning: {records} did not open: whoever filed such a one made it up")
@@ -102,7 +103,8 @@ def _screen(arguments: argparse.Namespace) -> int:
         document(_counts(found) | _cells(found.findings) | out)
     else:
         line(_sentence(found, arguments.out, age))
-    look = found.hits or found.findings.bad or found.unreadable or found.skipped
+    looked = not (found.skipped or found.not_looked_up.count)
+    look = found.hits or found.findings.bad or found.unreadable or not looked
     return ATTENTION if look else DONE
 
 
@@ -133,7 +135,15 @@ def _counts(found: Screening) -> dict[str, object]:
         "tokens_asked": found.asked,
         "version": found.version,
         "skipped_epochs": list(found.skipped),
+        "rows_not_looked_up": vars(found.not_looked_up),
     }
+
+
+def _note_not_looked_up(left: NotLookedUp) -> None:
+    if left.count:
+        lines = ", ".join(map(str, left.lines)) + (" …" if left.count > len(left.lines) else "")
+        held = "held no identifier that could be looked up"
+        note(f"warning: {counted(left.count, 'row')} {held}: line {lines}")
 
 
 def _cells(findings: Findings) -> dict[str, object]:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -56,6 +56,11 @@ def refusal_words(refusal: str) -> str:
     return f"{sentence} ({code})" if sentence else refusal
 
 
+def remedy_lines(remedies: Iterable[str]) -> list[str]:
+    """What the registry says to do about refusals: each once."""
+    return [f"what to do: {remedy}" for remedy in dict.fromkeys(remedies) if remedy]
+
+
 def answer_lines(answer: Answer) -> list[str]:
     """What is known of a subject, a line each."""
     lines = [
@@ -88,5 +93,7 @@ def skipped_lines(epochs: Sequence[int]) -> list[str]:
 ODD = {
     "unknown_region": "its region code is of no known region",
     "luhn": "its last digit is not the check digit it would have",
+    "rounded": "it ends in 000 like a number from a spreadsheet; its date and check character fit",
+    "virtual_operator": "its number is of a virtual operator, and often changes hands",
 }
 """What is odd about an identifier that is taken as it is."""

@@ -3,6 +3,7 @@
 Invariants:
 - A receipt settles an event only if the registry that was asked signed it, for this very event, at
   a place in one log after the receipt before.
+- What it says in a refusal is kept short and printable: it is shown on terminals.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ MOST_EVENTS = 64
 STEP_BYTES = 16_384
 """A submission has 1, 2, 4 … times this many bytes."""
 MOST_STEPS = 16
+_MOST_LETTERS = 500
 Named = tuple[bytes, bytes]
 """An event's name and its text."""
 
@@ -53,6 +55,10 @@ def settled_by(
             last = receipt
             settled.append(Settled(event_id, answer.receipt, None))
         else:
-            refusal = f"{answer.refusal.reason}: {answer.refusal.what}"
-            settled.append(Settled(event_id, None, refusal))
+            refusal = _brief(f"{answer.refusal.reason}: {answer.refusal.what}")
+            settled.append(Settled(event_id, None, refusal, _brief(answer.refusal.remedy)))
     return settled
+
+
+def _brief(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:_MOST_LETTERS])

@@ -21,7 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from client.exchange.book_columns import BookColumn, columns_of
-from client.exchange.cells import BadCell, WarnedCell
+from client.exchange.cells import BadCell, WarnedCell, unmarked
 from client.exchange.sorted_keys import Numbers
 from client.table import RawTable, read_raw
 from shared.errors import OperatorError
@@ -143,7 +143,7 @@ class _Reader:
     ) -> None:
         for place, kind in enumerate(column.kinds):
             try:
-                found = canonical(kind, text, today=self._today)
+                found = canonical(kind, unmarked(text), today=self._today)
             except MissingIdentifierError:
                 return
             except IdentifierError as error:

@@ -29,6 +29,9 @@ from client.exchange.filed import Filed
 from client.exchange.filing import Writer, refuse_repeated
 from client.exchange.filing_terms import FilingTerms
 from client.exchange.index import ListIndex
+from client.exchange.kept import goes_on, kept_here, nothing_kept
+from client.exchange.looked_up import LookedUp
+from client.exchange.own_copy import OwnCopy
 from client.exchange.own_tokens import Epochs, OwnTokens
 from client.exchange.parties import Progress, TheRegistry, TokenKey, no_progress
 from client.exchange.refiling import Refiled, parts_in_force, refile
@@ -37,6 +40,7 @@ from client.exchange.seconding import Seconding
 from client.exchange.secret import read_secret
 from client.exchange.subjects import Subject
 from shared.blacklist.answer import Answer, Hit, answer_of
+from shared.blacklist.checkpoint import Checkpoint
 from shared.blacklist.entry import SubjectToken
 from shared.blacklist.events import Event, OpenEpoch
 from shared.blacklist.state import EntryState
@@ -68,7 +72,7 @@ class Known:
 
 class Desk:
     """Over the lender's folder `own`. As of the last sync: `epochs`, the key epochs that answer;
-    `published`, when its version was, in seconds since 1970.
+    `published`, when its version was, in seconds since 1970; `version`, of its checkpoint.
     """
 
     def __init__(
@@ -82,6 +86,7 @@ class Desk:
         *,
         epochs: Callable[[], Sequence[int]],
         published: Callable[[], int | None] = lambda: None,
+        version: Callable[[], int | None] = lambda: None,
         clock: Callable[[], datetime],
         random: Callable[[int], bytes],
     ) -> None:
@@ -91,8 +96,9 @@ class Desk:
         self.tokens = OwnTokens(context, own / "tokens", holders, epochs, random)
         self._clock, self._random = clock, random
         secret = read_secret(own / "filed", random)
-        self.index = ListIndex(own / "list")
+        self.copy = OwnCopy(own / "list", version)
         self.filed = Filed(own / "filed", secret, random)
+        self.looked_up = LookedUp(own / "filed", secret, random)
         self.writer = Writer(identity, registry_code, secret, random)
         self.decisions = Decisions(self.writer)
         self.seconded = Seconded(own / "filed", secret, random)
@@ -101,7 +107,13 @@ class Desk:
     def close(self) -> None:
         """Let files go."""
         self.filed.close()
+        self.looked_up.close()
         self.seconded.close()
+
+    @property
+    def index(self) -> ListIndex:
+        """This lender's copy of the list, of whatever version."""
+        return self.copy.index
 
     @property
     def today(self) -> date:
@@ -130,8 +142,9 @@ class Desk:
 
     def sync(self, progress: Progress = no_progress) -> tuple[int, Synced]:
         """Send what was kept, then bring the list up to date; how many events were answered."""
-        sent = self.registry.send_pending()
-        synced = self.registry.sync(self.index, progress)
+        with goes_on("what is kept here leaves then"):
+            sent = self.registry.send_pending()
+            synced = self.copy.brought_up(lambda index: self.registry.sync(index, progress))
         if synced.epochs:
             self.tokens.wipe_retired(synced.epochs)
         self.seconded.prune(self._is_listed, self.today)
@@ -144,14 +157,19 @@ class Desk:
         caches = self.tokens.caches(synced.epochs)
         if synced.touched is None:
             return None if any(len(cache) for cache in caches) else []
-        return changed_hits(caches, self.index, synced.touched)
+        return changed_hits(caches, self.index, synced.touched, self.looked_up.reference)
 
     def check(
         self, identifiers: Sequence[Canonical], *, purpose: str = "application", reference: str = ""
     ) -> Known:
-        """What the list says about one subject."""
+        """What the list says about one subject. OperatorError where the copy is not the one that
+        was seen last.
+        """
+        self.copy.answering()
         used, skipped = self.usable_epochs()
         hits = self._screener(used, skipped, purpose, reference).hits(identifiers)
+        if reference and hits:
+            self.looked_up.keep({hit.tag for hit in hits}, reference, self.today)
         return Known(answer_of(hits, self.today), tuple(hits), skipped)
 
     def screen(
@@ -163,8 +181,9 @@ class Desk:
         told: Callable[[Findings], None] = lambda _: None,
     ) -> Screening:
         """Screen a book; without a network where its tokens are cached. `told` what was found in
-        its cells, before anybody is asked.
+        its cells, before anybody is asked. OperatorError as `check`.
         """
+        self.copy.answering()
         used, skipped = self.usable_epochs()
         screener = self._screener(used, skipped, "portfolio", "")
         return screener.screen(book, columns=columns, progress=progress, told=told)
@@ -198,7 +217,9 @@ class Desk:
             supersedes=supersedes,
         )
         self.filed.keep(records)
-        answers = self.registry.submit(events, sending)
+        first = f"entry {records[0].entry.entry_id.hex()}"
+        with kept_here(first, len(records)):
+            answers = self.registry.submit(events, sending)
         for record, answer in zip(records, answers, strict=True):
             self.filed.answered(record.entry.entry_id, taken=answer.receipt is not None)
         names = [record.entry.entry_id for record in records]
@@ -206,11 +227,12 @@ class Desk:
 
     def approve(
         self, entries: Sequence[bytes], checker: str, sending: Progress = no_progress
-    ) -> list[Settled]:
+    ) -> list[tuple[bytes, Settled]]:
         """The checker approves own entries; no names: all that wait for one and were filed by
-        another person.
+        another person. Their names with the registry's answers.
         """
-        own = {entry.entry_id: entry for entry in self.own()}
+        with nothing_kept():
+            own = {entry.entry_id: entry for entry in self.own()}
         unknown = [name for name in entries if name not in own]
         if unknown:
             raise OperatorError(
@@ -220,8 +242,12 @@ class Desk:
             )
         if not entries:
             entries = self.decisions.for_checker(list(own.values()), checker)
+        if not entries:
+            return []
         events = [self.decisions.checked(own[name], checker) for name in entries]
-        return self.registry.submit(events, sending) if events else []
+        with kept_here(f"the approval of entry {entries[0].hex()}", len(events)):
+            answers = self.registry.submit(events, sending)
+        return [*zip(entries, answers, strict=True)]
 
     def second(
         self, waiting_name: bytes, identifiers: Sequence[Canonical], evidence: bytes, checker: str
@@ -236,7 +262,8 @@ class Desk:
                 "this lender's copy of the list does not name: nothing was sent",
                 remedy="sync first: lianfang-client list sync",
             )
-        return self.seconding.approve(waiting, identifiers, evidence, checker, self.today)
+        with kept_here(f"the approval of entry {waiting_name.hex()}"):
+            return self.seconding.approve(waiting, identifiers, evidence, checker, self.today)
 
     def consent(self, proposal: bytes, operator: str, checker: str) -> Settled:
         """Consent to another lender's proposal: an epoch only if the holders show this lender the
@@ -298,13 +325,30 @@ class Desk:
             random=self._random,
         )
         again = self.seconding.approve_again(used, checker, self.today, progress)
-        return replace(done, seconded=again.approved, refused=done.refused + again.refused)
+        return replace(
+            done,
+            seconded=again.approved,
+            refused=done.refused + again.refused,
+            remedies=done.remedies + again.remedies,
+        )
 
     def own(self) -> list[EntryState]:
-        """This lender's own live entries; what it kept of others is forgotten."""
+        """This lender's own live entries; what it kept of those long over is forgotten."""
         entries = self.registry.own()
         self.filed.prune([entry.entry_id for entry in entries], self.today)
         return entries
+
+    def checkpoint(self) -> Checkpoint:
+        """The registry's signed word on the list this lender has; OperatorError before the first
+        sync.
+        """
+        return self.registry.checkpoint()
+
+    def compare(self, text: bytes) -> tuple[Checkpoint, Checkpoint]:
+        """This lender's checkpoint and another member's, of one list. Raises as
+        `RegistryClient.compare`.
+        """
+        return self.registry.compare(text)
 
     def outputs(
         self,
@@ -322,7 +366,9 @@ class Desk:
         return max(self.usable_epochs()[0])
 
     def _waiting(self, name: bytes, kind: type[Waits], what: str) -> Waits:
-        for one in self.registry.waiting():
+        with nothing_kept():
+            found = self.registry.waiting()
+        for one in found:
             if one.name == name and isinstance(one, kind):
                 return one
         raise OperatorError(
@@ -332,13 +378,15 @@ class Desk:
         )
 
     def _sent(self, event: Event) -> Settled:
-        return self.registry.submit([event])[0]
+        with kept_here("this decision"):
+            return self.registry.submit([event])[0]
 
     def _screener(self, used: Epochs, skipped: Epochs, purpose: str, reference: str) -> Screener:
         from client.exchange.screening import Screener
 
         sources = self.tokens.sources(used, purpose, reference)
-        return Screener(self.context, self.index, sources, today=self.today, skipped=skipped)
+        index = self.copy.answering()
+        return Screener(self.context, index, sources, today=self.today, skipped=skipped)
 
     def _is_listed(self, tags: Sequence[bytes]) -> bool:
         asked = np.frombuffer(b"".join(tags), np.uint8).reshape(-1, TAG_BYTES)

@@ -5,7 +5,9 @@
 Invariants:
 - A record is on the disk before its entry is sent. Without it an entry cannot be moved to another
   key epoch, only withdrawn.
-- A record is forgotten when its entry is over. Identifiers are sealed under this lender's secret,
+- A record is forgotten 60 days after its entry was last seen live: one wrong answer of the registry
+  costs nothing. An entry that is not live does not keep its subject from being filed anew.
+- Identifiers are sealed under this lender's secret,
   which lies in another file, and are never sent, logged or shown.
 - Two filings for one reason are about one subject when they share an identifier of a strong kind,
   or all of their identifiers.
@@ -29,11 +31,18 @@ from shared.tokens.identifiers import Canonical
 FILE = "filed.db"
 _SHARED = frozenset({"bank_card", "account"})
 """Kinds that stay with one holder and that several people may use: mules of one account."""
-_UNSENT = timedelta(days=60)
-_FORM = 2
+_GONE = timedelta(days=60)
+_FORM = 3
+_OLDER = {
+    2: (
+        "alter table filed add column seen text",
+        "alter table filed add column live integer not null default 1",
+    )
+}
 _TABLES = (
     "filed (entry_id blob primary key, listed_at text not null, "
-    "answered integer not null default 0, sealed blob not null)",
+    "answered integer not null default 0, sealed blob not null, "
+    "seen text, live integer not null default 1)",
     "subjects (mark blob not null, entry_id blob not null, primary key (mark, entry_id))",
 )
 
@@ -54,7 +63,7 @@ class Filed:
     def __init__(self, folder: Path, secret: Secret, random: Callable[[int], bytes]) -> None:
         self._secret = secret
         key = secret.derived(b"filed")
-        self._database = SealedDatabase(folder / FILE, _TABLES, _FORM, key, random)
+        self._database = SealedDatabase(folder / FILE, _TABLES, _FORM, key, random, _OLDER)
 
     def close(self) -> None:
         """Let the file go."""
@@ -79,9 +88,14 @@ class Filed:
         return self._opened(entry_id, rows[0][0]) if rows else None
 
     def same(self, reason: str, identifiers: Sequence[Canonical]) -> bytes | None:
-        """The name of an entry about the same subject for the same reason, if there is one."""
+        """The name of an entry about the same subject for the same reason, if there is one that is
+        not over.
+        """
+        query = (
+            "select entry_id from subjects join filed using (entry_id) where mark = ? and live = 1"
+        )
         for mark in sorted(self.marks(reason, identifiers)):
-            rows = self._database.rows("select entry_id from subjects where mark = ?", (mark,))
+            rows = self._database.rows(query, (mark,))
             if rows:
                 return bytes(rows[0][0])
         return None
@@ -95,19 +109,25 @@ class Filed:
             self._forget([entry_id])
 
     def prune(self, live: Sequence[bytes], today: date) -> int:
-        """Forget entries that were taken and are not live any more, and those never answered that
-        the registry would not take any more; how many.
+        """Forget entries that were taken and were not live for 60 days, and those never answered
+        that the registry would not take any more; how many. `live`: names, as the registry says.
         """
-        alive, old = {*live}, (today - _UNSENT).isoformat()
-        rows = self._database.rows("select entry_id, answered, listed_at from filed")
-        over = [
-            name
-            for name, answered, listed in rows
-            if name not in alive and (answered or listed < old)
-        ]
-        known = [(name,) for name, _, _ in rows if name in alive]
+        alive, day = {*live}, today.isoformat()
+        old = (today - _GONE).isoformat()
+        rows = self._database.rows("select entry_id, answered, listed_at, seen from filed")
+        over, seen, missed = [], [], []
+        for name, answered, listed, last in rows:
+            if name in alive:
+                seen.append((day, name))
+            elif (last or day if answered else listed) < old:
+                over.append(name)
+            elif answered:
+                missed.append((last or day, name))
+        self._database.change(
+            ("update filed set answered = 1, live = 1, seen = ? where entry_id = ?", seen),
+            ("update filed set live = 0, seen = ? where entry_id = ?", missed),
+        )
         self._forget(over)
-        self._database.change(("update filed set answered = 1 where entry_id = ?", known))
         return len(over)
 
     def marks(self, reason: str, identifiers: Sequence[Canonical]) -> frozenset[bytes]:

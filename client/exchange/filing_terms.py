@@ -33,8 +33,9 @@ from shared.blacklist.reasons import (
     EvidenceKind,
     ListClass,
     ReasonCode,
+    check_reason,
 )
-from shared.errors import OperatorError
+from shared.errors import OperatorError, PeerError
 
 Code = TypeVar("Code", bound=StrEnum)
 NEEDED = ("reason", "confidence", "event-date", "evidence", "product", "outcome", "notice")
@@ -88,8 +89,11 @@ def read_terms(words: Mapping[str, str], evidence: Sequence[str], folder: Path) 
     reason = _code(ReasonCode, "reason", said["reason"].upper())
     confidence = _code(Confidence, "confidence", said["confidence"])
     begins = _date("event-date", said["event-date"])
+    list_class = _class(said.get("class", ""), reason, confidence)
+    pieces = tuple(_evidence(one, folder) for one in evidence)
+    _check_listing(reason, list_class, confidence, pieces)
     return FilingTerms(
-        list_class=_class(said.get("class", ""), reason, confidence),
+        list_class=list_class,
         reason=reason,
         severity=_severity(said["severity"]),
         confidence=confidence,
@@ -98,7 +102,7 @@ def read_terms(words: Mapping[str, str], evidence: Sequence[str], folder: Path) 
         product=_code(ProductClass, "product", said["product"]),
         outcome=_code(ProductOutcome, "outcome", said["outcome"]),
         amount=_code(AmountBand, "amount", said["amount"]),
-        evidence=tuple(_evidence(one, folder) for one in evidence),
+        evidence=pieces,
         basis=_code(LegalBasis, "basis", said["basis"]),
         notice=_notice(said["notice"]),
         role=_code(SubjectRole, "role", said["role"]),
@@ -133,6 +137,20 @@ def _class(word: str, reason: ReasonCode, confidence: Confidence) -> ListClass:
     if len(allowed) == 1:
         return next(iter(allowed))
     return ListClass.FRAUD_CONFIRMED if confidence in _SURE else ListClass.FRAUD_SUSPECTED
+
+
+def _check_listing(
+    reason: ReasonCode, list_class: ListClass, confidence: Confidence, pieces: Sequence[Evidence]
+) -> None:
+    """The listing test, before anybody is asked for tokens; OperatorError names what would do."""
+    try:
+        check_reason(reason, list_class, confidence, [piece.kind for piece in pieces])
+    except PeerError as error:
+        given = ", ".join(sorted({piece.kind.value for piece in pieces}))
+        remedy = f"{_KNOWN['evidence']} (given: {given})"
+        if "evidence" not in error.what:
+            remedy = f"--class: {_one_of(ListClass)}; --confidence: {_one_of(Confidence)}"
+        raise OperatorError(f"{error.what}: nothing was sent", remedy=remedy) from error
 
 
 def _severity(word: str) -> int:

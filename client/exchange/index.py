@@ -59,13 +59,17 @@ _NOTHING = _State(0, _EMPTY_BASE, _EMPTY_BASE, np.zeros(0, np.int64), {})
 
 
 class ListIndex:
-    """The list in `folder`, which may be empty (version 0). One writer at a time."""
+    """The list in `folder`, which may be empty (version 0). One writer at a time. `anew`: whatever
+    is there is not read, and goes when a version is taken over.
+    """
 
-    def __init__(self, folder: Path, *, least_merge: int = _LEAST_MERGE) -> None:
+    def __init__(
+        self, folder: Path, *, least_merge: int = _LEAST_MERGE, anew: bool = False
+    ) -> None:
         self._folder, self._least_merge = folder, least_merge
         with _told(folder):
             keep_private(folder)
-            self._state = _opened(folder)
+            self._state = _NOTHING if anew else _opened(folder)
 
     @property
     def version(self) -> int:
@@ -214,7 +218,10 @@ def _read_pointer(path: Path) -> tuple[int, dict[str, str]]:
         raise DamagedFileError(f"{path.name} is damaged", remedy=_REMEDY) from error
 
 
-_REMEDY = "remove the folder of the list and sync again: the registry has all of it"
+_REMEDY = (
+    "sync again: lianfang-client list sync takes it whole; if that does not mend it, remove the "
+    "folder first: the registry has all of it"
+)
 
 
 @contextmanager

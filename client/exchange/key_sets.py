@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Executor
 
 from client.exchange.doors import Door
-from client.exchange.pins import Pins, merged
+from client.exchange.pins import OTHER_CONSORTIUM, Pins, merged
 from shared.errors import OperatorError, PeerError
 from shared.tokens.signed_keys import SignedKeys, read_signed
 
@@ -138,9 +138,19 @@ class KeySets:
             why = "; ".join(f"{code}: {reason}" for code, reason in sorted(reasons.items()))
             raise TooFewHoldersError(
                 f"too few key holders show a key set to be believed; {why or 'none is in use'}",
-                remedy="try again later, or ask the holders' operators",
+                remedy=_remedy([*reasons.values()]),
             )
         return enough
+
+
+def _remedy(reasons: list[str]) -> str:
+    """A consortium's name that is not the holders' mends itself never."""
+    if OTHER_CONSORTIUM in reasons:
+        return (
+            "compare context in exchange.toml with another lender's: it is the consortium's name, "
+            "letter for letter"
+        )
+    return "try again later, or ask the holders' operators"
 
 
 def _order(one: tuple[SignedKeys, frozenset[str]]) -> tuple[bool, int, int]:

@@ -63,7 +63,7 @@ class Member:
         answers = self.desk.file(listed, read, _MAKER)
         for _, settled in answers:
             _taken(settled)
-        for settled in self.desk.approve([], _CHECKER):
+        for _, settled in self.desk.approve([], _CHECKER):
             _taken(settled)
         return [name for name, _ in answers]
 
@@ -117,4 +117,4 @@ def open_member(folder: Path, ways: Ways) -> Iterator[Member]:
 
 def _taken(settled: Settled) -> None:
     if settled.receipt is None:
-        raise PeerError(f"the registry refused an event: {settled.refusal}")
+        raise PeerError(f"the registry refused an event: {settled.refusal}", remedy=settled.remedy)

@@ -90,6 +90,10 @@ def open_desk(
             checkpoint = known.checkpoint()
             return None if checkpoint is None else checkpoint.at
 
+        def version() -> int:
+            checkpoint = known.checkpoint()
+            return 0 if checkpoint is None else checkpoint.version
+
         desk = Desk(
             settings.identity,
             settings.context,
@@ -99,6 +103,7 @@ def open_desk(
             registry,
             epochs=epochs,
             published=published,
+            version=version,
             clock=clock,
             random=random,
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.blacklist.checkpoint import Checkpoint
 from shared.blacklist.events import Event
 from shared.blacklist.state import EntryState
 from shared.blacklist.waiting import WaitingEntry, WaitingProposal
@@ -59,6 +60,12 @@ class TheRegistry(Protocol):
 
     def sync(self, index: Index, progress: Progress = no_progress) -> Synced:
         """Bring the index to the latest version."""
+
+    def checkpoint(self) -> Checkpoint:
+        """The last checkpoint this lender took."""
+
+    def compare(self, text: bytes) -> tuple[Checkpoint, Checkpoint]:
+        """This lender's checkpoint and another member's, if they are of one list."""
 
     def own(self) -> list[EntryState]:
         """This lender's own live entries."""

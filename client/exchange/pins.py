@@ -7,6 +7,7 @@ Invariants:
   key are not believed, and what they showed is kept as evidence.
 - What a revoked holder signed in a set that is pinned stays; a new set that names it is not
   believed.
+- An epoch more than 100 after the last that is pinned is not believed; the first may be any.
 - A renewal takes the place of the generation before only when enough holders show it
   (`key_sets.py`): one holder that is ahead of the others, whatever the cause, changes nothing.
 """
@@ -24,12 +25,14 @@ from client.files import keep_private, partial_of, write_durably
 from shared.errors import OperatorError, PeerError
 from shared.secure_sum.encoding import text_of
 from shared.secure_sum.trust import Trust
-from shared.tokens.epochs import check_follows
+from shared.tokens.epochs import check_follows, is_leap
 from shared.tokens.group import Group
 from shared.tokens.keys import KeySet, check_keys
 from shared.tokens.signed_keys import SignedKeys, check_signed, read_signed
 
 FILE = "keys.json"
+
+OTHER_CONSORTIUM = "a key set of another consortium"
 
 
 class Pins:
@@ -75,8 +78,9 @@ class Pins:
         try:
             check_follows({epoch: one.keys for epoch, one in self._pinned.items()}, keys)
         except PeerError:
-            if before is None and keys.epoch < max(self._pinned, default=0):
-                raise  # left before this lender came: no contradiction, so no evidence
+            left = before is None and keys.epoch < max(self._pinned, default=0)
+            if left or is_leap(self._pinned, keys.epoch):
+                raise  # left before this lender came, or not to be followed: no contradiction
             digest = hashlib.sha256(keys.name).hexdigest()[:16]
             shown = {"kind": "another key", "shown": text_of(signed).decode()}
             pinned = before and text_of(before).decode()
@@ -110,7 +114,7 @@ class Pins:
 
     def _check_whose(self, signed: SignedKeys) -> None:
         if signed.keys.context != self._context:
-            raise PeerError("a key set of another consortium")
+            raise PeerError(OTHER_CONSORTIUM)
         if set(signed.holders) != self._holders:
             raise PeerError("a key set of other holders than this lender's settings name")
 

@@ -16,6 +16,16 @@ import grpc
 from shared.errors import InternalError, OperatorError, PeerError
 
 T = TypeVar("T")
+
+
+class UnreachableError(OperatorError):
+    """The registry, or the way to it, is down."""
+
+
+class OvertakenError(OperatorError):
+    """What was being read is of no use, since something newer came: read anew."""
+
+
 _TRY_AGAIN = frozenset(
     {
         grpc.StatusCode.UNAVAILABLE,
@@ -65,7 +75,9 @@ def _unreachable(error: grpc.RpcError) -> OperatorError | PeerError:
             f"the registry does not accept this lender: {details}",
             remedy="check that transport.crt is valid and not revoked",
         )
-    return OperatorError(
+    if code is grpc.StatusCode.ABORTED:
+        return OvertakenError(f"the registry broke off: {details}", remedy="sync again")
+    return UnreachableError(
         f"the registry cannot be reached ({code.name if code else 'unknown'})",
-        remedy="check its address and the network; what was to be sent is kept and sent later",
+        remedy="check its address and the network",
     )

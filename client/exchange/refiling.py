@@ -44,13 +44,15 @@ class Registry(Protocol):
 class Refiled:
     """Numbers of entries; `unknown`: names of those whose identifiers are not known any more;
     `refused`: the registry's reasons, and why tokens of others were not approved again; `seconded`:
-    other lenders' entries whose new tokens were approved again.
+    other lenders' entries whose new tokens were approved again; `remedies`: of each refusal, may be
+    empty.
     """
 
     covered: int
     unknown: tuple[bytes, ...]
     refused: tuple[str, ...]
     seconded: int = 0
+    remedies: tuple[str, ...] = ()
 
 
 def refile(
@@ -69,7 +71,7 @@ def refile(
     own = client.own()
     missing = [entry for entry in own if entry.newest_epoch < epoch]
     unknown: list[bytes] = []
-    refused: list[str] = []
+    refused: list[Settled] = []
     covered = len(own) - len(missing)
     for start in range(0, len(missing), _GROUP):
         events = []
@@ -91,9 +93,11 @@ def refile(
             )
             events.append(signed(event, identity.private))
         answers = client.submit(events)
-        refused += [answer.refusal for answer in answers if answer.refusal is not None]
+        refused += [answer for answer in answers if answer.refusal is not None]
         covered += sum(answer.receipt is not None for answer in answers)
-    return Refiled(covered, tuple(unknown), tuple(refused))
+    reasons = tuple(one.refusal or "" for one in refused)
+    remedies = tuple(one.remedy for one in refused)
+    return Refiled(covered, tuple(unknown), reasons, remedies=remedies)
 
 
 def parts_in_force(entry: EntryState, day: date) -> list[tuple[str, str]]:

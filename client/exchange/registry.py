@@ -35,7 +35,7 @@ from client.exchange.content import (
 from client.exchange.known_list import KnownList
 from client.exchange.parties import Progress, no_progress
 from client.exchange.proposals import check_waiting
-from client.exchange.reaching import named_errors, reached
+from client.exchange.reaching import OvertakenError, named_errors, reached
 from client.exchange.submissions import Settled, Submissions
 from client.exchange.versions import Step, paged, steps_after
 from shared.blacklist.checkpoint import (
@@ -51,7 +51,7 @@ from shared.blacklist.receipt import Receipt
 from shared.blacklist.rows import Changes, Row
 from shared.blacklist.state import EntryState
 from shared.blacklist.waiting import WaitingEntry, WaitingProposal, read_waiting
-from shared.errors import OperatorError, PeerError
+from shared.errors import InternalError, OperatorError, PeerError
 from shared.identity.certificate import read_member
 from shared.secure_sum.encoding import read_text
 from shared.wire import registry_pb2 as wire
@@ -61,6 +61,7 @@ from shared.wire.registry_pb2_grpc import RegistryStub
 T = TypeVar("T")
 STALE = timedelta(days=3)
 PATIENCE = 60.0
+SNAPSHOTS = 3
 
 
 class Index(Protocol):
@@ -145,27 +146,37 @@ class RegistryClient:
         try:
             return self._sync(index, progress)
         except ForkError as fork:
-            path = self._known.accuse(fork)
-            fork.remedy = f"{fork.remedy}; both are in {path}"
+            self._say_where(fork)
             raise
 
-    def compare(self, text: bytes) -> None:
-        """Check a checkpoint that another member received against the last one here. ForkError,
-        with evidence kept, when the registry showed the two members different lists.
-        """
-        other = read_checkpoint(text, self._registry, self._authority)
+    def checkpoint(self) -> Checkpoint:
+        """The last one this lender took; nobody is asked. OperatorError before the first sync."""
         known = self._known.checkpoint()
-        if known is None or abs(other.version - known.version) > 1:
+        if known is None:
+            raise OperatorError(
+                "this lender has no checkpoint yet", remedy="lianfang-client list sync"
+            )
+        return known
+
+    def compare(self, text: bytes) -> tuple[Checkpoint, Checkpoint]:
+        """Check a checkpoint that another member received against the last one here; this and that.
+        Nobody is asked. ForkError, with evidence kept, when the registry showed the two members
+        different lists; PeerError for what it did not sign, or versions that cannot be compared.
+        """
+        other, known = read_checkpoint(text, self._registry, self._authority), self.checkpoint()
+        if abs(other.version - known.version) > 1:
             raise PeerError(
-                "only checkpoints of the same version or the next can be compared",
+                f"version {other.version} of the list there cannot be compared with version "
+                f"{known.version} here: only the same version or the next can",
                 remedy="sync both members, then compare again",
             )
         first, second = sorted((known, other), key=lambda one: one.version)
         try:
             check_follows(first, second)
         except ForkError as fork:
-            self._known.accuse(fork)
+            self._say_where(fork)
             raise
+        return known, other
 
     def own(self) -> list[EntryState]:
         """This lender's own live entries, as the registry has them."""
@@ -183,6 +194,11 @@ class RegistryClient:
         for one in found:
             check_waiting(one, self._registry, self._authority, self._clock())
         return found
+
+    def _say_where(self, fork: ForkError) -> None:
+        """Keep the evidence and say where it is."""
+        path = self._known.accuse(fork)
+        fork.remedy = f"{fork.remedy}; both are in {path}"
 
     def _send(self, group: Sequence[Named]) -> list[Settled]:
         request = wire.SubmitRequest(events=[text for _, text in group])
@@ -278,7 +294,20 @@ class RegistryClient:
     def _take_snapshot(
         self, known: Checkpoint | None, index: Index, progress: Progress
     ) -> Checkpoint:
-        """Replace the index by the latest version, which must follow from `known`."""
+        """Replace the index by the latest version, which must follow from `known`; again when a
+        newer one comes meanwhile, `SNAPSHOTS` times in all.
+        """
+        for left in reversed(range(SNAPSHOTS)):
+            try:
+                return self._one_snapshot(known, index, progress)
+            except OvertakenError:
+                if not left:
+                    raise
+        raise InternalError("no snapshot was tried")
+
+    def _one_snapshot(
+        self, known: Checkpoint | None, index: Index, progress: Progress
+    ) -> Checkpoint:
         stream, first = self._call(self._begun_snapshot)
         if first is None or not first.checkpoint:
             raise PeerError("a snapshot came without its checkpoint")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,13 @@ from client.exchange.sorted_keys import Numbers
 
 @dataclass(frozen=True, eq=False)
 class KeptBook:
-    """Subject s has the token `token[s]` and the kind `kinds[kind[s]]`; row `row[i]` holds subject
+    """`file`, `day`: the book's name and the ISO day it was read, empty where nobody kept them.
+    Subject s has the token `token[s]` and the kind `kinds[kind[s]]`; row `row[i]` holds subject
     `subject[i]`.
     """
 
+    file: str
+    day: str
     rows: int
     bad: tuple[BadCell, ...]
     warnings: Mapping[str, int]
@@ -58,11 +62,15 @@ class KeptBook:
         return [blob[starts[row] : ends[row]].decode() for row in rows]
 
 
-def keep(cache: TokenCache, name: bytes, book: Book, token: Numbers) -> None:
-    """Keep a book whose subject s has the token `token[s]`. Raises OperatorError."""
+def keep(
+    cache: TokenCache, name: bytes, book: Book, token: Numbers, *, file: str, day: date
+) -> None:
+    """Keep a book whose subject s has the token `token[s]`; `file`: its name. OperatorError."""
     kinds = sorted({subject.kind for subject in book.subjects})
     place = {kind: at for at, kind in enumerate(kinds)}
     about = {
+        "file": file,
+        "day": day.isoformat(),
         "rows": len(book.lines),
         "bad": book.bad,
         "warnings": book.warnings,
@@ -96,6 +104,8 @@ def all_kept(cache: TokenCache) -> Iterator[KeptBook]:
 def _opened(file: SealedArrays) -> KeptBook:
     about = json.loads(file.read("about").tobytes())
     return KeptBook(
+        about.get("file", ""),
+        about.get("day", ""),
         about["rows"],
         tuple(BadCell(*cell) for cell in about["bad"]),
         about["warnings"],

@@ -39,8 +39,9 @@ from shared.errors import InternalError, OperatorError, PeerError
 from shared.tokens.identifiers import Canonical, MissingIdentifierError, canonical, token_input
 from shared.tokens.tags import open_sealed, seal_key
 
-_FORMAT = b"book/2|"
+_FORMAT = b"book/3|"
 """Of what is kept of a book; one kept otherwise is read again."""
+MOST_LINES = 20
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,21 @@ class RowAnswer:
 
 
 @dataclass(frozen=True)
+class NotLookedUp:
+    """Rows without an identifier: how many, and the lines of at most `MOST_LINES` of them."""
+
+    count: int
+    lines: tuple[int, ...]
+
+
+_ALL = NotLookedUp(0, ())
+
+
+@dataclass(frozen=True)
 class Screening:
     """`hits` by line. `unreadable`: records that did not open; `asked`: tokens that were fetched;
     `version`: of the list; `findings`: in the book's cells; `skipped`: key epochs whose rows were
-    not looked at (`Screener`).
+    not looked at (`Screener`); `not_looked_up`: rows without an identifier.
     """
 
     rows: int
@@ -88,6 +100,7 @@ class Screening:
     asked: int
     version: int
     skipped: tuple[int, ...] = ()
+    not_looked_up: NotLookedUp = _ALL
 
 
 class Screener:
@@ -172,6 +185,7 @@ class Screener:
             asked=asked,
             version=self._index.version,
             skipped=self._skipped,
+            not_looked_up=_not_looked_up(book),
         )
 
     def _name(self, path: Path, columns: Mapping[str, str]) -> bytes:
@@ -195,7 +209,7 @@ class Screener:
         asked = 0
         for source in self._sources:
             token, fetched = self._tokens(source, book.subjects, progress(len(book.subjects)))
-            keep(source.cache, name, book, token)
+            keep(source.cache, name, book, token, file=path.name, day=self._today)
             asked += fetched
         return asked
 
@@ -250,6 +264,14 @@ class Screener:
             hit = Hit(kind_of(int(asked)), row.tag, name, row.flags, record)
             hits.setdefault(int(asked), []).append(hit)
         return hits
+
+
+def _not_looked_up(book: KeptBook) -> NotLookedUp:
+    empty = np.ones(book.rows, bool)
+    row, _ = book.cells()
+    empty[row] = False
+    rows = np.flatnonzero(empty)
+    return NotLookedUp(len(rows), tuple(map(int, book.lines(rows[:MOST_LINES]))))
 
 
 def _findings(book: Book | KeptBook) -> Findings:

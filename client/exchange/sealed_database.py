@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,9 @@ Values = Sequence[object]
 
 
 class SealedDatabase:
-    """The file `path` with these tables, in this `form` (a number); `key`: 32 bytes. Every method
-    raises OperatorError when the disk does not do its part, or the file is of another form.
+    """The file `path` with these tables, in this `form` (a number); `key`: 32 bytes; `older`: by an
+    older form, the statements that make this one of it. Every method raises OperatorError when the
+    disk does not do its part, or the file is of another form.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class SealedDatabase:
         form: int,
         key: bytes,
         random: Callable[[int], bytes],
+        older: Mapping[int, Sequence[str]] | None = None,
     ) -> None:
         self._path, self._random = path, random
         self._box = ChaCha20Poly1305(key)
@@ -45,10 +47,14 @@ class SealedDatabase:
             self._database = sqlite3.connect(path, timeout=30, isolation_level=None)
             self._database.execute("pragma secure_delete=on").fetchall()
             self._database.execute("pragma synchronous=full")
-            self._check_form(form)
+            renewing = self._renewing(form, older or {})
+            self._database.execute("begin immediate")
+            for statement in renewing:
+                self._database.execute(statement)
             for table in tables:
                 self._database.execute(f"create table if not exists {table}")
             self._database.execute(f"pragma user_version={form:d}")
+            self._database.execute("commit")
 
     def close(self) -> None:
         """Let the file go."""
@@ -86,15 +92,18 @@ class SealedDatabase:
                 remedy="put file and secret back from the same backup",
             ) from error
 
-    def _check_form(self, form: int) -> None:
+    def _renewing(self, form: int, older: Mapping[int, Sequence[str]]) -> Sequence[str]:
         (found,) = self._database.execute("pragma user_version").fetchone()
         tables = self._database.execute("select count(*) from sqlite_master").fetchone()
-        if tables[0] and found != form:
+        if not tables[0] or found == form:
+            return ()
+        if found not in older:
             self._database.close()
             raise OperatorError(
                 f"{self._path} was written by another release",
                 remedy="use that release, or withdraw its entries with it and move the file away",
             )
+        return older[found]
 
     @contextmanager
     def _told(self) -> Iterator[None]:

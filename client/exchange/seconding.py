@@ -38,10 +38,13 @@ Outputs = Mapping[bytes, NDArray[np.uint8]]
 
 @dataclass(frozen=True)
 class Again:
-    """`approved`: how many re-filed entries; `refused`: why others were not."""
+    """`approved`: how many re-filed entries; `refused`: why others were not; `remedies`: what to do
+    about each of those, perhaps nothing.
+    """
 
     approved: int
     refused: tuple[str, ...]
+    remedies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,17 +106,20 @@ class Seconding:
                 held for one, record in mine if one.epoch == epoch for held in record.identifiers
             ]
             self.tokens.outputs(everybody, epoch, "rotation", progress)
-        approved, refused = 0, []
+        approved = 0
+        refused: list[tuple[str, str]] = []
         for one, record in mine:
             try:
                 self._check_same(one, record)
             except PeerError as error:
-                refused.append(error.what)
+                refused.append((error.what, error.remedy))
                 continue
             settled = self._sent(one, record, checker, today)
             approved += settled.receipt is not None
-            refused += [settled.refusal] if settled.refusal is not None else []
-        return Again(approved, tuple(refused))
+            if settled.refusal is not None:
+                refused.append((settled.refusal, settled.remedy))
+        reasons, remedies = tuple(one for one, _ in refused), tuple(one for _, one in refused)
+        return Again(approved, reasons, remedies)
 
     def _check_same(self, waiting: WaitingEntry, record: SecondedEntry) -> None:
         held = self._outputs(record.identifiers, waiting.epoch, "rotation")

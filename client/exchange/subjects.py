@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from client.exchange.bad_rows import BadRow, refuse
-from client.exchange.cells import WarnedCell
+from client.exchange.cells import WarnedCell, unmarked
 from client.exchange.filing_terms import ENTRIES
 from shared.errors import OperatorError
 from shared.schema.finding import masked
@@ -57,7 +57,7 @@ def read_subject(identifiers: Sequence[tuple[str, str]], today: date) -> Subject
     for kind, text in identifiers:
         for place, part in enumerate(COMPOSED.get(kind, (kind,))):
             try:
-                one = canonical(part, text, today=today)
+                one = canonical(part, unmarked(text), today=today)
             except MissingIdentifierError:
                 break
             except IdentifierError:

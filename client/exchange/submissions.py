@@ -22,18 +22,20 @@ from shared.secure_sum.encoding import text_of
 
 _TABLE = """create table if not exists submissions (
     number integer primary key autoincrement, event_id blob not null unique,
-    event blob not null, receipt blob, refusal text)"""
+    event blob not null, receipt blob, refusal text, remedy text not null default '')"""
+_REMEDY = "alter table submissions add column remedy text not null default ''"
 
 
 @dataclass(frozen=True)
 class Settled:
     """How an event was answered: `receipt`, its text, or `refusal`, the registry's reason code and
-    sentence.
+    sentence; `remedy`: what the registry says to do about it, perhaps nothing.
     """
 
     event_id: bytes
     receipt: bytes | None
     refusal: str | None
+    remedy: str = ""
 
 
 class Submissions:
@@ -48,6 +50,9 @@ class Submissions:
             self._database.execute("pragma journal_mode=wal").fetchall()
             self._database.execute("pragma synchronous=full")
             self._database.execute(_TABLE)
+            columns = self._database.execute("pragma table_info(submissions)").fetchall()
+            if "remedy" not in {column[1] for column in columns}:  # written by an earlier release
+                self._database.execute(_REMEDY)
 
     def keep(self, events: Sequence[Event]) -> None:
         """All of them, durably, or none."""
@@ -68,17 +73,18 @@ class Submissions:
 
     def settle(self, answers: Sequence[Settled]) -> None:
         """Keep the registry's answers, durably."""
-        rows = [(one.receipt, one.refusal, one.event_id) for one in answers]
+        rows = [(one.receipt, one.refusal, one.remedy, one.event_id) for one in answers]
         with self._told(), self._transaction():
             self._database.executemany(
-                "update submissions set receipt = ?, refusal = ? where event_id = ?", rows
+                "update submissions set receipt = ?, refusal = ?, remedy = ? where event_id = ?",
+                rows,
             )
 
     def answer(self, event_id: bytes) -> Settled | None:
         """How an event was answered; None: not yet, or it was never kept."""
         with self._told():
             row = self._database.execute(
-                "select event_id, receipt, refusal from submissions where event_id = ? "
+                "select event_id, receipt, refusal, remedy from submissions where event_id = ? "
                 "and (receipt is not null or refusal is not null)",
                 (event_id,),
             ).fetchone()

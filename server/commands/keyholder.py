@@ -79,6 +79,7 @@ def _init(arguments: argparse.Namespace) -> int:
 def _serve(arguments: argparse.Namespace) -> int:
     from server.keyholder.service import serve
 
+    serving.check_serve(arguments, "keyholder")
     serving.log_to_standard_error()
     service = serve(arguments.folder, arguments.listen)
     return serving.run(service, service.holder.actor.identity.member.code, arguments)

@@ -95,6 +95,7 @@ def _check_holders(codes: Sequence[str]) -> None:
 def _serve(arguments: argparse.Namespace) -> int:
     from server.registry.service import serve
 
+    serving.check_serve(arguments, "registry")
     serving.log_to_standard_error()
     service = serve(arguments.folder, arguments.listen)
     return serving.run(service, service.registry.code, arguments)

@@ -127,6 +127,24 @@ def write_folder(
         ) from error
 
 
+def check_serve(arguments: argparse.Namespace, name: str) -> None:
+    """OperatorError before anything is opened: no such folder, or no address to listen at. Port 0
+    is any free one.
+    """
+    folder: Path = arguments.folder
+    if not folder.is_dir():
+        raise OperatorError(
+            f"{folder}: there is no such folder",
+            remedy=f"make it first: lianfang-server {name} init {folder} …",
+        )
+    host, mark, port = arguments.listen.rpartition(":")
+    if not (mark and host and port.isdecimal() and int(port) < 65536):
+        raise OperatorError(
+            f"--listen {arguments.listen!r} is not HOST:PORT",
+            remedy="write HOST:PORT, e.g. --listen 0.0.0.0:7443",
+        )
+
+
 def run(service: Service, code: str, arguments: argparse.Namespace) -> int:
     """Say where it answers, then wait until it is to end."""
     ended = threading.Event()

@@ -12,20 +12,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from server.files import PARTIAL
+from server.files import write_durably as write_durably
 from shared.errors import OperatorError, PeerError
-from shared.training.run import Run
 
-SUFFIX, PARTIAL = ".stage", ".partial"
+if TYPE_CHECKING:  # it brings torch, and who only reads records has no use of that
+    from shared.training.run import Run
+
+SUFFIX = ".stage"
 
 
 @dataclass(frozen=True)
@@ -123,21 +128,11 @@ class Checkpoints:
         return totals, records
 
 
-def write_durably(path: Path, content: bytes) -> None:
-    """Write a file whole, durable and its owner's only, or leave what was there; raises OSError."""
-    partial = path.with_name(path.name + PARTIAL)
-    partial.unlink(missing_ok=True)  # a crash left it, with whatever mode
-    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
-    handle = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def records_in(folder: Path) -> list[StageRecord]:
+    """The records of a folder's stages, in order, without folding their totals; reads only.
+    OperatorError names a bad file.
+    """
+    return [_record_of(path) for path in sorted(folder.glob(f"*{SUFFIX}"))]
 
 
 def unwritable(folder: Path, error: OSError) -> OperatorError:
@@ -152,14 +147,27 @@ def _seal(record: str, digest: str) -> str:
     return hashlib.sha256(f"{record}|{digest}".encode()).hexdigest()
 
 
+def _record_of(path: Path) -> StageRecord:
+    with _damage_named(path), safe_open(path, framework="numpy") as file:
+        return _sealed_record(file.metadata())
+
+
 def _read(path: Path) -> tuple[NDArray[np.int64], StageRecord, str]:
+    with _damage_named(path), safe_open(path, framework="numpy") as file:
+        about = file.metadata()
+        return file.get_tensor("total"), _sealed_record(about), about["digest"]
+
+
+def _sealed_record(about: dict[str, str]) -> StageRecord:
+    if about["seal"] != _seal(about["record"], about["digest"]):
+        raise ValueError("the record was edited")
+    return StageRecord.from_dict(json.loads(about["record"]))
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
     try:
-        with safe_open(path, framework="numpy") as file:
-            about = file.metadata()
-            total = file.get_tensor("total")
-        if about["seal"] != _seal(about["record"], about["digest"]):
-            raise ValueError("the record was edited")
-        return total, StageRecord.from_dict(json.loads(about["record"])), about["digest"]
+        yield
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise _damaged(path, type(error).__name__) from error
 

@@ -5,6 +5,8 @@ Invariants:
   passed, or at the `deadline`. A lender that is disconnected or has failed is not waited for, but
   asked again while the others' replies are not enough. One that nobody can stand in for is waited
   for with all patience while it is gone, and a minute when it answers that it cannot.
+- Who is there and silent is asked the same again, less and less often: a reply that a crash cut off
+  on its way is not sent twice by itself, and lenders keep what they worked out.
 - At most one reply counts for each lender, and a node keeps to one lender's code. A reply that does
   not fit leaves its lender out, with the reason, and changes nothing else.
 - An error's text never goes further: it may quote rows.
@@ -21,6 +23,7 @@ from flwr.app import Message, RecordDict
 from flwr.serverapp import Grid
 
 from server.coordinator.exchange import Policy
+from server.coordinator.progress import NoWatcher, Watcher
 from server.coordinator.refusals import BLAMES, Refusals, Where
 from server.coordinator.topic import Topic
 from server.coordinator.traffic import Traffic, content_bytes
@@ -40,6 +43,7 @@ _POLL_SHARE = 0.05
 """The next look comes after this share of the time waited so far: a fortieth is lost on average."""
 _ROLL_CALL_SECONDS = 1.0
 _FIRST_RETRY_SECONDS = 2.0
+_FIRST_AGAIN_SECONDS = 15.0
 _MOST_REPEATS = 3
 
 
@@ -55,6 +59,7 @@ class Heard:
     repeats: dict[int, int] = field(default_factory=dict)
     failures: dict[int, int] = field(default_factory=dict)
     again: dict[int, float] = field(default_factory=dict)
+    asked: dict[int, tuple[float, int]] = field(default_factory=dict)
     refused: set[int] = field(default_factory=set)
     unable: set[int] = field(default_factory=set)
     told: bool = False
@@ -79,6 +84,7 @@ class Conversation:
         policy: Policy,
         *,
         refusals: Refusals | None = None,
+        watcher: Watcher | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -87,6 +93,7 @@ class Conversation:
         self.hints: dict[int, str] = {}
         self._grid = grid
         self._refusals = refusals
+        self._watcher = watcher or NoWatcher()
         self.blamed: set[str] = set()  # codes that signed refusals name as the cause
         self._clock = clock
         self._sleep = sleep
@@ -99,6 +106,7 @@ class Conversation:
         """Ask, wait, take; returns when the exchange is over, whatever came of it."""
         heard = Heard(self._clock())
         self._exchanges += 1
+        self._watcher.asking(topic.label)
         roll_call = heard.start
         self._ask_missing(topic, heard)
         while not self._over(topic, heard, self._clock() - heard.start):
@@ -109,7 +117,7 @@ class Conversation:
             pause = _POLL_SHARE * (self._clock() - heard.start)
             self._sleep(min(POLL_SECONDS, max(FIRST_POLL_SECONDS, pause)))
             self._take_replies(topic, heard)
-        for node in heard.waiting.values():
+        for node in set(heard.waiting.values()):
             self._miss(topic, heard, node, self._why_silent(heard, node))
         self._overdue |= heard.waiting
         return heard
@@ -175,8 +183,17 @@ class Conversation:
         answered, waiting = set(heard.answered.values()), set(heard.waiting.values())
         for node in sorted(set(topic.nodes(connected)) & connected - answered):
             due = retry and now >= heard.again.get(node, 0.0) and node not in heard.refused
-            if node in back or (node not in waiting and (node not in heard.missing or due)):
+            silent = node in waiting and self._silent(heard, node, now)
+            if (
+                node in back
+                or silent
+                or (node not in waiting and (node not in heard.missing or due))
+            ):
                 self._ask(topic, heard, node)
+
+    def _silent(self, heard: Heard, node: int, now: float) -> bool:
+        when, times = heard.asked[node]
+        return now - when >= _FIRST_AGAIN_SECONDS * (1 << (times - 1))
 
     def _ask(self, topic: Topic, heard: Heard, node: int) -> None:
         question = topic.question(node)
@@ -184,6 +201,7 @@ class Conversation:
             heard.packed[id(question)] = (question, pack_question(question, topic.label))
         content = heard.packed[id(question)][1]
         message = Message(content, node, QUERY, group_id=str(self._exchanges))
+        heard.asked[node] = self._clock(), heard.asked.get(node, (0.0, 0))[1] + 1
         for number in filter(None, self._grid.push_messages([message])):
             heard.waiting[number] = node
             self._count(down=content_bytes(content))
@@ -203,6 +221,8 @@ class Conversation:
             if node is None or node in heard.answered.values():
                 continue
             heard.away.discard(node)
+            for number in [one for one, other in heard.waiting.items() if other == node]:
+                del heard.waiting[number]  # the same was asked twice, and one answer is enough
             try:
                 if self._take(topic, heard, node, message):
                     heard.missing.pop(node, None)
@@ -235,6 +255,8 @@ class Conversation:
         if answer:
             self.codes[node] = reply.member
             heard.answered[reply.member] = node
+            waited, size = self._clock() - heard.start, content_bytes(message.content)
+            self._watcher.answered(reply.member, waited, size)
         return answer
 
     def _refused(self, topic: Topic, node: int, reply: Refused, attempt: int) -> str:
@@ -254,6 +276,7 @@ class Conversation:
 
     def _miss(self, topic: Topic, heard: Heard, node: int, why: str) -> None:
         heard.missing[node] = why
+        self._watcher.missed(self.name(node), why)
         heard.failures[node] = heard.failures.get(node, 0) + 1
         wait = _FIRST_RETRY_SECONDS * 2 ** (heard.failures[node] - 1)
         heard.again[node] = self._clock() + wait

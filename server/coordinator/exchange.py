@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +21,25 @@ from numpy.typing import NDArray
 from server.coordinator.remedies import remedy_for
 from server.coordinator.traffic import NO_TRAFFIC, Traffic
 from shared.errors import LianfangError
-from shared.training.run import Run
+
+if TYPE_CHECKING:
+    from shared.training.run import Run
 
 BRING_BACK = "bring the missing lenders back, then run the same command with --resume"
 
 
 class VoidStageError(LianfangError):
-    """Too few lenders answered; nothing was released and the stage can be asked again."""
+    """Too few lenders answered; nothing was released and the stage can be asked again.
+
+    `where`: stage and phase; `missing`: "code: reason" of the lenders it went wrong with.
+    """
+
+    def __init__(
+        self, what: str, *, remedy: str = "", where: str = "", missing: Iterable[str] = ()
+    ) -> None:
+        super().__init__(what, remedy=remedy)
+        self.where = where
+        self.missing = tuple(missing)
 
 
 def void(where: str, why: str, missing: Iterable[str], remedy: str = BRING_BACK) -> VoidStageError:
@@ -36,7 +48,12 @@ def void(where: str, why: str, missing: Iterable[str], remedy: str = BRING_BACK)
     """
     lines = list(missing)
     told = "".join(f"\n  {line}" for line in lines)
-    return VoidStageError(f"stage {where}: {why}{told}", remedy=remedy_for(lines, remedy))
+    return VoidStageError(
+        f"stage {where}: {why}{told}",
+        remedy=remedy_for(lines, remedy),
+        where=where,
+        missing=lines,
+    )
 
 
 @dataclass(frozen=True)

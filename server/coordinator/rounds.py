@@ -26,7 +26,11 @@ from server.coordinator.checkpoint import Checkpoints, StageRecord, unwritable, 
 from server.coordinator.conversation import Conversation
 from server.coordinator.exchange import Collected, Exchange, Policy, VoidStageError
 from server.coordinator.kept_rounds import ROUNDS, KeptRounds
+from server.coordinator.places import AGREEMENT as AGREEMENT
+from server.coordinator.places import MODEL as MODEL
+from server.coordinator.places import STAGES as STAGES
 from server.coordinator.plain_exchange import PlainExchange
+from server.coordinator.progress import NoWatcher, Watcher
 from server.coordinator.refusals import REFUSALS, Refusals
 from server.coordinator.secure_exchange import SecureExchange
 from server.coordinator.set_up import Means, SettingUp
@@ -43,9 +47,6 @@ from shared.training.agreement import Agreement, agreement_from
 from shared.training.question import Question
 from shared.training.run import Run
 
-AGREEMENT = "agreement.json"
-STAGES = "stages"
-MODEL = "model"
 _log = logging.getLogger("lianfang.coordinator")
 
 
@@ -89,6 +90,7 @@ def conduct(
     policy: Policy,
     *,
     resume: bool = False,
+    watcher: Watcher | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], datetime] = _now,
@@ -101,33 +103,38 @@ def conduct(
     Raises VoidStageError when too few lenders answer; everything up to that stage is kept and can
     be resumed.
     """
-    run = Run(read_agreement(folder))
+    run, watcher = Run(read_agreement(folder)), watcher or NoWatcher()
     _keep_private(folder)
     checkpoints, kept = Checkpoints(folder / STAGES), KeptRounds(folder / ROUNDS)
     if not resume:
         _check_new(folder, run, checkpoints, kept)
         checkpoints.clear()
     released, records = checkpoints.replay(run)
+    watcher.goes_on(records)
     if run.agreement.sums == "plain":
         _log.warning("plain sums: not secure, single lenders' numbers can be seen here")
-        conversation = Conversation(grid, policy, clock=clock, sleep=sleep)
+        conversation = Conversation(grid, policy, watcher=watcher, clock=clock, sleep=sleep)
         known = {member for record in records for member in record.members}
         exchange: Exchange = PlainExchange(conversation, known=known)
     else:
         means = _means(folder, run, now, randomness)
         members: dict[str, Member] = {}
         refusals = Refusals(folder / REFUSALS, means.suite, members.get)
-        conversation = Conversation(grid, policy, refusals=refusals, clock=clock, sleep=sleep)
+        conversation = Conversation(
+            grid, policy, refusals=refusals, watcher=watcher, clock=clock, sleep=sleep
+        )
         setting_up = SettingUp(means, conversation, kept, members)
         exchange = SecureExchange(means, conversation, kept, setting_up, records)
     told = Told("stage %s went on without %s"), Told("stage %s was opened without the help of %s")
     while not run.finished:
         question, start = run.question(), clock()
+        watcher.stage(question.stage, run.absorbed, run.steps)
         got = exchange.collect(run, released)
         _absorb(run, got.total)
         record = _record(question, got, round(clock() - start, 4))
         checkpoints.write(len(released), got.total, record, run.digest)
         released.append(got.total)
+        watcher.recorded(record)
         _tell(run, record, told)
     _write_model(run, folder / MODEL)
     return run
@@ -174,6 +181,7 @@ def _absorb(run: Run, total: NDArray[np.int64]) -> None:
             f"stage {stage}: the total cannot be used: {error.what}",
             remedy="check the lenders' tables and labels; if they are right, one lender sends "
             f"false numbers: find out which, leave it out, then {again}",
+            where=f"{stage}, total",
         ) from error
 
 

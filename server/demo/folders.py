@@ -13,7 +13,7 @@ import fcntl
 import io
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -58,11 +58,14 @@ def cast_of(seed: int) -> Cast:
 
 
 @contextmanager
-def made_folders(folder: Path, seed: int) -> Iterator[Cast]:
+def made_folders(
+    folder: Path, seed: int, begun: Callable[[], None] = lambda: None
+) -> Iterator[Cast]:
     """All folders but the addresses, which are known once the services answer; nobody else makes a
-    demo there meanwhile.
+    demo there meanwhile. `begun` is called when the folder may be used. Raises OperatorError.
     """
     _clear(folder)
+    begun()
     cast = _make(folder, seed)
     with (folder / MARKER).open() as marker:
         if not _is_free(marker):

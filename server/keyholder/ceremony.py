@@ -16,7 +16,7 @@ Invariants:
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,8 +41,6 @@ from shared.wire import keyholder_pb2 as wire
 from shared.wire.keyholder_pb2_grpc import KeyHolderStub
 
 SECONDS = 60.0
-_MOST_AHEAD = 100
-"""Ceremonies that came to nothing, between what one holder has signed and another."""
 _log = logging.getLogger("lianfang.keyholder")
 
 
@@ -71,7 +69,7 @@ class Relay:
         resumed, in_use = self._interrupted(statuses, renews=False), self._caught_up()
         if resumed is None and in_use:
             raise OperatorError("there is a key in use already", remedy="refresh or rotate it")
-        return self._carry(resumed or self._next_epoch(statuses))
+        return self._carry([resumed] if resumed else self._next_epochs(statuses))
 
     def rotate(self) -> SignedKeys:
         """A key of the next epoch. The one before goes on answering until it is retired."""
@@ -79,7 +77,7 @@ class Relay:
         resumed, in_use = self._interrupted(statuses, renews=False), self._caught_up()
         if resumed is None and not in_use:
             raise OperatorError("there is no key in use yet", remedy="generate one first")
-        return self._carry(resumed or self._next_epoch(statuses))
+        return self._carry([resumed] if resumed else self._next_epochs(statuses))
 
     def refresh(self, epoch: int | None = None) -> SignedKeys:
         """New shares of the key of an epoch, the last one unless said otherwise."""
@@ -89,23 +87,15 @@ class Relay:
             raise OperatorError("there is no such key in use", remedy="generate one first")
         keys = in_use[max(in_use) if epoch is None else epoch].keys
         if resumed is not None and resumed.epoch == keys.epoch:
-            return self._carry(resumed)
-        signed = {code: status.signed.get(keys.epoch, 0) for code, status in statuses.items()}
-        generation = max(keys.generation, self._highest(signed, "generation")) + 1
-        return self._carry(self._opening(keys.epoch, generation, keys.name))
+            return self._carry([resumed])
+        signed = {
+            max(keys.generation, status.signed.get(keys.epoch, 0)) for status in statuses.values()
+        }
+        return self._carry([self._opening(keys.epoch, n + 1, keys.name) for n in _down(signed)])
 
-    def _next_epoch(self, statuses: Mapping[str, wire.StepReply]) -> Opening:
-        signed = {code: max(status.signed, default=0) for code, status in statuses.items()}
-        return self._opening(self._highest(signed, "epoch") + 1, 1, b"")
-
-    def _highest(self, said: Mapping[str, int], what: str) -> int:
-        """The highest number that a holder has signed. One far above all others is not believed:
-        following it would use up the numbers.
-        """
-        left = sorted(said, key=lambda code: said[code])
-        while len(left) > 1 and said[left[-1]] > said[left[-2]] + _MOST_AHEAD:
-            _log.warning("%s says it signed %s %d: ignored", left[-1], what, said[left.pop()])
-        return said[left[-1]]
+    def _next_epochs(self, statuses: Mapping[str, wire.StepReply]) -> list[Opening]:
+        signed = {max(status.signed, default=0) for status in statuses.values()}
+        return [self._opening(number + 1, 1, b"") for number in _down(signed)]
 
     def _opening(self, epoch: int, generation: int, renews: bytes) -> Opening:
         terms = self.terms
@@ -114,8 +104,8 @@ class Relay:
             terms.context, epoch, generation, terms.threshold, terms.holders, renews, nonce
         )
 
-    def _carry(self, opening: Opening) -> SignedKeys:
-        promises = self._all("open", [text_of(opening)])
+    def _carry(self, openings: Sequence[Opening]) -> SignedKeys:
+        promises = self._opened(openings)
         dealings = self._all("deal", promises)
         said = [read_confirmation(text) for text in self._all("confirm", dealings)]
         certificates = [read_text(Promise, text).certificate for text in promises]
@@ -123,6 +113,18 @@ class Relay:
         check_signed(signed, self.trust)
         self._all("activate", [text_of(signed)])
         return signed
+
+    def _opened(self, openings: Sequence[Opening]) -> list[bytes]:
+        """All promises to the first opening that every holder takes. Each comes after what a holder
+        says it has signed: a number that one made up, the others do not follow.
+        """
+        for opening in openings[:-1]:
+            try:
+                return self._all("open", [text_of(opening)])
+            except PeerError as error:
+                number = f"{opening.epoch}, generation {opening.generation}"
+                _log.warning("no ceremony of epoch %s: %s; ignored", number, error.what)
+        return self._all("open", [text_of(openings[-1])])
 
     def _all(self, move: str, statements: Sequence[bytes]) -> list[bytes]:
         """What each holder answers to a step, in order; a complaint ends it and is told to all."""
@@ -291,6 +293,10 @@ def relay_of(
         )
     holders = {code: RemoteHolder(actor, code, addresses[code]) for code in terms.holders}
     return Relay(terms, holders, trust, random)
+
+
+def _down(signed: Collection[int]) -> list[int]:
+    return sorted(signed, reverse=True)
 
 
 def _refused(error: grpc.RpcError) -> PeerError:

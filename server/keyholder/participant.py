@@ -87,7 +87,11 @@ class Participant:
                 return text_of(progress.promises[self._place(opening)]), progress.state
         else:
             check_may_sign(
-                self.shares.signed(), opening.epoch, opening.generation, bool(opening.renews)
+                self.shares.signed(),
+                opening.epoch,
+                opening.generation,
+                bool(opening.renews),
+                self.shares.dealt(),
             )
             progress, seed = Progress(opening), self.random(32)
         promise = self.side.open(opening, seed, self._renewed(opening))
@@ -100,7 +104,7 @@ class Participant:
         if progress.dealings and progress.promises == promises:
             return text_of(progress.dealings[self._place(progress.opening)]), progress.state
         after, dealing = self.side.deal(progress, promises, seed)
-        self.shares.keep_ceremony(after, seed)
+        self.shares.keep_dealt(after, seed)
         return text_of(dealing), after.state
 
     def _confirm(self, statements: Sequence[bytes]) -> tuple[bytes, str]:

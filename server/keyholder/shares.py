@@ -61,6 +61,11 @@ class Shares:
         with self._store.transaction() as run:
             return dict(run.execute("SELECT epoch, generation FROM signed").fetchall())
 
+    def dealt(self) -> dict[int, int]:
+        """The highest generation this holder dealt for, by epoch; another may have signed it."""
+        with self._store.transaction() as run:
+            return dict(run.execute("SELECT epoch, generation FROM dealt").fetchall())
+
     def ceremony(self) -> tuple[Progress, bytes] | None:
         """The last ceremony and its secret; the secret is empty once it is not needed."""
         with self._store.transaction() as run:
@@ -77,6 +82,17 @@ class Shares:
             self._keep(run, progress, seed)
         if not seed:
             self._store.fold_log()
+
+    def keep_dealt(self, progress: Progress, seed: bytes) -> None:
+        """Progress, and that this holder deals for its epoch and generation, together."""
+        opening = progress.opening
+        with self._store.transaction() as run:
+            self._keep(run, progress, seed)
+            run.execute(
+                "INSERT INTO dealt VALUES (?, ?) ON CONFLICT (epoch) DO UPDATE"
+                " SET generation = max(generation, excluded.generation)",
+                (opening.epoch, opening.generation),
+            )
 
     def keep_confirmed(self, progress: Progress, share: KeyShare) -> None:
         """Progress, the share and that its key set is signed, together; the secret is wiped."""

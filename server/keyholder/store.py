@@ -23,10 +23,14 @@ from shared.errors import OperatorError, PeerError
 from shared.secure_sum.suite import STANDARD
 
 FILE = "keyholder.sqlite"
-VERSION = 2
+VERSION = 3
+_WITHOUT_DEALT = 2
 _SALT = 32
 _DOMAIN = b"lianfang/keyholder/v1/"
-_TABLES = """
+_DEALT = """
+CREATE TABLE dealt (epoch INTEGER PRIMARY KEY, generation INTEGER NOT NULL) STRICT;
+"""
+_TABLES = f"""
 CREATE TABLE shares (
     name BLOB PRIMARY KEY, epoch INTEGER NOT NULL, generation INTEGER NOT NULL,
     place INTEGER NOT NULL, state TEXT NOT NULL, keys BLOB NOT NULL, secret BLOB,
@@ -50,7 +54,7 @@ CREATE INDEX requests_by_hour ON requests (hour);
 CREATE TABLE passed (
     one INTEGER PRIMARY KEY CHECK (one = 1), wall INTEGER NOT NULL, own INTEGER NOT NULL
 ) STRICT;
-"""
+{_DEALT}"""
 
 
 class Store:
@@ -130,10 +134,15 @@ class Store:
             run(f"PRAGMA {pragma}").fetchall()
         (version,) = run("PRAGMA user_version").fetchone()
         if version == 0:
-            script = f"BEGIN IMMEDIATE;{_TABLES}PRAGMA user_version = {VERSION};COMMIT;"
-            self._connection.executescript(script)
+            self._make(_TABLES)
+        elif version == _WITHOUT_DEALT:
+            self._make(_DEALT)
         elif version != VERSION:
             raise sqlite3.DatabaseError(f"it is of version {version}, this program's is {VERSION}")
+
+    def _make(self, tables: str) -> None:
+        script = f"BEGIN IMMEDIATE;{tables}PRAGMA user_version = {VERSION};COMMIT;"
+        self._connection.executescript(script)
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:

@@ -1,28 +1,36 @@
 """Making the next version of the published list.
 
 Invariants:
-- Filings wait for a batch: until the interval has passed *and* enough contributors are in it, or
-  the longest wait is over. What speaks for a subject (dispute, removal, correction) goes at once.
-- A version is the state's rows at its time, sorted by tag. Under a tag a contributor has one row,
-  and no two rows are the same: of copies the first that was filed is published.
+- Filings wait for a batch: until the interval has passed *and* enough contributors have rows in it,
+  or the longest wait is over. What speaks for a subject (dispute, removal, correction) goes at
+  once, and takes no row along that waits under the same tag.
+- A version is the state's rows at its time (`listed`), sorted by tag, but for those that wait.
 - Version, changes and rows come in one transaction.
-- A second institution's word is shown with the tokens it was given for, by key epoch.
 - Sealed records of an erased entry are in no version's changes. Its tags are where members read
   that they are dropped, for `kept_days`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
-from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select
 
 from server.registry import tables
-from server.registry.sql_state import CHUNK, SqlState, touch
+from server.registry.listed import listed, published_rows, published_under
+from server.registry.sql_state import SqlState
+from server.registry.touched import (
+    chunks,
+    drop_idle,
+    forget,
+    leave_waiting,
+    touch_expired,
+    touched_tags,
+    waiting,
+)
 from shared.blacklist.checkpoint import (
     BEGINNING,
     Checkpoint,
@@ -30,14 +38,9 @@ from shared.blacklist.checkpoint import (
     bucket_of,
     content_digest,
 )
-from shared.blacklist.rows import Changes, Flag, Row, changes_of
-from shared.blacklist.state import EntryState
-from shared.blacklist.transitions import ANSWERING, Status
+from shared.blacklist.rows import Changes, Row, changes_of
 from shared.identity.certificate import Identity
 from shared.secure_sum.encoding import read_text, text_of
-
-MOST_TAGS = 20_000
-"""In one version; more make several versions."""
 
 
 @dataclass(frozen=True)
@@ -102,14 +105,26 @@ def publish_due(
     day = date.fromordinal(_EPOCH_DAY + now // 86_400)
     _let_go(connection, now - rule.kept_days * 86_400)
     if before is not None:
-        _touch_expired(connection, before.at, now, day)
-    due = _is_batch_due(connection, now, rule)
+        touch_expired(connection, before.at, now, day)
+    due = _is_batch_due(connection, now, day, rule)
     while True:
-        tags = _tags_to_look_at(connection, urgent_only=not due)
-        made = _publish(connection, identity, buckets, newest, tags, (now, day, rule.kept))
-        if made is None:
+        tags = touched_tags(connection, urgent=None if due else True)
+        turn = _Turn(tags, now, day, rule.kept, urgent_only=not due)
+        made = _publish(connection, identity, buckets, newest, turn)
+        newest = made or newest
+        if made is None and (due or not (due := _is_batch_due(connection, now, day, rule))):
             return None if newest is before else newest
-        newest = made
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """What one version is about. `urgent_only`: new rows wait."""
+
+    tags: Sequence[bytes]
+    now: int
+    day: date
+    kept: int
+    urgent_only: bool
 
 
 def _publish(
@@ -117,114 +132,54 @@ def _publish(
     identity: Identity,
     buckets: Buckets,
     before: Checkpoint | None,
-    tags: Sequence[bytes],
-    when: tuple[int, date, int],
+    turn: _Turn,
 ) -> Checkpoint | None:
-    now, day, kept = when
-    changes = _changes(connection, tags, day)
+    now = turn.now
+    changes = _changes(connection, turn.tags, turn.day, urgent_only=turn.urgent_only)
     stale = before is None or now >= before.at + 86_400
     opened = before is not None and before.epochs != _open_epochs(connection)  # to file under
     if not (changes.added or changes.dropped or stale or opened):
-        _forget(connection, tags)
+        _done(connection, turn)
         return None
     _put_rows(connection, changes)
     buckets.renew(connection, {bucket_of(tag) for tag in (*changes.dropped, *_tags(changes))})
     checkpoint = _checkpoint(connection, identity, buckets, changes, before, now)
-    _keep_version(connection, checkpoint, changes, kept)
-    _forget(connection, tags)
+    _keep_version(connection, checkpoint, changes, turn.kept)
+    _done(connection, turn)
     return checkpoint
 
 
-def rows_of(connection: Connection, tags: Sequence[bytes], day: date) -> Iterator[Row]:
-    """The rows these tags have by the state, whatever was published."""
-    tokens, entries = tables.tokens, tables.entries
-    retired = [one.epoch for one in SqlState(connection).epochs() if one.retired is not None]
-    query = (
-        select(tokens, entries.c.text.label("state"))
-        .join(entries, entries.c.entry_id == tokens.c.entry_id)
-        .where(tokens.c.tag.in_(tags), tokens.c.expires > day.toordinal())
-        .where(entries.c.status.in_([one.value for one in ANSWERING]))
-        .where(tokens.c.epoch.not_in(retired))
-    )
-    best: dict[tuple[bytes, str], tuple[Any, Row]] = {}
-    for found, entry in _originals(connection.execute(query)):
-        rank = (found.subject, entry.severity, entry.entry_id)
-        row = Row(found.tag, found.sealed, found.epoch, _flags(entry, found.epoch))
-        key = (found.tag, entry.contributor)
-        if key not in best or best[key][0] < rank:
-            best[key] = (rank, row)
-    yield from (row for _, row in best.values())
+def _done(connection: Connection, turn: _Turn) -> None:
+    if turn.urgent_only:
+        leave_waiting(connection, turn.tags, turn.now, turn.day)
+    else:
+        forget(connection, turn.tags)
 
 
-def _originals(found: Iterable[Any]) -> Iterator[tuple[Any, EntryState]]:
-    """Filed tokens with their entries; of those with one sealed record the first only."""
-    first: dict[tuple[bytes, bytes], tuple[Any, EntryState]] = {}
-    for one in found:
-        entry = read_text(EntryState, one.state)
-        kept = first.get((one.tag, one.sealed))
-        if kept is None or entry.seq < kept[1].seq:
-            first[one.tag, one.sealed] = (one, entry)
-    yield from first.values()
+def _is_batch_due(connection: Connection, now: int, day: date, rule: Batches) -> bool:
+    if not _is_enough(*waiting(connection), now, rule):
+        return False
+    drop_idle(connection, touched_tags(connection, urgent=False), day)
+    return _is_enough(*waiting(connection), now, rule)
 
 
-def published_rows(connection: Connection, bucket: int | None = None) -> Iterator[Row]:
-    """Rows that members have, in order; of one group, or all."""
-    table = tables.published
-    query = select(table).order_by(table.c.tag, table.c.sealed)
-    if bucket is not None:
-        first = (bucket << 4).to_bytes(2, "big").ljust(32, b"\0")
-        last = (bucket << 4 | 15).to_bytes(2, "big").ljust(32, b"\xff")
-        query = query.where(table.c.tag.between(first, last))
-    with connection.execute(query, execution_options={"yield_per": 1000}) as streamed:
-        for found in streamed:
-            yield Row(found.tag, found.sealed, found.epoch, Flag(found.flags))
-
-
-def _flags(entry: EntryState, epoch: int) -> Flag:
-    flags = Flag(0)
-    if entry.status is Status.DISPUTED:
-        flags |= Flag.DISPUTED
-    if epoch in entry.corroborated:  # another epoch's tokens may be another subject's
-        flags |= Flag.CORROBORATED
-    if entry.annotated:
-        flags |= Flag.ANNOTATED
-    return flags
-
-
-def _touch_expired(connection: Connection, last: int, now: int, day: date) -> None:
-    tokens = tables.tokens.c
-    first = day.toordinal() - (now // 86_400 - last // 86_400)
-    tags = connection.scalars(
-        select(tokens.tag).where(tokens.expires > first, tokens.expires <= day.toordinal())
-    ).all()
-    touch(connection, tags, "", now, urgent=True)
-
-
-def _is_batch_due(connection: Connection, now: int, rule: Batches) -> bool:
-    table = tables.touched
-    waiting = select(func.count(table.c.contributor.distinct()), func.min(table.c.since))
-    contributors, oldest = connection.execute(waiting.where(table.c.urgent.is_(False))).one()
+def _is_enough(contributors: int, oldest: int, now: int, rule: Batches) -> bool:
     if not contributors:
         return False
     if now >= oldest + rule.days * 86_400:
         return True
-    return bool(contributors >= rule.contributors and now >= oldest + rule.seconds)
+    return contributors >= rule.contributors and now >= oldest + rule.seconds
 
 
-def _tags_to_look_at(connection: Connection, *, urgent_only: bool) -> list[bytes]:
-    table = tables.touched
-    query = select(table.c.tag).distinct().order_by(table.c.tag).limit(MOST_TAGS)
-    if urgent_only:
-        query = query.where(table.c.urgent.is_(True))
-    return list(connection.scalars(query))
-
-
-def _changes(connection: Connection, tags: Sequence[bytes], day: date) -> Changes:
+def _changes(
+    connection: Connection, tags: Sequence[bytes], day: date, *, urgent_only: bool
+) -> Changes:
     added: list[Row] = []
     dropped: list[bytes] = []
-    for names in _chunks(tags):
-        wanted = _by_tag(rows_of(connection, names, day))
-        there = _by_tag(_published_under(connection, names))
+    for names in chunks(tags):
+        published = published_under(connection, names)
+        found = listed(connection, names, day, published if urgent_only else None)
+        wanted, there = _by_tag(one.row for one in found), _by_tag(published)
         for tag in names:
             if wanted.get(tag) != there.get(tag):
                 added += wanted.get(tag, [])
@@ -232,15 +187,9 @@ def _changes(connection: Connection, tags: Sequence[bytes], day: date) -> Change
     return changes_of(dropped, added)
 
 
-def _published_under(connection: Connection, tags: Sequence[bytes]) -> Iterator[Row]:
-    table = tables.published
-    for found in connection.execute(select(table).where(table.c.tag.in_(tags))):
-        yield Row(found.tag, found.sealed, found.epoch, Flag(found.flags))
-
-
 def _put_rows(connection: Connection, changes: Changes) -> None:
     table = tables.published
-    for names in _chunks(changes.dropped):
+    for names in chunks(changes.dropped):
         connection.execute(delete(table).where(table.c.tag.in_(names)))
     values = []
     for tag, rows in _by_tag(changes.added).items():
@@ -319,16 +268,11 @@ def unpublish(connection: Connection, tags: Sequence[bytes]) -> None:
     """
     changes = tables.changes.c
     tag = func.substr(changes.packed, 2, 32)
-    for names in _chunks(tags):
+    for names in chunks(tags):
         versions = connection.scalars(
             select(changes.version).distinct().where(tag.in_(names))
         ).all()
         connection.execute(delete(tables.changes).where(changes.version.in_(versions)))
-
-
-def _forget(connection: Connection, tags: Sequence[bytes]) -> None:
-    for names in _chunks(tags):
-        connection.execute(delete(tables.touched).where(tables.touched.c.tag.in_(names)))
 
 
 def _by_tag(rows: Iterable[Row]) -> dict[bytes, list[Row]]:
@@ -340,8 +284,3 @@ def _by_tag(rows: Iterable[Row]) -> dict[bytes, list[Row]]:
 
 def _tags(changes: Changes) -> set[bytes]:
     return {row.tag for row in changes.added}
-
-
-def _chunks(names: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    for start in range(0, len(names), CHUNK):
-        yield names[start : start + CHUNK]

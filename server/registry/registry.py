@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -22,12 +22,12 @@ from sqlalchemy import Connection, insert, select
 from server.registry import tables
 from server.registry.database import Database
 from server.registry.epoch_admission import EpochAdmission
+from server.registry.handing_out import Version, snapshot, versions_since
 from server.registry.publishing import (
     Batches,
     Buckets,
     latest,
     publish_due,
-    published_rows,
     unpublish,
 )
 from server.registry.sealed_records import take_records
@@ -51,7 +51,7 @@ from shared.blacklist.events import (
 )
 from shared.blacklist.lifecycle import Logged, RefusedError, step
 from shared.blacklist.receipt import BEGINNING, Receipt, log_head
-from shared.blacklist.rows import Changes, Row
+from shared.blacklist.rows import Row
 from shared.blacklist.state import EntryState
 from shared.blacklist.terms import TERMS, Terms
 from shared.blacklist.transitions import IllegalTransitionError, Status
@@ -64,7 +64,6 @@ MOST_EVENTS = 64
 """In one submission."""
 _log = logging.getLogger("lianfang.registry")
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
-_NO_CHANGES = Changes().digest()
 
 
 @dataclass(frozen=True)
@@ -74,16 +73,6 @@ class Refusal:
     reason: str
     what: str
     remedy: str = ""
-
-
-@dataclass(frozen=True)
-class Version:
-    """A version as it is handed out: its checkpoint's text and its packed changes; None: no longer
-    kept.
-    """
-
-    checkpoint: bytes
-    changes: list[bytes] | None
 
 
 class Registry:
@@ -151,28 +140,14 @@ class Registry:
             return latest(connection)
 
     def snapshot(self) -> Iterator[Checkpoint | Row]:
-        """The last checkpoint, then its rows in order; nothing before the first version."""
-        with self._database.reading() as connection:
-            checkpoint = latest(connection)
-            if checkpoint is not None:
-                yield checkpoint
-                yield from published_rows(connection)
+        """The last checkpoint, then its rows in order; nothing before the first version. Raises
+        OvertakenError when a version comes before the last row was read.
+        """
+        return snapshot(self._database)
 
     def versions_since(self, version: int) -> Iterator[Version]:
         """Every version after this one, in order."""
-        with self._database.reading() as connection:
-            versions, changes = tables.versions.c, tables.changes.c
-            query = select(versions.version, versions.text).where(versions.version > version)
-            for number, text in connection.execute(query.order_by(versions.version)).all():
-                packed = list(
-                    connection.scalars(
-                        select(changes.packed)
-                        .where(changes.version == number)
-                        .order_by(changes.place)
-                    )
-                )
-                gone = not packed and read_text(Checkpoint, text).changes != _NO_CHANGES
-                yield Version(text, None if gone else packed)
+        return versions_since(self._database, version)
 
     def own(self, peer: str) -> list[EntryState]:
         """The live entries of a contributor."""
@@ -182,12 +157,12 @@ class Registry:
             texts = connection.scalars(query.order_by(entries.entry_id)).all()
         return [read_text(EntryState, text) for text in texts]
 
-    def waiting(self, peer: str) -> list[WaitingEntry | WaitingProposal]:
+    def waiting(self, peer: str) -> Iterator[WaitingEntry | WaitingProposal]:
         """What waits for a second institution other than its maker, this member."""
         with self._database.reading() as connection:
             day, days = _day(self._now(connection)), self._terms.consent_days
-            entries = list(waiting_entries(connection, peer))
-            return [*entries, *waiting_proposals(connection, peer, day, days)]
+        yield from waiting_entries(self._database, peer)
+        yield from waiting_proposals(self._database, peer, day, days)
 
     def _answer(self, connection: Connection, peer: str, text: bytes) -> Receipt | Refusal:
         try:
@@ -279,7 +254,8 @@ class Registry:
         day = _day(self._now(connection)).toordinal()
         entries = tables.entries.c
         over = select(entries.entry_id).where(entries.live, entries.expires <= day)
-        self._own_events(connection, Expire, connection.scalars(over).all())
+        ended = {*connection.scalars(over), *self._lapsed(connection, day)}
+        self._own_events(connection, Expire, sorted(ended))
         late = day - timedelta(days=self._terms.dispute_days).days
         overdue = select(entries.entry_id).where(
             entries.status == Status.DISPUTED.value, entries.disputed < late
@@ -296,6 +272,16 @@ class Registry:
         if tags:
             unpublish(connection, sorted(tags))
         self._unclean = self._unclean or bool(tags)
+
+    def _lapsed(self, connection: Connection, day: int) -> Iterable[bytes]:
+        """Entries that nobody approved in time (`removal_rules.is_lapsed`), by their filing in the
+        log.
+        """
+        entries, events = tables.entries.c, tables.events.c
+        before = (day - self._terms.consent_days - _EPOCH_DAY) * 86_400
+        pending = entries.status == Status.PENDING_REVIEW.value
+        query = select(entries.entry_id).distinct().where(pending, events.received < before)
+        return connection.scalars(query.where(events.about == entries.entry_id))
 
     def _own_events(
         self, connection: Connection, kind: type[Expire] | type[Suspend], names: Sequence[bytes]

@@ -27,6 +27,7 @@ from server.apart import SHARE, check_without
 from server.one_at_a_time import Alone, alone_in
 from server.registry.database import FILE, Database
 from server.registry.epoch_admission import EpochAdmission
+from server.registry.handing_out import OvertakenError
 from server.registry.publishing import Batches
 from server.registry.registry import MOST_EVENTS, Refusal, Registry
 from server.registry.settings import read_settings
@@ -260,6 +261,8 @@ def _refusing(context: grpc.ServicerContext) -> Iterator[None]:
     """
     try:
         yield
+    except OvertakenError as error:
+        tls.refuse(context, grpc.StatusCode.ABORTED, error.what)
     except PeerError as error:
         tls.refuse(context, grpc.StatusCode.INVALID_ARGUMENT, error.what)
     except OperatorError as error:

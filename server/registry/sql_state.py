@@ -25,6 +25,8 @@ from shared.secure_sum.encoding import read_text, text_of
 
 T = TypeVar("T")
 _URGENT = frozenset({"Dispute", "Resolve", "Withdraw", "Suspend", "Expire", "Consent", "Approve"})
+SHOWN = ANSWERING | {Status.SUSPENDED}
+"""Statuses that decide about rows; an entry that waits for approval does not."""
 CHUNK = 500
 """Names in one query."""
 
@@ -60,7 +62,15 @@ class SqlState:
     def uncovered(self, epoch: int) -> int:
         """As `View.uncovered`."""
         entries = tables.entries.c
-        query = select(func.count()).where(entries.live, entries.newest_epoch <= epoch)
+        shown = entries.status.in_([one.value for one in SHOWN])
+        query = select(func.count()).where(entries.live, shown, entries.newest_epoch <= epoch)
+        return self._connection.scalar(query) or 0
+
+    def pending(self, contributor: str) -> int:
+        """As `View.pending`."""
+        entries = tables.entries.c
+        waits = (entries.contributor == contributor) & entries.live
+        query = select(func.count()).where(waits, entries.status == Status.PENDING_REVIEW.value)
         return self._connection.scalar(query) or 0
 
     def tags(self, entry_id: bytes) -> frozenset[bytes]:
@@ -85,6 +95,7 @@ class SqlState:
 
     def take(self, logged: Logged, changes: Changes) -> None:
         """Put an event's changes into the projections, tokens and touched tags included."""
+        shown = {one for one in changes.entries if self._is_shown(one)}
         for entry in changes.entries.values():
             self._replace(
                 tables.entries, tables.entries.c.entry_id, entry.entry_id, entry_columns(entry)
@@ -102,10 +113,15 @@ class SqlState:
         self._take_tokens(logged.event, changes)
         urgent = type(logged.event).__name__ in _URGENT
         for entry in changes.entries.values():
-            self._touch(entry, logged.received, urgent=urgent and not _is_new(entry, logged.event))
+            if entry.entry_id in shown or entry.status in SHOWN:
+                self._touch(entry, logged.received, urgent=urgent and entry.entry_id in shown)
             if not entry.is_live:
                 tokens = tables.tokens
                 self._connection.execute(delete(tokens).where(tokens.c.entry_id == entry.entry_id))
+
+    def _is_shown(self, name: bytes) -> bool:
+        entry = self.entry(name)
+        return entry is not None and entry.status in SHOWN
 
     def _named(self, table: Table, name: object, kind: type[T]) -> T | None:
         text = self._connection.scalar(select(table.c.text).where(table.c.name == name))
@@ -211,8 +227,3 @@ def proposal_columns(proposal: Proposal) -> dict[str, Any]:
         "made": proposal.made.toordinal(),
         "text": text_of(proposal),
     }
-
-
-def _is_new(entry: EntryState, event: Event) -> bool:
-    """Whether the event makes the entry answer for the first time: that waits for the batch."""
-    return type(event).__name__ == "Approve" and entry.status in ANSWERING

@@ -56,10 +56,11 @@ entries = Table(
     Column("disputed_by", String(64), nullable=True),
     Column("newest_epoch", BigInteger, nullable=False),
     Column("text", LargeBinary, nullable=False),
-    Index("entries_of_contributor", "contributor", "live"),
+    Index("entries_of_contributor", "contributor", "live", "status"),
     Index("entries_live", "live", "expires"),
     Index("entries_waiting", "waits"),
     Index("entries_disputed", "disputed_by", "contributor"),
+    Index("entries_by_status", "status", "disputed"),
 )
 """`waits`: its newest tokens are without the word of a second institution (`waiting.waits`)."""
 

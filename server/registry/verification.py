@@ -20,7 +20,8 @@ from sqlalchemy import Connection, Table, select, text
 
 from server.registry import tables
 from server.registry.database import DamagedError, Database, UnavailableError
-from server.registry.publishing import Buckets, published_rows, rows_of
+from server.registry.listed import published_rows, rows_of
+from server.registry.publishing import Buckets
 from server.registry.sql_state import CHUNK, entry_columns, proposal_columns, token_rows
 from shared.blacklist.checkpoint import Checkpoint, check_follows, content_digest, read_checkpoint
 from shared.blacklist.events import Event, File, Refile, event_digest, is_stripped, read_event

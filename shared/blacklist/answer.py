@@ -4,6 +4,8 @@ Invariants:
 - There is no "decline": the one action ever hinted at is a review by a person.
 - A victim never reads as bad: protective records count in no other class, and are said apart.
 - Phone or device alone is `weak`. Severity 3 without a second institution reads as 2.
+- No row lowers what another says: severity is the highest, and a dispute of any row shows, whatever
+  its class. Protective rows take part only where there are no others.
 """
 
 from __future__ import annotations
@@ -60,7 +62,9 @@ class Hit:
 
 @dataclass(frozen=True)
 class Answer:
-    """`severity` 1 to 3; `protective`: (also) listed as a victim: verify more, never decline."""
+    """`severity` 1 to 3, `disputed`, `annotated`: over all classes; other bands are of
+    `hit_class`. `protective`: (also) listed as a victim: verify more, never decline.
+    """
 
     hit_class: ListClass
     reason_class: ReasonClass
@@ -90,16 +94,17 @@ def answer_of(hits: Sequence[Hit], today: date) -> Answer | None:
     kinds = {hit.record.list_class for hit in hits}
     hit_class = next(kind for kind in _WORST_FIRST if kind in kinds)
     shown = [hit for hit in hits if hit.record.list_class is hit_class]
+    bad = [hit for hit in hits if hit.record.list_class is not ListClass.VICTIM_PROTECTIVE] or shown
     chief = max(shown, key=lambda hit: (_severity(hit), hit.record.event_end, hit.record.mark))
     return Answer(
         hit_class=hit_class,
         reason_class=chief.record.reason_class,
-        severity=_severity(chief),
+        severity=max(map(_severity, bad)),
         contributors=_contributors(shown),
         recency=_recency(max(hit.record.event_end for hit in shown), today),
         strength=_strength(shown),
-        disputed=any(hit.flags & Flag.DISPUTED for hit in shown),
-        annotated=any(hit.flags & Flag.ANNOTATED for hit in shown),
+        disputed=any(hit.flags & Flag.DISPUTED for hit in bad),
+        annotated=any(hit.flags & Flag.ANNOTATED for hit in bad),
         protective=ListClass.VICTIM_PROTECTIVE in kinds,
     )
 

@@ -1,9 +1,11 @@
 """The rules on key epochs: opening one, and retiring one that nothing rests on.
 
 Invariants:
-- Epochs are numbered one by one, belong to one consortium's key (`context`), and none has the key
-  of another: under an old key new rows would be linked to old ones.
-- A key epoch retires only when every live entry has tokens in a later one.
+- Epochs are numbered upwards, belong to one consortium's key (`context`), and none has the key of
+  another: under an old key new rows would be linked to old ones. A number may be left out (that
+  of a ceremony that came to nothing), but none is far ahead: it would leave none for later.
+- The oldest open epoch retires first, when every entry that was approved and is live has tokens in
+  a later one. So nothing is filed under an epoch before a retired one.
 - Whether holders signed a key is checked when it is proposed (by the registry, with a clock), not
   here: their certificates end, and a log must replay for good.
 """
@@ -58,8 +60,12 @@ def retire_epoch(turn: Turn, proposal: Proposal) -> None:
 
 
 def check_open(turn: Turn, number: int) -> None:
-    """RefusedError `epoch` unless tokens of this epoch are taken."""
-    if not any(one.epoch == number and one.retired is None for one in turn.view.epochs()):
+    """RefusedError `epoch` unless tokens of this epoch are taken: it was opened, and neither it nor
+    a later one has retired.
+    """
+    known = turn.view.epochs()
+    gone = max((one.epoch for one in known if one.retired is not None), default=0)
+    if number <= gone or number not in [one.epoch for one in known]:
         raise RefusedError(
             "epoch", f"key epoch {number} is not open", remedy="sync, and make tokens anew"
         )
@@ -67,8 +73,12 @@ def check_open(turn: Turn, number: int) -> None:
 
 def _check_new(turn: Turn, number: int, context: str, public: bytes) -> None:
     known = turn.view.epochs()
-    if known and number != known[-1].epoch + 1:  # a number far ahead would leave none for later
-        raise RefusedError("epoch", "a new key epoch has the number after the last")
+    if known and not 0 < number - known[-1].epoch <= turn.terms.epochs_ahead:
+        raise RefusedError(
+            "epoch",
+            f"a new key epoch has a number 1 to {turn.terms.epochs_ahead} after the last one's, "
+            f"{known[-1].epoch}",
+        )
     if known and context != known[-1].context:
         raise RefusedError("keys", "the key is of another consortium than the last epoch's")
     if any(one.public == public for one in known):
@@ -79,13 +89,15 @@ def _check_new(turn: Turn, number: int, context: str, public: bytes) -> None:
 
 def _check_retirable(turn: Turn, number: int) -> Epoch:
     open_ones = [one for one in turn.view.epochs() if one.retired is None]
-    if number not in [one.epoch for one in open_ones[:-1]]:
-        raise RefusedError("epoch", "only an open epoch with a later one beside it retires")
+    if len(open_ones) < 2 or number != open_ones[0].epoch:
+        raise RefusedError(
+            "epoch", "only the oldest open epoch retires, with a later one open beside it"
+        )
     missing = turn.view.uncovered(number)
     if missing:
         raise RefusedError(
             "uncovered",
-            f"{missing} live entries have no tokens in a later epoch yet",
+            f"{missing} entries have no tokens in a later epoch yet",
             remedy="their contributors re-file or withdraw them first",
         )
-    return next(one for one in open_ones if one.epoch == number)
+    return open_ones[0]

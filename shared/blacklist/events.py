@@ -263,7 +263,7 @@ class OfRegistry(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Expire(OfRegistry):
-    """They are past their last day."""
+    """They are past their last day, or nobody approved them in time."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,8 @@ Invariants:
 - Another institution's word is for the tokens of one key epoch: those it was shown. A re-filing has
   none until it is approved anew.
 - A contributor whose entries were reversed too often files nothing and activates nothing.
+- What waits for approval is bounded for each contributor, and what a member approves of others for
+  each day. An entry begins to answer only with tokens of an epoch that is not retired.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from shared.blacklist.turn import RefusedError, Turn
 
 def file(turn: Turn, event: File) -> None:
     """A new entry waits for its checker. RefusedError `dates`, `epoch`, `suspended`, `quota`,
-    `not_yours`, `another_subject`, `expired`, `copied`.
+    `pending`, `not_yours`, `another_subject`, `expired`, `copied`.
     """
     entry = event.entry
     if (known := turn.view.entry(entry.entry_id)) is not None:
@@ -34,7 +36,7 @@ def file(turn: Turn, event: File) -> None:
     _check_may_file(turn, event.member)
     if entry.supersedes is not None:
         _check_successor(turn, event, turn.own(entry.supersedes, event.member))
-    filed = filed_entry(event, turn.seq)
+    filed = filed_entry(event, turn.seq, turn.day)
     if filed.expires <= turn.day:
         raise RefusedError("expired", "the entry would be expired already")
     turn.put(filed)
@@ -44,16 +46,17 @@ def file(turn: Turn, event: File) -> None:
 
 def approve(turn: Turn, event: Approve) -> None:
     """The contributor's checker or another institution approves; the entry answers once it has all
-    it needs. RefusedError `digest`, `approved`, `same_person`, `suspended`.
+    it needs. RefusedError `digest`, `approved`, `same_person`, `suspended`, `quota`, `epoch`.
     """
     entry = turn.entry(event.entry_id)
     waited = entry.status is Status.PENDING_REVIEW
     own = event.member == entry.contributor
     check_move(entry.status, Move.APPROVE if own or waited else Move.CORROBORATE)
-    entry = _checked(entry, event) if own else _seconded(entry, event)
+    entry = _checked(entry, event) if own else _seconded(turn, entry, event)
     alone = not wants_two(turn.view, entry, turn.day, turn.terms)
     if waited and entry.checker is not None and (alone or entry.second is not None):
         _check_not_suspended(turn, entry.contributor)
+        check_open(turn, entry.newest_epoch)  # it may have retired while the entry waited
         entry = turn.moved(entry, Move.APPROVE, Status.ACTIVE)
         _activated(turn, entry)
     turn.put(entry)
@@ -89,7 +92,7 @@ def _checked(entry: EntryState, event: Approve) -> EntryState:
     return replace(entry, checker=event.checker)
 
 
-def _seconded(entry: EntryState, event: Approve) -> EntryState:
+def _seconded(turn: Turn, entry: EntryState, event: Approve) -> EntryState:
     epoch = entry.approved_epoch(event.digest)
     if epoch is None:
         raise RefusedError(
@@ -103,6 +106,8 @@ def _seconded(entry: EntryState, event: Approve) -> EntryState:
     wanted = pending and (entry.severity == 3 or entry.checker is not None)  # else it would answer
     if not wanted and entry.second is None:
         raise RefusedError("approved", "no second institution is wanted for this entry")
+    turn.check_quota(event.member, "seconded", turn.terms.seconds_a_day)
+    turn.count(event.member, "seconded")
     corroborated = (*entry.corroborated, epoch)
     return replace(entry, second=entry.second or event.member, corroborated=corroborated)
 
@@ -147,6 +152,12 @@ def _check_may_file(turn: Turn, code: str) -> None:
     base = turn.terms.filings_a_day
     most = turn.standing(code).quota(turn.day.toordinal(), base, turn.terms)
     turn.check_quota(code, "filed", most)
+    if turn.view.pending(code) >= turn.terms.pending:
+        raise RefusedError(
+            "pending",
+            f"{turn.terms.pending} entries of this member wait for approval",
+            remedy="approve or withdraw what waits, then go on",
+        )
 
 
 def _check_not_suspended(turn: Turn, code: str) -> None:

@@ -20,6 +20,7 @@ def check_legal(state: State, terms: Terms = TERMS) -> None:
         _check_answering(entry)
         _check_epochs(entry)
     _check_open_disputes(state, terms)
+    _check_pending(state, terms)
     _check_keys(state)
     for standing in state.standings.values():
         for one in standing.days:
@@ -28,6 +29,8 @@ def check_legal(state: State, terms: Terms = TERMS) -> None:
                 raise InternalError("one institution alone removed more than it may")
             if one.proposed > terms.proposals_a_day:
                 raise InternalError("a member proposed more on a day than it may")
+            if one.seconded > terms.seconds_a_day:
+                raise InternalError("a member approved more of others on a day than it may")
 
 
 def _check_answering(entry: EntryState) -> None:
@@ -65,6 +68,15 @@ def _check_open_disputes(state: State, terms: Terms) -> None:
         raise InternalError("a member has more disputes open against another than it may")
 
 
+def _check_pending(state: State, terms: Terms) -> None:
+    waiting = (one for one in state.entries.values() if one.status is Status.PENDING_REVIEW)
+    found = Counter(one.contributor for one in waiting)
+    if max(found.values(), default=0) > terms.pending:
+        raise InternalError("a member has more entries waiting for approval than it may")
+    if any(state.pending(code) != found[code] for code in {*found, *state.standings}):
+        raise InternalError("what waits for approval was counted wrong")
+
+
 def _check_keys(state: State) -> None:
     epochs = state.epochs()
     if len({one.public for one in epochs}) != len(epochs):
@@ -72,5 +84,7 @@ def _check_keys(state: State) -> None:
     if len({one.context for one in epochs}) > 1:
         raise InternalError("key epochs are of different consortia")
     newest = max((one.epoch for one in epochs if one.retired), default=0)
+    if any(one.epoch < newest and one.retired is None for one in epochs):
+        raise InternalError("an epoch before a retired one is open")
     if newest and state.uncovered(newest):
         raise InternalError("an epoch was retired that live entries rest on")

@@ -2,18 +2,28 @@
 
 Invariants:
 - One institution alone removes no more than `removals` allows; the rest waits as a proposal.
-- Giving in while an entry is disputed is a reversal.
+- Giving in while an entry is disputed is a reversal, and so is letting its time run out.
+- What nobody approved in time ends: it would hold its rows in the database for years.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import date, timedelta
 
 from shared.blacklist.events import Expire, Withdraw
 from shared.blacklist.removals import is_bulk
+from shared.blacklist.state import EntryState
+from shared.blacklist.terms import TERMS, Terms
 from shared.blacklist.transitions import Move, Status, check_move
 from shared.blacklist.turn import RefusedError, Turn
+
+
+def is_lapsed(entry: EntryState, day: date, terms: Terms = TERMS) -> bool:
+    """Whether the entry waits for approval too long."""
+    pending = entry.status is Status.PENDING_REVIEW
+    return pending and day > entry.filed + timedelta(days=terms.consent_days)
 
 
 def withdraw(turn: Turn, event: Withdraw) -> None:
@@ -44,9 +54,12 @@ def remove(turn: Turn, names: Iterable[bytes], member: str) -> None:
 
 
 def expire(turn: Turn, event: Expire) -> None:
-    """Entries past their last day end. RefusedError `unknown`, `expired`."""
+    """Entries past their last day, or never approved, end. RefusedError `unknown`, `expired`."""
     for name in event.entries:
-        entry = turn.entry(name)
-        if entry.expires > turn.day:
+        before = turn.entry(name)
+        entry = turn.moved(before, Move.EXPIRE, Status.EXPIRED)
+        if entry.expires > turn.day and not is_lapsed(before, turn.day, turn.terms):
             raise RefusedError("expired", "an entry is not past its last day")
-        turn.put(turn.moved(entry, Move.EXPIRE, Status.EXPIRED))
+        if before.status in (Status.DISPUTED, Status.SUSPENDED):
+            entry = turn.reversed(entry)
+        turn.put(entry)

@@ -2,7 +2,8 @@
 
 Invariants:
 - Days older than the window are forgotten; nothing else is. All numbers follow from the events.
-- quota = base + verified entries × accuracy.
+- quota = base + verified entries × accuracy. What two institutions stand behind counts from the day
+  after, and then for no more than the base: two that approve for each other have a quota too.
 - An entry that ends before it could be verified verifies nothing, whoever approved it.
 """
 
@@ -19,7 +20,8 @@ class Day:
     """Counts of one day; `day`: number of days since 0001-01-01 (`date.toordinal`); `alone`:
     removals without a second institution (`removals`); `lasting`: approvals of entries that still
     answer after `Terms.verified_days`; `corroborated`: those of them that two institutions stand
-    behind; `disputed`, `proposed`: what it opened itself.
+    behind; `disputed`, `proposed`: what it opened itself; `seconded`: its approvals of others'
+    entries.
     """
 
     day: int
@@ -32,6 +34,7 @@ class Day:
     disputed: int = 0
     alone: int = 0
     proposed: int = 0
+    seconded: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,14 +63,14 @@ class Standing:
         too_many = 100 * reversals > terms.reversal_percent * approved
         return reversals >= terms.least_reversals and too_many
 
-    def verified(self, day: int, terms: Terms) -> int:
-        """Lasting entries that stood for `verified_days`, and younger ones that another institution
-        approved too, less those withdrawn or reversed.
+    def verified(self, day: int, base: int, terms: Terms) -> int:
+        """Lasting entries that stood for `verified_days`, and `base` at most of those before today
+        that another institution approved too, less those withdrawn or reversed.
         """
         old = self._sum(
             "lasting", lambda one: day - terms.window_days < one <= day - terms.verified_days
         )
-        young = self.since(day, terms.verified_days, "corroborated")
+        young = min(base, self.since(day - 1, terms.verified_days - 1, "corroborated"))
         lost = self.since(day, terms.window_days, "reversed")
         lost += self.since(day, terms.window_days, "withdrawn")
         return max(0, old + young - lost)
@@ -76,7 +79,7 @@ class Standing:
         """base + verified × accuracy, rounded down; accuracy: share of approvals not reversed."""
         approved = self.since(day, terms.window_days, "approved")
         right = max(0, approved - self.since(day, terms.window_days, "reversed"))
-        return base + (self.verified(day, terms) * right // approved if approved else 0)
+        return base + (self.verified(day, base, terms) * right // approved if approved else 0)
 
     def _sum(self, what: str, wanted: Callable[[int], bool]) -> int:
         return sum(int(getattr(one, what)) for one in self.days if wanted(one.day))

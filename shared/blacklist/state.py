@@ -39,7 +39,8 @@ class Heard:
 
 @dataclass(frozen=True, kw_only=True)
 class EntryState:
-    """An entry's changing part. `seq`: place of its filing in the log; `digest`: what is approved
+    """An entry's changing part. `seq`: place of its filing in the log; `filed`: the
+    registry's day of it; `digest`: what is approved
     of the filing, `refiled`: of the re-filings, one for each of `epochs` after the first;
     `expires`: when its last token does; `second`: code of the first other institution that
     approved it; `epochs`: key epochs it has tokens in; `corroborated`: those whose tokens another
@@ -49,6 +50,7 @@ class EntryState:
 
     entry_id: bytes
     seq: int
+    filed: date
     contributor: str
     maker: bytes
     digest: bytes
@@ -86,14 +88,15 @@ class EntryState:
         return self.status in LIVE
 
 
-def filed_entry(event: File, seq: int) -> EntryState:
-    """The entry as the filing at this place in the log makes it."""
+def filed_entry(event: File, seq: int, day: date) -> EntryState:
+    """The entry as the filing at this place in the log, received on this day, makes it."""
     entry = event.entry
     found = (Part(one.id_kind, one.role, entry.token_expires_at(one)) for one in entry.tokens)
     parts = tuple(sorted(found, key=lambda part: (part.id_kind, part.role)))
     return EntryState(
         entry_id=entry.entry_id,
         seq=seq,
+        filed=day,
         contributor=entry.contributor,
         maker=entry.maker,
         digest=filing_digest(event),
@@ -158,7 +161,12 @@ class View(Protocol):
         """All key epochs ever opened, in order."""
 
     def uncovered(self, epoch: int) -> int:
-        """Live entries without tokens in an epoch later than this."""
+        """Live entries without tokens in an epoch later than this; not those that wait for
+        approval, which end by themselves.
+        """
+
+    def pending(self, contributor: str) -> int:
+        """How many of its entries are in status `pending_review`."""
 
     def tags(self, entry_id: bytes) -> frozenset[bytes]:
         """The tags of a live entry, 32 bytes each, in all its epochs; empty once erased."""
@@ -202,6 +210,7 @@ class State:
         default_factory=dict, compare=False, repr=False
     )
     entry_by_row: dict[bytes, bytes] = field(default_factory=dict, compare=False, repr=False)
+    pending_by_code: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
 
     def copy(self) -> State:
         """Another one with the same content, which is not changed with this one."""
@@ -214,11 +223,13 @@ class State:
             dict(self.tags_by_entry),
             dict(self.rows_by_entry),
             dict(self.entry_by_row),
+            dict(self.pending_by_code),
         )
 
     def take(self, changes: Changes) -> None:
         """Make the next event's changes."""
         self.seq += 1
+        self._count_pending(changes.entries)
         self.entries.update(changes.entries)
         self.standings.update(changes.standings)
         self.proposals.update(changes.proposals)
@@ -250,8 +261,16 @@ class State:
 
     def uncovered(self, epoch: int) -> int:
         """As `View.uncovered`."""
-        live = (entry for entry in self.entries.values() if entry.is_live)
-        return sum(entry.newest_epoch <= epoch for entry in live)
+        return sum(
+            entry.is_live
+            and entry.status is not Status.PENDING_REVIEW
+            and entry.newest_epoch <= epoch
+            for entry in self.entries.values()
+        )
+
+    def pending(self, contributor: str) -> int:
+        """As `View.pending`."""
+        return self.pending_by_code.get(contributor, 0)
 
     def tags(self, entry_id: bytes) -> frozenset[bytes]:
         """As `View.tags`."""
@@ -269,6 +288,14 @@ class State:
             (entry.status, entry.disputed_by, entry.contributor) == wanted
             for entry in self.entries.values()
         )
+
+    def _count_pending(self, changed: dict[bytes, EntryState]) -> None:
+        """Kept as a number: counting all entries at every filing would make a replay quadratic."""
+        for name, entry in changed.items():
+            before = self.entries.get(name)
+            waited = before is not None and before.status is Status.PENDING_REVIEW
+            more = (entry.status is Status.PENDING_REVIEW) - waited
+            self.pending_by_code[entry.contributor] = self.pending(entry.contributor) + more
 
     def _forget(self, name: bytes) -> None:
         self.tags_by_entry.pop(name, None)

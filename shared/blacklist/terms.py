@@ -15,7 +15,10 @@ class Terms:
 
     Since reversals silence, disputes are bounded: a member has at most `open_disputes` open against
     one contributor, and waits `redispute_days` before it disputes an entry again that it was heard
-    about. `proposals_a_day`: of one member, for another to consent to.
+    about. `proposals_a_day`: of one member, for another to consent to; it waits `consent_days`, and
+    so does an entry for its approval. `pending`: entries of a contributor that wait for approval.
+    `seconds_a_day`: approvals of others' entries. `epochs_ahead`: how far a new key epoch's number
+    may be after the last, since ceremonies that came to nothing leave theirs unused.
     """
 
     filings_a_day: int = 200
@@ -30,6 +33,9 @@ class Terms:
     bulk_entries: int = 10
     bulk_days: int = 7
     proposals_a_day: int = 20
+    pending: int = 400
+    seconds_a_day: int = 200
+    epochs_ahead: int = 100
     consent_days: int = 30
     listing_days: int = 30
 

@@ -6,6 +6,7 @@
                      │                 └────────────────┘  │ suspend ► suspended ► as disputed
                      └ withdraw ► removed    expire ► expired    supersede ► corrected
 
+    expire also ends pending_review: its last day is over, or nobody approved it in time
     corroborate (another institution approves re-filed tokens): active, disputed, suspended stay so
 
 Invariants:

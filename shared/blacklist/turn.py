@@ -21,7 +21,12 @@ from shared.errors import PeerError
 
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _SECONDS = 86_400
-_COUNTED = {"filed": "filings", "disputed": "disputes", "proposed": "proposals"}
+_COUNTED = {
+    "filed": "filings",
+    "disputed": "disputes",
+    "proposed": "proposals",
+    "seconded": "approvals of others' entries",
+}
 
 
 class RefusedError(PeerError):
@@ -93,8 +98,8 @@ class Turn:
         self.changes.standings[code] = counted
 
     def check_quota(self, code: str, what: str, most: int) -> None:
-        """RefusedError `quota` when the member has `most` of `what` (`filed`, `disputed` or
-        `proposed`) today already.
+        """RefusedError `quota` when the member has `most` of `what` (`filed`, `disputed`,
+        `proposed`, `seconded`) today already.
         """
         if self.standing(code).since(self.day.toordinal(), 1, what) >= most:
             raise RefusedError(
@@ -105,7 +110,7 @@ class Turn:
 
     def note_rows(self, name: bytes, event: events.File | events.Refile) -> None:
         """Keep the entry's new tags and row names. RefusedError `copied`: a live entry has the row,
-        and disputes must meet one entry.
+        and disputes must meet one entry; or this one has the tag, of an earlier epoch.
         """
         rows = row_names(event)
         if any(self.view.filed(row) is not None for row in rows):
@@ -115,7 +120,14 @@ class Turn:
                 remedy="seal every record anew; another lender's record cannot be filed again",
             )
         tokens = () if events.is_stripped(event) else event.tokens
-        self.changes.tags[name] = frozenset(token.token for token in tokens)
+        tags = frozenset(token.token for token in tokens)
+        if not tags.isdisjoint(self.view.tags(name)):
+            raise RefusedError(
+                "copied",
+                "the entry has a token of this filing already, under an earlier key",
+                remedy="make tokens under the newest key",
+            )
+        self.changes.tags[name] = tags
         self.changes.rows[name] = rows
 
     def propose(self, event: events.Decided, **about: object) -> None:

@@ -6,17 +6,21 @@
 Invariants:
 - The public key of an epoch never changes: it is what lenders' tokens stand for.
 - A generation only goes up; an epoch, once left, does not come back.
+- Numbers grow by at most `MOST_AHEAD` at a time, so that nobody uses them up by one great leap.
 - The epoch before goes on answering until it is retired; that is not before `grace_days` have
   passed since the new one was in use, so contributors can file anew and nothing is lost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 
 from shared.errors import PeerError
 from shared.tokens.keys import KeySet
+
+MOST_AHEAD = 100
+"""How far the next number may be after the last: ceremonies that came to nothing use up some."""
 
 
 def check_follows(known: Mapping[int, KeySet], new: KeySet) -> None:
@@ -34,21 +38,39 @@ def check_follows(known: Mapping[int, KeySet], new: KeySet) -> None:
         _check_renewal(before, new)
 
 
-def next_epoch(signed: Mapping[int, int]) -> int:
-    """The epoch of the next fresh key; `signed`: highest generation signed so far, by epoch."""
-    return max(signed, default=0) + 1
-
-
-def check_may_sign(signed: Mapping[int, int], epoch: int, generation: int, renews: bool) -> None:
-    """PeerError if a holder that has signed these would sign twice or backwards.
+def check_may_sign(
+    signed: Mapping[int, int],
+    epoch: int,
+    generation: int,
+    renews: bool,
+    dealt: Mapping[int, int] | None = None,
+) -> None:
+    """PeerError if a holder that has signed these would sign twice, backwards, or a number more
+    than `MOST_AHEAD` after its last. `dealt`: highest generation it has dealt for, by epoch.
 
     A holder signs one key set of an epoch and generation, so there are never two of them that all
-    holders signed. One that came to nothing leaves its number unused.
+    holders signed. One that came to nothing leaves its number unused. What it dealt for another
+    holder may have signed: it must be able to follow, so the limit counts from there as well.
     """
-    if renews and generation <= signed.get(epoch, generation):
-        raise PeerError(f"generation {generation} of epoch {epoch} is not after the last signed")
-    if not renews and epoch < next_epoch(signed):
-        raise PeerError(f"epoch {epoch} is not after the last signed")
+    begun = dealt or {}
+    if renews:
+        last, tried, number = signed.get(epoch, generation), begun.get(epoch, 0), generation
+        what = f"generation {generation} of epoch {epoch}"
+    else:
+        last, tried, number = max(signed, default=0), max(begun, default=0), epoch
+        what = f"epoch {epoch}"
+    if number <= last:
+        raise PeerError(f"{what} is not after the last signed")
+    if number > max(last, tried) + MOST_AHEAD:
+        raise PeerError(
+            f"{what} is more than {MOST_AHEAD} after the last one here, {max(last, tried)}",
+            remedy="ask whoever relays the ceremony; a leap would use up the numbers for good",
+        )
+
+
+def is_leap(known: Collection[int], epoch: int) -> bool:
+    """Whether an epoch is further after the last one known than numbers grow; never the first."""
+    return bool(known) and epoch > max(known) + MOST_AHEAD
 
 
 def may_retire(since: Mapping[int, date], epoch: int, today: date, grace_days: int) -> bool:
@@ -60,6 +82,11 @@ def may_retire(since: Mapping[int, date], epoch: int, today: date, grace_days: i
 def _check_fresh(known: Mapping[int, KeySet], new: KeySet) -> None:
     if known and new.epoch < max(known):
         raise PeerError(f"epoch {new.epoch} is before the last one known, {max(known)}")
+    if is_leap(known, new.epoch):
+        raise PeerError(
+            f"epoch {new.epoch} is more than {MOST_AHEAD} after the last one known, {max(known)}",
+            remedy="ask the key holders' operators how it came to that number",
+        )
     if any(keys.public == new.public for keys in known.values()):
         raise PeerError(f"epoch {new.epoch} has the key of another epoch")
 

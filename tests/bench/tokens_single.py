@@ -6,8 +6,9 @@ Three key holders, of whom two answer, as processes of their own on loopback; on
 eight points a request, every charge synced to the disk. A lookup is all that a lender does: the
 canonical form, blinding, two holders, checks, the encrypted cache, its own copy of a list of a
 million rows, the record of every second person opened, the answer. p50 and p99 are by the clock, so
-they want a quiet machine. Evaluations are points over the holders' processor seconds while 16 members ask at
-once: requests of 8 points show what a call costs, those of 512 (`_large`) what a point costs.
+they want a quiet machine. Evaluations are points over the holders' processor seconds while 16
+members ask at once: requests of 8 points show what a call costs, those of 512 (`_large`) what a
+point costs.
 """
 
 from __future__ import annotations
@@ -63,8 +64,10 @@ ASKING = Asking("rotation", "bench")
 
 
 def measure(quick: bool) -> dict[str, float]:
-    """`single_p50_ms`, `single_p99_ms`: a lookup from what was typed to the answer. `evaluations_per_second_per_core`, `evaluations_per_second_per_core_large`:
-    points a holder evaluates, its proof and disk included, with 16 members at once.
+    """`single_p50_ms`, `single_p99_ms`: a lookup from what was typed to the answer.
+
+    `evaluations_per_second_per_core`, `evaluations_per_second_per_core_large`: points a holder
+    evaluates, its proof and disk included, with 16 members at once.
     """
     with tempfile.TemporaryDirectory() as name:
         exchange = Exchange(Path(name))

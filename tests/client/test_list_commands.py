@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -20,7 +21,10 @@ import pytest
 from client.cli import main
 from client.exchange.key_sets import KeySets
 from client.exchange.subjects import canonical_all
+from server.actor import read_actor
+from shared.blacklist.checkpoint import Checkpoint
 from shared.errors import OperatorError
+from shared.secure_sum.encoding import read_text, text_of
 from tests.exchange_parties import (
     CHECKER,
     MAKER,
@@ -31,6 +35,7 @@ from tests.exchange_parties import (
     open_epoch,
     parties,
 )
+from tests.server.keyholder.key_holders import NOW
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +73,7 @@ def test_an_entry_answers_after_another_person_approved_and_never_says_decline(
     exchange.synced("L02")
     found = check(exchange, "L02", 0, 1)
     (row,) = found["rows"]  # which says nothing about the entry's name
-    assert (len(row), entry in row) == (64, False)
+    assert (len(row["row"]), entry in row["row"]) == (64, False)
     assert found["answer"]["hit_class"] == "fraud_confirmed"
     assert found["answer"]["action_hint"] == "review"
     assert check(exchange, "L02", 1, 0)["hit"] is False
@@ -113,7 +118,7 @@ def test_a_dispute_flags_the_answer_and_a_correction_ends_it(
     exchange.synced("L03")
     letter = tmp_path / "letter.txt"
     letter.write_text("it was not me")
-    (row,) = check(exchange, "L03", 5, 1)["rows"]
+    row = check(exchange, "L03", 5, 1)["rows"][0]["row"]
     words = ("--grounds", "wrong_person", "--evidence-file", letter)
     told = exchange.run("L03", "list", "dispute", entry, *words, *TWO, status=2)
     assert "`list check` shows its name as `row`" in told
@@ -129,8 +134,8 @@ def test_a_dispute_flags_the_answer_and_a_correction_ends_it(
     assert check(exchange, "L02", 5, 0)["hit"] is False
 
 
-def test_what_is_withdrawn_answers_no_more_and_is_forgotten_at_home(exchange: Parties) -> None:
-    """After a withdrawal the lender has no record of the subject, and may file it anew."""
+def test_what_is_withdrawn_answers_no_more_and_may_be_filed_anew(exchange: Parties) -> None:
+    """Nobody gets a hit after a withdrawal, and the lender may file the subject anew."""
     entry = exchange.listed("L02", PEOPLE[6])
     told = exchange.run(
         "L02", "list", "withdraw", entry, "--cause", "mistake",
@@ -436,7 +441,15 @@ def test_what_is_filed_while_the_registry_is_down_is_kept_and_sent_later(
     try:
         path.write_text(right.replace(f":{exchange.registry.port}", ":9"))
         told = exchange.run("L01", *words, status=2)
-        assert "kept and sent later" in told
+        assert "is kept here and leaves with the next `list sync`" in told
+        told = exchange.run("L01", "list", "approve", "--operator", CHECKER, status=2)
+        assert "nothing was kept" in told  # which of them wait is known to the registry
+        for reading in ("own", "waiting", "sync"):
+            told = exchange.run("L01", "list", reading, status=2)
+            assert "cannot be reached" in told
+            assert "nothing was kept" not in told
+        again = exchange.run("L01", "list", "sync", status=2)
+        assert "what is kept here leaves then" in again
     finally:
         path.write_text(right)
     assert "list sync" in exchange.run("L01", *words, status=2)
@@ -537,3 +550,47 @@ def test_a_rotation_refiles_every_entry_and_loses_no_answer(
     assert not kept.exists()
     assert isinstance(sync, dict)
     assert sync["epochs"] == [2]
+
+
+def test_two_lenders_compare_what_they_were_shown(exchange: Parties, tmp_path: Path) -> None:
+    """One list: said so, exit 0. Other versions: sync both. A split view, signed by the registry
+    itself: exit 2 and the evidence is on the disk, named. What nobody signed is no checkpoint.
+    """
+    ours, theirs = tmp_path / "ours.json", tmp_path / "theirs.json"
+    for code in ("L01", "L02"):
+        exchange.synced(code)
+    told = exchange.run("L01", "list", "checkpoint", "--out", theirs)
+    assert re.search(r"checkpoint of version \d+ of the list in ", told)
+    printed = exchange.asked("L02", "list", "checkpoint")
+    assert isinstance(printed, dict)
+    assert printed["checkpoint"] == theirs.read_text().strip()
+    told = exchange.run("L02", "list", "compare", theirs)
+    assert told == f"the same list: version {printed['version']} there and here\n"
+    found = exchange.asked("L02", "list", "compare", theirs)
+    assert isinstance(found, dict)
+    assert found["same_list"] is True
+
+    held = read_text(Checkpoint, theirs.read_bytes().strip())
+    private = read_actor(exchange.folder / "R1", "registry", NOW).identity.private
+    for more, match in ((1, "contradicts"), (7, "sync both members")):
+        far = replace(held, version=held.version + more, before=bytes(32)).signed(private)
+        ours.write_bytes(text_of(far))
+        told = exchange.run("L02", "list", "compare", ours, status=2)
+        assert match in told
+    theirs.write_bytes(text_of(replace(held, rows=held.rows + 1).signed(private)))
+    before = {*(exchange.lender("L02") / "own/registry/evidence").glob("fork-*.json")}
+    told = exchange.run("L02", "list", "compare", theirs, status=2)
+    (path,) = {*(exchange.lender("L02") / "own/registry/evidence").glob("fork-*.json")} - before
+    assert "contradicts" in told
+    assert str(path) in told
+    words = ("list", "compare", str(theirs), "--json", "--folder", str(exchange.lender("L02")))
+    assert main([*words]) == 2
+    assert exchange.capture is not None
+    found = json.loads(exchange.capture.readouterr().out)
+    assert found["same_list"] is False
+    assert str(path) in found["remedy"]
+    theirs.write_bytes(text_of(replace(held, rows=held.rows + 1)))
+    told = exchange.run("L02", "list", "compare", theirs, status=2)
+    assert "contradicts" not in told
+    theirs.write_text("a,b\n")
+    assert "is no checkpoint" in exchange.run("L02", "list", "compare", theirs, status=2)

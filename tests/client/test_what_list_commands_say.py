@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import product
@@ -17,6 +18,7 @@ from client.cli import main
 from client.commands.names import entry_name, row_name
 from client.commands.words import ago, answer_lines, counted
 from client.exchange.desk import Desk
+from client.exchange.index import ListIndex
 from shared.blacklist.answer import Answer, Contributors, Recency, Strength
 from shared.blacklist.reasons import ListClass, ReasonClass
 from shared.blacklist.transitions import IllegalTransitionError, Move, Status
@@ -89,8 +91,12 @@ def test_approving_says_that_a_second_institution_is_still_needed(exchange: Part
     told, _ = said(exchange, "L02", *words)
     lines = told.splitlines()
     assert lines[0] == "2 entries approved"
-    assert lines[1].startswith(f"entry {grave} does not answer yet (severity 3): a second ")
-    assert lines[2:] == ["it answers with the next version of the list, which `list sync` fetches"]
+    for row, entry in zip(sorted(lines[1:3]), sorted([grave, light]), strict=True):
+        assert row.startswith(f"{entry}  F101 of 2026-01-05, resident_id ")
+        assert PEOPLE[1].resident_id not in row
+    assert lines[3].startswith(f"entry {grave} does not answer yet (severity 3): a second ")
+    (next_batch,) = lines[4:]
+    assert next_batch.startswith("it answers with the next batch, which `list sync` fetches: daily")
     more = exchange.file("L02", PEOPLE[3], "--severity", "3")
     found = exchange.asked("L02", "list", "approve", more, "--operator", CHECKER)
     assert isinstance(found, dict)
@@ -124,7 +130,13 @@ def test_a_hit_is_told_in_words_with_the_row_to_dispute(exchange: Parties) -> No
     found = exchange.asked("L03", *words, status=1)
     assert isinstance(found, dict)
     (row,) = found["rows"]
-    assert f"row            {row}" in told
+    month = TERMS[TERMS.index("--event-date") + 1][:7]
+    assert f"row            {row['row']}  resident id, {_words(row)}, {month}\n" in told
+    assert (row["event_month"], row["disputed"], row["kind"]) == (month, False, "resident_id")
+
+
+def _words(row: dict[str, object]) -> str:
+    return str(row["reason_class"]).replace("_", " ")
 
 
 def test_an_old_copy_says_its_age_also_where_there_is_no_hit(
@@ -256,13 +268,19 @@ def test_wrong_terms_in_a_file_are_told_at_once_and_nothing_is_filed(
 
 
 def test_a_refusal_says_what_the_entry_is_now_in_plain_words(exchange: Parties) -> None:
-    """The registry's code stands behind the sentence."""
+    """The registry's code stands behind the sentence; what it says to do about it is told once,
+    and stands in JSON beside the reason.
+    """
     entry = exchange.listed("L02", PEOPLE[14])
     words = ("list", "withdraw", entry, "--cause", "mistake", *TWO)
     assert said(exchange, "L02", *words)[0] == "1 entry withdrawn\n"
     told, _ = said(exchange, "L02", *words, status=1)
     sentence = "this entry was withdrawn: it cannot be withdrawn (illegal_transition)"
-    assert told == f"refused by the registry: {sentence}\n"
+    remedy = "fetch your entries anew and decide on their present status"
+    assert told == f"refused by the registry: {sentence}\nwhat to do: {remedy}\n"
+    found = exchange.asked("L02", *words, status=1)
+    assert isinstance(found, dict)
+    assert (len(found["refused"]), found["remedies"]) == (1, [remedy])
 
 
 @pytest.mark.parametrize(("status", "move"), [*product(Status, Move)])
@@ -323,3 +341,217 @@ def test_an_odd_identifier_given_by_itself_is_told_too(exchange: Parties) -> Non
     assert json.loads(out)[0]["warnings"][0]["warning"] == "luhn"
     _, noted = said(exchange, "L01", *command, "5555555555554444", *rest)
     assert "warning" not in noted
+
+
+def test_rows_that_could_not_be_looked_up_are_counted_and_named(
+    exchange: Parties, tmp_path: Path
+) -> None:
+    """An empty cell, a wrong one: lines and number, exit status 1; a whole book says nothing of it
+    (control).
+    """
+    book, hits = tmp_path / "book.csv", tmp_path / "hits.csv"
+    good = [PEOPLE[n].resident_id for n in (10, 11)]
+    book.write_text("resident_id,customer_ref\n" + f"{good[0]},C1\n,C2\n{good[1]}1,C3\n,C4\n")
+    _, noted = said(exchange, "L01", "screen", book, "--out", hits, status=1)
+    assert "warning: 3 rows held no identifier that could be looked up: line 3, 4, 5" in noted
+    found = exchange.asked("L01", "screen", book, "--out", hits, status=1)
+    assert isinstance(found, dict)
+    assert found["rows_not_looked_up"] == {"count": 3, "lines": [3, 4, 5]}
+    book.write_text(f"resident_id\n{good[0]}\n")
+    whole = exchange.asked("L01", "screen", book, "--out", hits)
+    assert isinstance(whole, dict)
+    assert whole["rows_not_looked_up"] == {"count": 0, "lines": []}
+
+
+def test_own_entries_say_why_when_and_about_whom_and_a_subject_is_found(exchange: Parties) -> None:
+    """Reason, date and masked identifiers; `list own` with an identifier shows its entries only."""
+    first, second = (exchange.file("L03", PEOPLE[n]) for n in (12, 13))
+    rows = exchange.asked("L03", "list", "own", status=1)
+    assert isinstance(rows, list)
+    assert {first, second} <= {row["entry"] for row in rows}
+    words = ("list", "own", "--resident-id", PEOPLE[13].resident_id)
+    (row,) = exchange.asked("L03", *words, status=1)  # type: ignore[misc]
+    assert (row["entry"], row["reason"], row["event_date"]) == (second, "F101", "2026-01-05")
+    (one,) = row["subject"]
+    assert (one["kind"], one["text"][0]) == ("resident_id", PEOPLE[13].resident_id[0])
+    told, _ = said(exchange, "L03", *words, status=1)
+    assert f"{second}  F101 of 2026-01-05, resident_id {one['text']}" in told
+    assert PEOPLE[13].resident_id not in told + str(row)
+
+
+@pytest.mark.parametrize(
+    ("reference", "what"),
+    [
+        (PEOPLE[14].resident_id, "holds the resident_id"),
+        (f"app {PEOPLE[14].resident_id[:6]} {PEOPLE[14].resident_id[6:]}", "holds the resident_id"),
+        ("11010519491231002X", "reads as an identifier (resident_id)"),
+        ("4111 1111 1111 1111", "reads as an identifier (bank_card)"),
+        ("138-0013-8000", "reads as an identifier (phone)"),
+        ("li.ming@example.com", "reads as an identifier (email)"),
+    ],
+)
+def test_a_reference_that_is_an_identifier_is_refused_and_not_repeated(
+    exchange: Parties, reference: str, what: str
+) -> None:
+    """Every key holder would be told it; nothing leaves."""
+    outbox = exchange.lender("L02") / "own" / "outbox.jsonl"
+    before = outbox.read_bytes()
+    words = ("list", "check", "--resident-id", PEOPLE[14].resident_id, "--reference", reference)
+    _, told = said(exchange, "L02", *words, status=2)
+    assert what in told
+    assert reference not in told
+    assert outbox.read_bytes() == before
+
+
+@pytest.mark.parametrize("reference", ["A-2026-0117", "202601310001", "APP12345678"])
+def test_a_number_of_an_application_is_taken_as_a_reference(
+    exchange: Parties, reference: str
+) -> None:
+    """Also where it has digits only, or as many as a passport."""
+    said(
+        exchange, "L02", "list", "check", "--resident-id", PEOPLE[14].resident_id, "--reference",
+        reference,
+    )  # fmt: skip
+
+
+def test_a_copy_that_is_not_the_one_seen_last_answers_nothing(
+    exchange: Parties, tmp_path: Path
+) -> None:
+    """Removed, or an old one put back: refused, also for a book, and own entries are shown all the
+    same; a sync mends it. Looked at by itself such a copy has no row of the subject (control).
+    """
+    folder, kept = exchange.lender("L03") / "own" / "list", tmp_path / "kept"
+    shutil.copytree(folder, kept)
+    exchange.listed("L01", PEOPLE[15])
+    exchange.synced("L03")
+    words = ("list", "check", "--resident-id", PEOPLE[15].resident_id)
+    book = tmp_path / "book.csv"
+    book.write_text(f"resident_id\n{PEOPLE[15].resident_id}\n")
+    screen = ("screen", book, "--out", tmp_path / "hits.csv")
+    said(exchange, "L03", *words, status=1)
+    rows = len(ListIndex(folder))
+    for old in (None, kept):
+        shutil.rmtree(folder)
+        if old is not None:
+            shutil.copytree(old, folder)
+        assert len(ListIndex(folder)) < rows
+        for asked in (words, screen):
+            _, told = said(exchange, "L03", *asked, status=2)
+            assert re.search(r"holds version \d+ of the list, this lender has seen \d+", told)
+            assert "lianfang-client list sync" in told
+        exchange.run("L03", "list", "waiting", status=1)
+        exchange.synced("L03")
+        said(exchange, "L03", *words, status=1)
+        said(exchange, "L03", *screen, status=1)
+
+
+def test_a_damaged_copy_stops_lookups_only_and_a_sync_takes_it_whole(exchange: Parties) -> None:
+    """Cut off: no answer, own entries and what waits are shown, the sync mends it."""
+    exchange.listed("L01", PEOPLE[16])
+    exchange.synced("L02")
+    words = ("list", "check", "--resident-id", PEOPLE[16].resident_id)
+    said(exchange, "L02", *words, status=1)
+    for path in (exchange.lender("L02") / "own" / "list").glob("*.bin"):
+        path.write_bytes(path.read_bytes()[:-100])
+    _, told = said(exchange, "L02", *words, status=2)
+    assert "lianfang-client list sync" in told
+    for fine in ("own", "waiting"):
+        assert main(["list", fine, "--folder", str(exchange.lender("L02"))]) in (0, 1)
+    assert exchange.capture is not None
+    exchange.capture.readouterr()
+    exchange.synced("L02")
+    said(exchange, "L02", *words, status=1)
+
+
+def test_what_is_odd_about_a_subject_is_told_before_it_is_looked_up(exchange: Parties) -> None:
+    """On standard error and with --json, masked; of an ordinary one nothing is (control)."""
+    odd = "4111111111111112"
+    told, noted = said(exchange, "L02", "list", "check", "--bank-card", odd)
+    assert "its last digit is not the check digit it would have (luhn); looked up as it is" in noted
+    assert odd not in told + noted
+    found = exchange.asked("L02", "list", "check", "--bank-card", odd)
+    assert isinstance(found, dict)
+    assert [one["warning"] for one in found["warnings"]] == ["luhn"]
+    _, noted = said(exchange, "L02", "list", "check", "--bank-card", "4111111111111111")
+    assert "warning" not in noted
+
+
+def test_a_sync_tells_whose_earlier_hit_is_another_now_and_ends_with_1(
+    exchange: Parties, tmp_path: Path
+) -> None:
+    """The book's file, day, line and reference; once nothing changed any more, 0 (control)."""
+    entry = exchange.listed("L01", PEOPLE[17])
+    exchange.synced("L03")
+    book = tmp_path / "march.csv"
+    book.write_text(f"customer_ref,resident_id\nC7,{PEOPLE[17].resident_id}\n")
+    said(exchange, "L03", "screen", book, "--out", tmp_path / "hits.csv", status=1)
+    exchange.run("L01", "list", "withdraw", entry, "--cause", "mistake", *TWO)
+    exchange.registry.registry.tick()
+    told, _ = said(exchange, "L03", "list", "sync", status=1)
+    assert re.search(r"an earlier hit is gone: march\.csv of \d{4}-\d\d-\d\d, line 2 C7\n", told)
+    said(exchange, "L03", "list", "sync")
+
+
+def test_a_single_lookup_is_told_by_its_reference_when_its_hit_changes(exchange: Parties) -> None:
+    """Day and reference, which lie sealed; one without a reference is only counted (control)."""
+    entries = [exchange.listed("L01", PEOPLE[n]) for n in (20, 21)]
+    exchange.synced("L03")
+    for number, more in ((20, ("--reference", "A-2026-0117")), (21, ())):
+        words = ("list", "check", "--resident-id", PEOPLE[number].resident_id, *more)
+        said(exchange, "L03", *words, status=1)
+    kept = (exchange.lender("L03") / "own" / "filed" / "looked-up.db").read_bytes()
+    assert b"A-2026-0117" not in kept
+    exchange.run("L01", "list", "withdraw", *entries, "--cause", "mistake", *TWO)
+    exchange.registry.registry.tick()
+    told, _ = said(exchange, "L03", "list", "sync", status=1)
+    assert re.search(r"an earlier hit is gone: looked up on \d{4}-\d\d-\d\d as A-2026-0117\n", told)
+    assert "an earlier hit is gone: 1 identifier looked up alone" in told
+
+
+def test_evidence_that_does_not_do_is_told_before_the_holders_are_asked(
+    exchange: Parties,
+) -> None:
+    """F102 needs two kinds: the kinds are named, and nothing leaves; no line in the outbox."""
+    outbox = exchange.lender("L01") / "own" / "outbox.jsonl"
+    before = outbox.read_bytes()
+    words = ("list", "file", "--resident-id", PEOPLE[18].resident_id, "--operator", MAKER)
+    evidence = ("--evidence", f"forged_document={exchange.folder / 'case.txt'}")
+    terms = ["F102" if word == "F101" else word for word in TERMS]
+    _, told = said(exchange, "L01", *words, *terms, *evidence, status=2)
+    assert "F102 needs 2 different kinds of evidence" in told
+    assert "verification_failed" in told
+    assert "given: forged_document" in told
+    assert outbox.read_bytes() == before
+
+
+def test_another_consortiums_name_is_told_with_where_it_stands(exchange: Parties) -> None:
+    """The lender's own settings are the likely fault: the remedy names them."""
+    folder = exchange.lender("L02")
+    path, keys = folder / "exchange.toml", folder / "own" / "keys.json"
+    right, pinned = path.read_text(), keys.read_bytes()
+    try:
+        keys.unlink()
+        path.write_text(re.sub(r"context = .*", 'context = "Nobody"', right))
+        words = ("list", "check", "--resident-id", PEOPLE[19].resident_id)
+        _, told = said(exchange, "L02", *words, status=2)
+    finally:
+        path.write_text(right)
+        keys.write_bytes(pinned)
+    assert "a key set of another consortium" in told
+    assert "compare context in exchange.toml" in told
+
+
+def test_every_command_of_the_list_shows_its_own_examples_only(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """`list -h` shows all of them."""
+    for name in ("check", "own", "withdraw", "consent", "retire-epoch"):
+        with pytest.raises(SystemExit):
+            main(["list", name, "-h"])
+        told = capsys.readouterr().out
+        shown = re.findall(r"^  lianfang-client list (\S+)", told, re.MULTILINE)
+        assert {*shown} == {name}
+    with pytest.raises(SystemExit):
+        main(["list", "-h"])
+    told = capsys.readouterr().out
+    assert len({*re.findall(r"^  lianfang-client list (\S+)", told, re.MULTILINE)}) == 15

@@ -88,7 +88,7 @@ def canonical_tax_id(text: str, today: date) -> Canonical:
         return Canonical(TAX, plain)
     refuse_rounded(TAX, text)
     try:
-        return Canonical(TAX, canonical_resident_id(plain, today).value)
+        return canonical_resident_id(plain, today)._replace(kind=TAX)
     except IdentifierError:
         raise IdentifierError(
             TAX,
@@ -104,7 +104,7 @@ def canonical_foreign(kind: str, text: str, today: date) -> Canonical:
     family, _, country = kind.partition(":")
     if country == "cn":
         own = canonical_resident_id if family == NATIONAL else canonical_tax_id
-        return Canonical(kind, own(text, today).value)
+        return own(text, today)._replace(kind=kind)
     refuse_rounded(kind, text)
     plain = joined(text).upper()
     try:

@@ -49,7 +49,7 @@ class Desks:
     def listed(self, code: str, person: Person, **words: str) -> bytes:
         """The same, approved by a checker."""
         name = self.file(code, person, **words)
-        (settled,) = self[code].approve([name], CHECKER)
+        ((_, settled),) = self[code].approve([name], CHECKER)
         assert settled.receipt is not None, settled.refusal
         return name
 

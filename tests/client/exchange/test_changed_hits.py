@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from client.exchange.cache import TokenCache
-from client.exchange.changed_hits import ChangedHit, Now, changed_hits
+from client.exchange.changed_hits import BookRow, ChangedHit, Now, changed_hits
 from client.exchange.fetching import in_batches
 from client.exchange.index import ListIndex
 from client.exchange.screening import Screener, Source
@@ -40,4 +40,25 @@ def test_changed_hits_are_named_by_the_lines_of_books(
     new = [] if flags is None else [Row(one.tag, one.sealed, one.epoch, flags) for one in old]
     index.apply(changes_of([one.tag for one in old], new), 2)
     told = changed_hits([cache], index, frozenset(one.tag for one in old))
-    assert told == [ChangedHit(now, ((2, "C7"), (4, "C9"))), ChangedHit(now, ())]
+    day = TODAY.isoformat()
+    rows = (BookRow("book.csv", day, 2, "C7"), BookRow("book.csv", day, 4, "C9"))
+    assert told == [ChangedHit(now, rows), ChangedHit(now, ())]
+
+
+def test_identifiers_that_stand_in_one_row_are_told_as_one_subject(tmp_path: Path) -> None:
+    """Card gone, phone still listed: changed, once. Two subjects in two rows are two (control)."""
+    prf = StandIn()
+    card, phone, other = (
+        row_of(prf, *one) for one in (("bank_card", CARD), ("phone", PHONE), ("phone", OTHER))
+    )
+    index, cache = ListIndex(tmp_path / "list"), TokenCache(tmp_path / "tokens", 1)
+    index.replace([card, phone, other], 1)
+    book = tmp_path / "book.csv"
+    book.write_text(f"银行卡号,手机号\n{CARD},{PHONE}\n,{OTHER}\n", "utf-8")
+    Screener(CONTEXT, index, [Source(1, cache, in_batches(prf))], today=TODAY).screen(book)
+    index.apply(changes_of([card.tag, other.tag], []), 2)
+    told = changed_hits([cache], index, frozenset((card.tag, phone.tag, other.tag)))
+    assert sorted((one.now, [row.line for row in one.rows]) for one in told) == [
+        (Now.CHANGED, [2]),
+        (Now.GONE, [3]),
+    ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+import sqlite3
+from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -80,8 +82,8 @@ def test_no_identifier_lies_in_the_file_in_clear(tmp_path: Path) -> None:
 
 
 def test_what_is_over_is_forgotten_and_what_is_not_answered_is_kept(tmp_path: Path) -> None:
-    """Refused: at once. Taken and not live any more: forgotten. Never answered: kept until the
-    registry would not take it any more.
+    """Refused: at once. Taken and not live any more: forgotten after 60 days. Never answered: kept
+    until the registry would not take it any more.
     """
     taken, refused, unsent = (record_of(tmp_path, number) for number in (0, 1, 2))
     filed = opened(tmp_path)
@@ -90,11 +92,66 @@ def test_what_is_over_is_forgotten_and_what_is_not_answered_is_kept(tmp_path: Pa
     filed.answered(refused.entry.entry_id, taken=False)
     assert filed.entry(refused.entry.entry_id) is None
     assert filed.prune([taken.entry.entry_id], TODAY) == 0
-    assert filed.prune([], TODAY) == 1
+    assert filed.prune([], TODAY + timedelta(days=60)) == 0
+    assert filed.prune([], TODAY + timedelta(days=61)) == 2
     assert filed.entry(taken.entry.entry_id) is None
-    assert filed.entry(unsent.entry.entry_id) is not None
-    assert filed.prune([], TODAY + timedelta(days=90)) == 1
+    assert filed.entry(unsent.entry.entry_id) is None
     filed.close()
+
+
+def test_one_wrong_answer_of_the_registry_forgets_nothing(tmp_path: Path) -> None:
+    """An empty list of own entries, for whatever reason: records stay, and the next right answer
+    starts their 60 days anew. After 60 days of such answers they are forgotten (control).
+    """
+    record = record_of(tmp_path, 0)
+    name = record.entry.entry_id
+    filed = opened(tmp_path)
+    filed.keep([record])
+    filed.answered(name, taken=True)
+    for days, live in ((0, []), (50, []), (55, [name]), (110, [])):
+        assert filed.prune(live, TODAY + timedelta(days=days)) == 0
+        assert filed.entry(name) == record
+    assert filed.prune([], TODAY + timedelta(days=116)) == 1
+    assert filed.entry(name) is None
+    filed.close()
+
+
+def test_an_entry_that_is_over_does_not_keep_its_subject_from_being_filed(tmp_path: Path) -> None:
+    """While it is live it does; also again, if it was not over."""
+    record = record_of(tmp_path, 0)
+    name = record.entry.entry_id
+    filed = opened(tmp_path)
+    filed.keep([record])
+    filed.answered(name, taken=True)
+    for live, found in (([name], name), ([], None), ([name], name)):
+        filed.prune(live, TODAY)
+        assert filed.same("F101", record.identifiers) == found
+    filed.close()
+
+
+def test_a_file_of_the_form_before_is_taken_over(tmp_path: Path) -> None:
+    """Its records stay and open; one of an unknown form is refused (control)."""
+    record = record_of(tmp_path, 0)
+    name = record.entry.entry_id
+    filed = opened(tmp_path)
+    filed.keep([record])
+    filed.answered(name, taken=True)
+    filed.close()
+
+    def change(*statements: str) -> None:
+        with closing(sqlite3.connect(tmp_path / FILE)) as database:
+            for statement in statements:
+                database.execute(statement)
+
+    drop = "alter table filed drop column "
+    change(drop + "seen", drop + "live", "pragma user_version = 2")
+    again = opened(tmp_path)
+    assert again.prune([], TODAY + timedelta(days=1000)) == 0
+    assert again.entry(name) == record
+    again.close()
+    change("pragma user_version = 1")
+    with pytest.raises(OperatorError, match="another release"):
+        opened(tmp_path)
 
 
 def test_another_secret_opens_nothing_and_a_missing_one_is_not_made_anew(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,9 @@ from typing import Any
 import pytest
 
 from client.exchange.known_list import GROUPS
-from server.registry import publishing, registry
+from server.registry import publishing
 from server.registry.registry import Registry
-from server.registry.sql_state import SqlState
 from shared.blacklist.checkpoint import Checkpoint, ContentReader, read_checkpoint
-from shared.blacklist.entry import SubjectRole, SubjectToken
-from shared.blacklist.events import File
 from shared.blacklist.receipt import BEGINNING, Receipt, check_later, log_head
 from shared.blacklist.rows import Changes, Row, changes_of, pages_of
 from shared.errors import PeerError
@@ -69,39 +66,30 @@ def telling(checkpoint: Checkpoint, changes: Changes) -> dict[str, Any]:
 def test_a_version_that_cannot_be_read_is_passed_over(
     exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A copied row made a version of two equal rows: whoever was before it takes the next list
-    whole, with the chain verified. While the copy is there nobody can (control).
+    """One version's rows are out of order: whoever was before it takes the list whole, with the
+    chain verified. A version in order is followed (control).
     """
     one, two = exchange.found()
-    file_some(exchange, one, "victim")
+    file_some(exchange, one, "first")
     exchange.publish()
     index = exchange.index("L02")
     first = two.sync(index)
-    (row,) = index.rows()
-    with monkeypatch.context() as careless:
-        careless.setattr(registry, "take_records", lambda *_: None)
-        careless.setattr(publishing, "_originals", every_one)
-        careless.setattr(SqlState, "filed", lambda *_: None)
-        entry = exchange.b.entry(
-            tokens=(SubjectToken("resident_id", row.tag, 1, SubjectRole.SUBJECT),)
-        )
-        copy = exchange.b.sign(File(**exchange.b.header(), entry=entry, sealed=(row.sealed,)))
-        assert all(one.receipt for one in two.submit([copy, exchange.b.approve(copy)]))
-        exchange.publish()
-        with pytest.raises(PeerError, match="not in order"):
-            two.sync(index)
-        assert index.version == first.version
-    two.submit([exchange.b.withdraw(entry.entry_id)])
+    file_some(exchange, one, "second")
     exchange.publish()
-    second = two.sync(index)
-    assert (second.version, second.touched) == (first.version + 2, None)
+    assert two.sync(index).touched is not None
+    with monkeypatch.context() as careless:
+        careless.setattr(publishing, "changes_of", disordered)
+        file_some(exchange, one, "third", "fourth")
+        exchange.publish()
+    later = two.sync(index)
+    assert (later.version, later.touched) == (first.version + 2, None)
     assert index.rows() == rows_of(exchange)
 
 
-def every_one(found: Any) -> Iterator[tuple[Any, Any]]:
-    """Rows as they were published before copies were left out."""
-    for one in found:
-        yield one, publishing.read_text(publishing.EntryState, one.state)
+def disordered(dropped: Iterable[bytes], added: Iterable[Row]) -> Changes:
+    """The rows that come, the last one first."""
+    honest = changes_of(dropped, added)
+    return replace(honest, added=honest.added[::-1])
 
 
 def test_changes_that_lead_elsewhere_are_refused_and_kept(exchange: Exchange) -> None:

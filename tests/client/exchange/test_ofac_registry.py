@@ -147,9 +147,11 @@ class Replay:
 
 def replayed(exchange: Exchange, listed: dict[str, ofac.Entries], *, by_delta: bool) -> Moves:
     """Play all versions; after each, what L02 has and finds is what plain sets hold. How many were
-    listed, corrected and removed in each version. `by_delta`: L02 follows changes throughout. A long
-    play takes so long that the registry publishes within it, and erases what it published since
-    L02's last sync: then L02 takes the list whole.
+    listed, corrected and removed in each version.
+
+    `by_delta`: L02 follows changes throughout. A long play takes so long that the registry
+    publishes within it, and erases what it published since L02's last sync: then L02 takes the list
+    whole.
     """
     everything = sorted({one for of in listed.values() for own in of.values() for one in own})
     strangers = [Canonical("account", f"SDN:9{number:07d}") for number in range(200)]

@@ -37,7 +37,8 @@ from tests.client.exchange.stand_in import CONTEXT, StandIn, random_from
 from tests.client.exchange.threshold_prf import ThresholdPrf
 
 MEMBERS = ("L1", "L2", "L3")
-TERMS = Terms(filings_a_day=1_000_000)  # a replay of years has no days to spread over
+TERMS = Terms(filings_a_day=1_000_000, pending=1_000_000)
+"""A replay of years has no days to spread over."""
 CHECKER, EVIDENCE = sha256(b"checker").digest(), sha256(b"evidence").digest()
 PEOPLE = {"maker": sha256(b"maker").digest(), "checker": CHECKER, "certificate": b""}
 

@@ -178,3 +178,27 @@ def test_damaged_pins_are_not_forgotten(
     (own / FILE).write_text("[")
     with pytest.raises(OperatorError, match="is damaged"):
         lender(holders, own)
+
+
+def test_an_epoch_far_after_the_last_is_not_pinned(
+    client: Holders, holders: dict[str, Local], own: Path, tmp_path: Path
+) -> None:
+    """Although all holders signed it; it is no contradiction, so no evidence. A lender that has
+    pinned none, or is shown an epoch in between as well, takes it (control).
+    """
+    client.key_sets()
+    relay = relay_between(holders)
+    for number in (101, 201):
+        last = relay._carry([relay._opening(number, 1, b"")])
+    newcomer = lender(holders, tmp_path / "L02" / "own")
+    honest = {code: one.describe for code, one in holders.items()}
+    for one in holders.values():
+        one.describe = lambda: wire.Description(keys=[text_of(last)])  # type: ignore
+    with pytest.raises(PeerError, match="more than 100 after the last one known, 1"):
+        client.key_sets()
+    assert not (own / "evidence").exists()
+    assert [*newcomer.key_sets()] == [201]
+    newcomer.close()
+    for code, one in holders.items():
+        one.describe = honest[code]  # type: ignore[method-assign]
+    assert [*client.key_sets()] == [1, 101, 201]

@@ -125,3 +125,17 @@ def test_progress_reaches_its_end(tmp_path: Path) -> None:
     assert announced == [9000] == [sum(told)]
     assert len(told) > 1
     assert len(book.subjects) == 9000
+
+
+@pytest.mark.parametrize("cell", ["'{}", '="{}"', ' ="{}" ', "{}"])
+def test_a_spreadsheets_marks_of_a_text_are_no_part_of_an_identifier(
+    tmp_path: Path, cell: str
+) -> None:
+    """'… and ="…" are read as what they mark; the last is the control."""
+    number = "4111111111111111"
+    quoted = cell.format(number).replace('"', '""')
+    path = tmp_path / "book.csv"
+    path.write_text(f'bank_card\n"{quoted}"\n', "utf-8")
+    book = read_book(path, today=TODAY)
+    assert [one.value for one in book.subjects] == [number]
+    assert book.bad == ()

@@ -120,3 +120,17 @@ def test_a_ceremony_tells_every_step(
             totals.append(sum(told))
             told.clear()
     assert totals == [keys._STEPS * 3] * 3
+
+
+@pytest.mark.parametrize("service", ["keyholder", "registry"])
+def test_a_service_without_a_folder_or_an_address_says_what_to_write(
+    service: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No such folder: how it is made; a port alone: HOST:PORT. Exit status 2."""
+    assert main([service, "serve", str(tmp_path / "nowhere")]) == 2
+    told = capsys.readouterr().err
+    assert "there is no such folder" in told
+    assert f"lianfang-server {service} init" in told
+    (tmp_path / f"{service}.toml").write_text("")
+    assert main([service, "serve", str(tmp_path), "--listen", "7443"]) == 2
+    assert "write HOST:PORT" in capsys.readouterr().err

@@ -13,6 +13,7 @@ import pytest
 from server.demo.folders import MARKER, WARNING, cast_of, made_folders
 from server.demo.identities import MOST, people
 from server.demo.processes import Running, has_ended, services
+from server.demo.story import Demo
 from server.demo.watch import Watch
 from shared.errors import OperatorError
 from shared.tokens.identifiers import canonical
@@ -121,4 +122,13 @@ def test_the_demo_ends_without_its_registry(tmp_path: Path) -> None:
     processes["R1"].status = 1
     with pytest.raises(OperatorError, match="last words of R1"):
         watch.look()
+    assert told == []
+
+
+def test_a_folder_that_is_not_the_demos_is_refused_before_a_word_is_said(tmp_path: Path) -> None:
+    """Whoever reads that certificates are being made believes it."""
+    (tmp_path / "notes.txt").write_text("mine")
+    told: list[str] = []
+    with pytest.raises(OperatorError, match="something else"):
+        Demo(tmp_path, 1, told.append).check()
     assert told == []

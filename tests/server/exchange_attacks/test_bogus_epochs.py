@@ -95,7 +95,7 @@ def test_it_is_not_even_proposed(served: Served, bogus: str) -> None:
     assert served.refused(served.a, proposal) == "keys"
     assert served.refused(served.b, served.b.consent(proposal)) == "proposal"
     assert served.publish().epochs == (1,)
-    assert served.registry.waiting("L03") == []
+    assert list(served.registry.waiting("L03")) == []
     served.open_epoch(2)
     assert served.publish().epochs == (1, 2)
 

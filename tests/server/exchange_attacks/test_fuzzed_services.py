@@ -71,10 +71,10 @@ def holder(exchange: Exchange) -> Iterator[Fuzzed]:
 
 
 @pytest.fixture
-def registry(tmp_path: Path) -> Iterator[Fuzzed]:
-    """A registry with an entry, asked by a lender."""
+def registry(tmp_path: Path, list_url: str) -> Iterator[Fuzzed]:
+    """A registry with an entry over either kind of database, asked by a lender."""
     with (
-        registry_at(tmp_path / "REG", tmp_path / "REG.log") as process,
+        registry_at(tmp_path / "REG", tmp_path / "REG.log", list_url) as process,
         founded(tmp_path, process) as one,
     ):
         assert one.client.submit([one.filing("somebody")])[0].receipt

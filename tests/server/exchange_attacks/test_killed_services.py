@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
 import sqlite3
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -16,7 +19,7 @@ import pytest
 from client.exchange.holders import Asking, TooFewHoldersError
 from server.keyholder.store import FILE
 from shared.errors import OperatorError, PeerError
-from tests.exchange_processes import Exchange, file_size_limit, founded, registry_at
+from tests.exchange_processes import Exchange, Member, file_size_limit, founded, registry_at
 from tests.server.keyholder.key_holders import (
     CONTEXT,
 )
@@ -149,13 +152,15 @@ def names_of(filings: list[Any]) -> list[bytes]:
     return sorted(filing.entry.entry_id for filing in filings)
 
 
-def test_a_registry_killed_between_write_and_answer_files_once(tmp_path: Path) -> None:
+def test_a_registry_killed_between_write_and_answer_files_once(
+    tmp_path: Path, list_url: str
+) -> None:
     """kill -9 after the third submission is durable and before it is answered, over mutual TLS: the
     two receipts before stand, the third filing is sent again and gets a receipt, and all three are
-    filed once. Until then the lender is told that nothing is settled.
+    filed once. Until then the lender is told that nothing is settled. On both databases.
     """
     with (
-        registry_at(tmp_path / "REG", tmp_path / "REG.log") as registry,
+        registry_at(tmp_path / "REG", tmp_path / "REG.log", list_url) as registry,
         founded(tmp_path, registry) as one,
     ):
         registry.stop()
@@ -193,20 +198,83 @@ def test_a_registry_out_of_disk_acknowledges_nothing_it_has_not_kept(tmp_path: P
             size = (registry.folder / "registry.db").stat().st_size
             registry.start(file_size_limit(size // 4096 * 4096))
             one.restart()
-        filings = [one.filing(f"subject {number}") for number in range(60)]
-        receipts: list[Any] = []
-        refusal = refused_in_the_end(
-            lambda number: receipts.append(one.client.submit([filings[number]])[0].receipt)
-        )
-        assert "cannot be reached" in refusal
+        filings, acknowledged = filled_to_the_brim(one)
         assert "the database did not do its part (SQLITE_" in registry.log.read_text()
-        acknowledged = len(receipts)
-        assert all(receipts)
         if mounted:
             filler.unlink()
         registry.kill()
         registry.start()
-        one.restart()
-        assert one.filed() == names_of(filings[:acknowledged])
-        assert one.client.send_pending() == 1
-        assert one.filed() == names_of(filings[: acknowledged + 1])
+        goes_on(one, filings, acknowledged)
+
+
+def filled_to_the_brim(one: Member) -> tuple[list[Any], int]:
+    """What was filed until there was no room, and how many of them were acknowledged."""
+    filings = [one.filing(f"subject {number}") for number in range(60)]
+    receipts: list[Any] = []
+    refusal = refused_in_the_end(
+        lambda number: receipts.append(one.client.submit([filings[number]])[0].receipt)
+    )
+    assert "cannot be reached" in refusal
+    assert all(receipts)
+    return filings, len(receipts)
+
+
+def goes_on(one: Member, filings: list[Any], acknowledged: int) -> None:
+    """With room again."""
+    one.restart()
+    assert one.filed() == names_of(filings[:acknowledged])
+    assert one.client.send_pending() == 1
+    assert one.filed() == names_of(filings[: acknowledged + 1])
+
+
+def test_so_does_a_registry_whose_database_server_is_out_of_disk(
+    tmp_path: Path, postgresql: Any
+) -> None:
+    """PostgreSQL on a file system with no byte left; needs a machine that lets us mount one."""
+    with short_folder() as short, small_disk(short / "disk", 24) as mounted:
+        if not mounted:
+            pytest.skip("no file system can be mounted here")
+        with (
+            database_on(postgresql, short / "disk") as url,
+            registry_at(tmp_path / "REG", tmp_path / "REG.log", url) as registry,
+            founded(tmp_path, registry) as one,
+        ):
+            filler = fill_up(short / "disk")
+            filings, acknowledged = filled_to_the_brim(one)
+            assert "the database did not do its part (53100)" in registry.log.read_text()
+            filler.unlink()
+            goes_on(one, filings, acknowledged)
+            registry.stop()
+
+
+@contextmanager
+def short_folder() -> Iterator[Path]:
+    """That a database server of another user may enter."""
+    folder = Path(tempfile.mkdtemp(prefix="lfts"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def database_on(server: Any, folder: Path) -> Iterator[str]:
+    """An empty database whose tables lie in a folder."""
+    import psycopg
+    from sqlalchemy import make_url
+
+    own = server.render_as_string(hide_password=False)
+    with psycopg.connect(own, autocommit=True) as connection:
+        (data,) = connection.execute("SHOW data_directory").fetchone() or ("",)
+        place, owner = folder / "tables", Path(data).stat()
+        place.mkdir(0o700)
+        os.chown(place, owner.st_uid, owner.st_gid)
+        connection.execute(f"CREATE TABLESPACE small LOCATION '{place}'")  # type: ignore[arg-type]
+        connection.execute("CREATE DATABASE small TEMPLATE list_template TABLESPACE small")
+        try:
+            url = make_url(own).set(drivername="postgresql+psycopg", database="small")
+            yield str(url.render_as_string(hide_password=False))
+        finally:
+            connection.execute("DROP DATABASE small WITH (FORCE)")
+            connection.execute("DROP TABLESPACE small")

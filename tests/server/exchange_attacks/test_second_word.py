@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from server.registry import publishing
+from server.registry import listed
 from shared.blacklist.answer import Hit, answer_of
 from shared.blacklist.events import File, Refile
 from shared.blacklist.record import read_record
@@ -105,8 +105,8 @@ def test_with_a_word_for_the_whole_entry_the_victim_is_flagged(
     def by_entry(entry: EntryState, epoch: int) -> Flag:
         return true(entry, epoch) | (Flag.CORROBORATED if entry.second else Flag(0))
 
-    true = publishing._flags
-    monkeypatch.setattr(publishing, "_flags", by_entry)
+    true = listed._word
+    monkeypatch.setattr(listed, "_word", by_entry)
     moved_to_the_victim(served)
     assert flags(served)[VICTIM] == Flag.CORROBORATED
     assert severity(served, VICTIM) == 3

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from server.keyholder.shares import Shares
 from shared.errors import OperatorError, PeerError
 from shared.secure_sum.encoding import read_text, text_of
-from shared.tokens.ceremony_statements import Dealing, signed
+from shared.tokens import epochs
+from shared.tokens.ceremony_statements import MOST_NUMBER, Dealing, signed
 from shared.tokens.sharing import combine
 from shared.wire import keyholder_pb2 as wire
 from tests.server.keyholder.key_holders import Local, locals_of, relay_between
@@ -181,6 +183,72 @@ def test_a_number_once_signed_is_never_used_for_another_key(tmp_path: Path) -> N
     with holders["K3"].holder.store.transaction() as run:
         run.execute("DELETE FROM ceremony")
     assert relay.generate().keys.epoch == 2
+
+
+@pytest.mark.parametrize("what", ["epoch", "generation"])
+def test_a_relay_cannot_use_up_the_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """No holder opens a ceremony far after its last, and the next one is made as before; without
+    the limit all sign the last number there is, and no rotation or renewal follows (control).
+    """
+    holders = locals_of(tmp_path)
+    relay = relay_between(holders)
+    keys = relay.generate().keys
+    last = relay._opening(MOST_NUMBER, 1, b"")
+    if what == "generation":
+        last = relay._opening(1, MOST_NUMBER, keys.name)
+    move = relay.rotate if what == "epoch" else relay.refresh
+    for one in holders.values():
+        with pytest.raises(PeerError, match="more than 100 after the last one here, 1"):
+            one.step("open", [text_of(last)])
+    made = move().keys
+    assert (made.epoch, made.generation) == ((2, 1) if what == "epoch" else (1, 2))
+    monkeypatch.setattr(epochs, "MOST_AHEAD", MOST_NUMBER)
+    relay._carry([replace(last, renews=made.name if what == "generation" else b"")])
+    with pytest.raises(PeerError, match="numbers that cannot be"):
+        move()
+
+
+def withheld(holders: dict[str, Local], numbers: list[int]) -> None:
+    """Ceremonies that K1 and K2 sign and a relay never lets K3 confirm; K3's are then replaced."""
+    deaf = {**holders, "K3": Interrupted(holders["K3"], "confirm", after=False)}
+    relay = replace(relay_between(holders), holders=deaf)
+    for number in numbers:
+        with pytest.raises(PeerError, match="stopped at K3, step confirm"):
+            relay._carry([relay._opening(number, 1, b"")])
+    holders["K3"].step("open", [text_of(relay._opening(3, 1, b""))])
+
+
+def test_a_relay_cannot_leave_a_holder_behind_for_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A holder follows what it dealt for and others signed, also after a restart; if its limit
+    counted from what it signed alone, no number would suit all of them (control).
+    """
+    holders = locals_of(tmp_path)
+    relay = relay_between(holders)
+    relay.generate()
+    withheld(holders, [101, 201])
+    holders["K3"].restart()
+    with monkeypatch.context() as patch:
+        patch.setattr(Shares, "dealt", lambda self: {})
+        with pytest.raises(PeerError, match="stopped at K"):
+            relay.rotate()
+    assert relay.rotate().keys.epoch == 202
+
+
+def test_a_file_from_before_what_was_dealt_is_taken_over(tmp_path: Path) -> None:
+    """Its shares stay, and the next ceremony is made."""
+    holders = locals_of(tmp_path)
+    made = relay_between(holders).generate()
+    for one in holders.values():
+        with one.holder.store.transaction() as run:
+            run.execute("DROP TABLE dealt")
+            run.execute("PRAGMA user_version = 2")
+        one.restart()
+    assert len(secrets_at(holders, made.keys.name)) == 3
+    assert relay_between(holders).rotate().keys.epoch == 2
 
 
 class Deaf(Interrupted):

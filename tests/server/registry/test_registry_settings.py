@@ -77,7 +77,7 @@ def test_a_registry_goes_by_what_is_written(tmp_path: Path, keys: str, reason: s
     assert getattr(answer, "reason", None) == reason
 
 
-@pytest.mark.parametrize("form", ["0001", "0002", "9999"])
+@pytest.mark.parametrize("form", ["0001", "0003", "9999"])
 def test_a_database_of_another_form_is_refused(served: Served, url: str, form: str) -> None:
     """Of a version that was never released, or of a later one: told which, and what to do; nothing
     in it is changed. In its own form it opens (control).

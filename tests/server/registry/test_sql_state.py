@@ -59,8 +59,10 @@ def test_it_answers_as_the_state_in_memory(served: Served) -> None:
             assert database.tags(name) == memory.tags(name)
         for code in MEMBERS:
             assert database.standing(code) == memory.standing(code)
+            assert database.pending(code) == memory.pending(code)
             for other in MEMBERS:
                 assert database.open_disputes(code, other) == memory.open_disputes(code, other)
+        assert [memory.pending(code) for code in MEMBERS] == [0, 0, 1, 0]
         assert memory.open_disputes("L02", "L01") == 1  # one was upheld, one is overdue
         for event in (*memory.proposals, bytes(16)):
             assert database.proposal(event) == memory.proposal(event)

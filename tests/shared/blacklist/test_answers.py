@@ -1,5 +1,6 @@
 """What a lender is told: classes and bands, never a decline."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any, get_args, get_type_hints
 
@@ -122,6 +123,35 @@ def test_recency_comes_in_bands(end: date, expected: Recency) -> None:
 
 
 def test_a_dispute_shows() -> None:
-    """At any of the hits that are shown."""
+    """At any of the hits, also with an annotation."""
     assert answer(hit(), hit(who="b", flags=Flag.DISPUTED)).disputed
+    assert answer(hit(), hit(who="b", flags=Flag.ANNOTATED)).annotated
     assert not answer(hit()).disputed
+
+
+def of_worst(hits: Sequence[Hit]) -> Answer:
+    """The earlier rule: only what is of the worst class is looked at."""
+    worst = answer(*hits).hit_class
+    return answer(*(one for one in hits if one.record.list_class is worst))
+
+
+def test_a_slight_row_of_a_worse_class_hides_no_grave_one() -> None:
+    """Severity 3, its dispute and its annotation show beside a row of severity 1 that anybody may
+    file; by the rows of the worst class alone they would not.
+    """
+    flags = Flag.CORROBORATED | Flag.DISPUTED | Flag.ANNOTATED
+    grave = hit(who="g", flags=flags, severity=3, list_class=ListClass.FRAUD_SUSPECTED)
+    slight = hit(who="s", severity=1)
+    found = answer(grave, slight)
+    assert (found.hit_class, found.severity) == (ListClass.FRAUD_CONFIRMED, 3)
+    assert (found.disputed, found.annotated) == (True, True)
+    earlier = of_worst([grave, slight])
+    assert (earlier.severity, earlier.disputed, earlier.annotated) == (1, False, False)
+
+
+def test_a_victims_row_says_nothing_about_a_fraud() -> None:
+    """Neither its severity nor its dispute; alone it says both (control)."""
+    victim = hit(who="v", flags=Flag.DISPUTED, severity=2, list_class=ListClass.VICTIM_PROTECTIVE)
+    both = answer(victim, hit(severity=1))
+    assert (both.severity, both.disputed) == (1, False)
+    assert (answer(victim).severity, answer(victim).disputed) == (2, True)

@@ -273,7 +273,8 @@ def test_an_epoch_retires_only_when_every_live_entry_is_covered(exchange: Exchan
     retire = exchange.a.retire_epoch(1)
     exchange.take(retire)
     late = exchange.c.file(exchange.c.entry("late"))
-    exchange.take(late)  # between proposal and consent: it counts again
+    exchange.take(late)
+    exchange.take(exchange.c.approve(late))  # between proposal and consent: it counts again
     exchange.refused(exchange.b.consent(retire), "uncovered")
     exchange.take(exchange.c.withdraw(late.entry.entry_id))
     exchange.take(exchange.b.consent(retire))

@@ -130,13 +130,13 @@ def ending_soon(exchange: Exchange, severity: int) -> dict[str, object]:
 
 
 def grown(terms: Terms, severity: int, *, lasting: bool) -> tuple[Standing, int]:
-    """The standing and the quota, base 5, after five entries; the day is 90 later unless another
-    institution stands behind them.
+    """The standing and the quota, base 5, after five entries; the day is 90 later, or the next if
+    another institution stands behind them.
     """
     exchange = Exchange(terms)
     for _ in range(5):
         exchange.active(**({"severity": severity} if lasting else ending_soon(exchange, severity)))  # type: ignore[arg-type]
-    day = TODAY.toordinal() + (0 if severity == 3 else terms.verified_days)
+    day = TODAY.toordinal() + (1 if severity == 3 else terms.verified_days)
     standing = exchange.state.standing("L01")
     return standing, standing.quota(day, 5, terms)
 
@@ -157,7 +157,7 @@ def test_entries_that_end_at_once_verify_nothing(severity: int) -> None:
             replace(one, lasting=one.approved, corroborated=one.approved) for one in standing.days
         ),
     )
-    day = TODAY.toordinal() + (0 if severity == 3 else terms.verified_days)
+    day = TODAY.toordinal() + (1 if severity == 3 else terms.verified_days)
     assert counting_all.quota(day, 5, terms) == 10
 
 

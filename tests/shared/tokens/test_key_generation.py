@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from shared.errors import OperatorError, PeerError
 from shared.secure_sum.encoding import text_of
 from shared.tokens.ceremony_checks import WrongMoveError
-from shared.tokens.epochs import check_follows, check_may_sign, may_retire
+from shared.tokens.epochs import check_follows, check_may_sign, is_leap, may_retire
 from shared.tokens.group import ORDER, scalars_of
 from shared.tokens.key_generation import Progress
 from shared.tokens.sharing import combine, lagrange
@@ -184,6 +184,24 @@ def test_a_holder_signs_a_number_once():
     for epoch, generation, renews in ((1, 1, False), (1, 1, True), (2, 2, True)):
         with pytest.raises(PeerError):
             check_may_sign({1: 1}, epoch, generation, renews)
+
+
+@pytest.mark.parametrize("renews", [False, True])
+def test_a_holder_follows_no_leap(renews):
+    """A hundred after the last it signed, or dealt for, and no further; nor does a lender."""
+
+    def check(number, dealt=0):
+        epoch, generation = (3, number) if renews else (number, 1)
+        tried = {3: dealt} if renews else {dealt: 1}
+        check_may_sign({3: 3}, epoch, generation, renews, tried)
+
+    check(103)
+    check(150, dealt=50)
+    for number, dealt in ((104, 0), (151, 50), (1_000_000, 50)):
+        with pytest.raises(PeerError, match="more than 100 after"):
+            check(number, dealt)
+    assert [is_leap({3}, epoch) for epoch in (103, 104)] == [False, True]
+    assert not is_leap({}, 1_000_000)
 
 
 def test_an_epoch_retires_after_the_grace_window_of_a_later_one():

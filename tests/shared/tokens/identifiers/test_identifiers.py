@@ -29,6 +29,7 @@ TODAY = date(2026, 1, 1)
 FOREIGN = [f"national_id:{c}" for c in NATIONAL_RULES] + [f"tax_id:{c}" for c in TAX_RULES]
 EVERY_KIND = [*KINDS, *FOREIGN, "national_id:cn", "tax_id:cn"]
 IDFV = "idfv:e621e1f8c36c495a93fc0c247a3e6e5f"
+ROUND = "110105194910031000"  # its date and check character fit
 HOME = "广东省深圳市南山区科技园路1号3号楼2单元501室"
 
 VECTORS = [
@@ -79,6 +80,7 @@ REFUSED = [
     ("resident_id", "110105202612310026", "date"),
     ("resident_id", "1.10105E+17", "precision_lost"),
     ("resident_id", "110105194912310000", "precision_lost"),
+    ("resident_id", "110105194913310000", "precision_lost"),
     ("resident_id", "110105491231996", "manual_review"),
     ("resident_id", "11010519491231002", "form"),
     ("uscc", "91350100M000100Y44", "check_digit"),
@@ -143,6 +145,10 @@ def test_a_missing_value_is_never_a_token(kind: str) -> None:
     [
         ("resident_id", "810000199408230021", ()),
         ("resident_id", "990105491231002", ("unknown_region",)),
+        ("resident_id", ROUND, ("rounded",)),
+        ("tax_id", ROUND, ("rounded",)),
+        ("national_id:cn", ROUND, ("rounded",)),
+        ("resident_id", f"{ROUND[:6]} {ROUND[6:14]}-{ROUND[14:]}", ("rounded",)),
         ("phone", "17012345678", ("virtual_operator",)),
         ("phone", "13800138000", ()),
         ("bank_card", "6222021234567890123", ("luhn",)),

@@ -1,4 +1,4 @@
-"""The first form of the database that is kept; 0001 and 0002 were never released."""
+"""The first form of the database that is kept; 0001 to 0003 were never released."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
+revision = "0004"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -54,10 +54,11 @@ def _entries() -> None:
         sa.Column("newest_epoch", sa.BigInteger, nullable=False),
         sa.Column("text", sa.LargeBinary, nullable=False),
     )
-    op.create_index("entries_of_contributor", "entries", ["contributor", "live"])
+    op.create_index("entries_of_contributor", "entries", ["contributor", "live", "status"])
     op.create_index("entries_live", "entries", ["live", "expires"])
     op.create_index("entries_waiting", "entries", ["waits"])
     op.create_index("entries_disputed", "entries", ["disputed_by", "contributor"])
+    op.create_index("entries_by_status", "entries", ["status", "disputed"])
 
 
 def _tokens() -> None:

@@ -1,0 +1,70 @@
+"""Where each of a lender's processes begins:
+`python -m client.node.child PARENT NAME FOLDER …`
+
+Invariants:
+- A process ends with the one that started it, even if that was killed (Linux: the kernel sends
+  SIGKILL; elsewhere it looks twice a second).
+- Nothing runs over another Flower than the one tried.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+
+from client.logs import form_asked, log_lines
+from client.node.flower import check_parts, check_version
+from shared.errors import LianfangError
+
+ENTRIES = {
+    "supernode": "client.node.supernode",
+    "executor": "client.node.executor",
+}
+"""Name of a process: the module whose `main(folder)` it runs."""
+_PR_SET_PDEATHSIG = 1
+FAILED = 2
+
+
+def end_with_parent(parent: int) -> None:
+    """From now on this process ends when `parent`, who started it, has ended. Call it from the main
+    thread.
+    """
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) != 0:
+            raise OSError(ctypes.get_errno(), "prctl")
+    else:
+        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    if os.getppid() != parent:  # it ended before the kernel was told
+        os._exit(FAILED)
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(FAILED)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the process named; the exit status."""
+    end_with_parent(int(argv[0]))
+    try:
+        check_version()
+        check_parts(argv[1])
+        log_lines(form_asked())  # after Flower's own handlers are there: it replaces them
+        entry: Callable[[Path], int] = import_module(ENTRIES[argv[1]]).main
+        return entry(Path(argv[2]))
+    except LianfangError as error:
+        sys.stderr.write(f"{argv[1]}: {error}\n")
+        return FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,189 @@
+"""Takes messages from the SuperNode, one at a time, and has them answered by the worker.
+
+Invariants:
+- Only the code installed here runs. A bundle is looked at by its digest alone: one that is not on
+  the lender's list is answered with a refusal, and the worker hears nothing of it.
+- What heavy libraries there are is loaded once; a worker that is killed is replaced by a fork and
+  given the same message again. Asked the same twice, a lender gives the same answer.
+- This process has one thread, so that forking is safe, and shares no connection with a worker.
+- What goes out is a reply of our own making. No exception's text, no log, no file's name does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import time
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from client.bundles import read_bundles
+from client.node.flower import ENVIRONMENT, look_often
+from client.node.loopback import Loopback
+from client.node.worker import Worker
+from client.settings import member_named
+from shared.errors import OperatorError
+
+if TYPE_CHECKING:
+    from flwr.app import Context, Message
+    from flwr.supercore.runtime import RuntimeHttpClient
+
+CLIENT_APP = "flwr-clientapp"
+SHORTEST_PAUSE, LONGEST_PAUSE, SHARE = 0.01, 0.25, 0.05
+HEARTBEAT_SECONDS, REPLY_SECONDS = 10.0, 0.5
+MOST_TRIES = 3
+_ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
+_log = logging.getLogger("lianfang.executor")
+
+
+class Executor:
+    """Of a lender's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._loopback = Loopback(folder)
+        self._secret = self._loopback.superexec_secret.read_bytes()
+        self._worker = Worker.forked(folder)
+        self._client: RuntimeHttpClient | None = None
+        self._last = time.monotonic()
+
+    def run(self) -> None:
+        """Until the process is ended; the worker ends with it."""
+        while True:
+            try:
+                token = self._acquired()
+                if token:
+                    self._carry(token)
+                    self._last = time.monotonic()
+            except httpx.HTTPError as error:  # the SuperNode is starting, or was killed
+                _log.info("the SuperNode does not answer: %s", type(error).__name__)
+                self._forget()
+                time.sleep(LONGEST_PAUSE)
+                continue
+            waited = time.monotonic() - self._last
+            time.sleep(min(LONGEST_PAUSE, max(SHORTEST_PAUSE, SHARE * waited)))
+
+    def _acquired(self) -> str:
+        from flwr.proto.runtime_pb2 import AcquireTaskRequest
+        from flwr.supercore.interceptors import SuperExecAuthHttpInterceptor
+
+        if self._client is None:
+            self._client = self._connected(
+                SuperExecAuthHttpInterceptor(
+                    master_secret=self._secret, protected_methods=frozenset({_ACQUIRE})
+                )
+            )
+        answer = self._client.AcquireTask(AcquireTaskRequest(supported_task_types=[CLIENT_APP]))
+        return str(answer.token) if answer.HasField("task") else ""
+
+    def _carry(self, token: str) -> None:
+        """Fetch a task's input, have it answered, hand in the reply."""
+        from flwr.common.constant import SubStatus
+        from flwr.supercore.interceptors import RuntimeTokenHttpInterceptor
+        from flwr.supercore.task_identity import TaskIdentity
+        from flwr.supernode.runtime.run_clientapp import (
+            pull_task_input,
+            push_message,
+            push_task_output,
+        )
+
+        with self._connected(RuntimeTokenHttpInterceptor(token)) as client:
+            message, context, _, fab = pull_task_input(client)
+            digest = hashlib.sha256(fab.content).hexdigest()
+            if self._allowed(digest):
+                reply = self._answer(client, message, context, TaskIdentity.task_id)
+            else:
+                reply = _refused(self._folder, message)
+            push_message(client, reply, context)
+            push_task_output(client, context, SubStatus.COMPLETED, "")
+
+    def _allowed(self, digest: str) -> bool:
+        try:
+            allowed = digest in read_bundles(self._folder)
+        except OperatorError as error:
+            _log.error("%s", error)
+            return False
+        if not allowed:
+            _log.error("refused: the bundle %s is not in bundles.json", digest)
+        return allowed
+
+    def _answer(self, client: Any, message: Message, context: Context, task: int) -> Message:
+        for _ in range(MOST_TRIES):
+            try:
+                self._worker.ask(message, context, task)
+                return self._awaited(client)
+            except (EOFError, OSError):
+                _log.error("the worker has ended; another one takes the message")
+                self._worker.end()
+                self._worker = Worker.forked(self._folder)
+        return _failed(message)
+
+    def _awaited(self, client: RuntimeHttpClient) -> Message:
+        from flwr.proto.runtime_pb2 import SendTaskHeartbeatRequest
+
+        beaten = time.monotonic()
+        while True:
+            reply = self._worker.reply(REPLY_SECONDS)
+            if reply is not None:
+                return reply
+            if time.monotonic() - beaten > HEARTBEAT_SECONDS:
+                beaten = time.monotonic()
+                client.SendTaskHeartbeat(SendTaskHeartbeatRequest())
+
+    def _forget(self) -> None:
+        if self._client is not None:
+            with suppress(httpx.HTTPError):
+                self._client.close()
+            self._client = None
+
+    def _connected(self, interceptor: Any) -> RuntimeHttpClient:
+        from flwr.supercore.interceptors import RuntimeVersionHttpInterceptor
+        from flwr.supercore.runtime import RuntimeHttpClient
+
+        return RuntimeHttpClient.from_server_address(
+            self._loopback.address("supernode"),
+            insecure=False,
+            root_certificates=self._loopback.certificate.read_bytes(),
+            interceptors=[RuntimeVersionHttpInterceptor("flwr-clientapp"), interceptor],
+        )
+
+
+def _refused(folder: Path, message: Message) -> Message:
+    """One word: the coordinator's operator is told which lender to ask."""
+    from flwr.app import Message
+
+    from shared.wire.messages import UNKNOWN, Refused, pack_reply
+
+    word = Refused(member_named(folder) or UNKNOWN, "operator")
+    return Message(pack_reply(word), reply_to=message)
+
+
+def _failed(message: Message) -> Message:
+    from flwr.app import Error, Message
+    from flwr.common.constant import ErrorCode
+
+    reason = "the lender's worker ended"
+    return Message(Error(ErrorCode.CLIENT_APP_CRASHED, reason), reply_to=message)
+
+
+def main(folder: Path) -> int:
+    """Run until told to stop."""
+    os.environ.update(ENVIRONMENT)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.umask(0o077)
+    look_often()
+    import client.app
+    import client.lender  # noqa: F401 - torch and pandas: once, before workers fork off
+
+    try:
+        Executor(folder).run()
+    except Exception as error:  # noqa: BLE001 - its text may quote what was sent
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(place.filename).name}:{place.lineno}"
+        _log.error("ended by %s at %s", type(error).__name__, where)
+    return 1

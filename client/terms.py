@@ -1,0 +1,91 @@
+"""Terms of runs that this lender accepted: `FOLDER/terms/DIGEST.json`, one agreement each.
+
+Invariants:
+- Terms are accepted only if they fit the `consortium.toml` that this lender joined under: its
+  schema and label contract, its profile, secure sums, and floors no lower than stand there.
+- A file's name is the digest of what is in it; one that was changed afterwards is not accepted.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from client.files import write_whole
+from shared.errors import OperatorError, PeerError
+from shared.training.agreement import Agreement, agreement_from
+from shared.training.consortium import Consortium, parse_consortium
+
+FOLDER = "terms"
+MOST_BYTES = 1 << 20
+_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+def read_consortium(path: Path) -> Consortium:
+    """What this lender joined under; OperatorError names the file."""
+    try:
+        return parse_consortium(path.read_bytes(), str(path))
+    except OSError as error:
+        raise OperatorError(
+            f"{path} cannot be read: {error.strerror or type(error).__name__}",
+            remedy="put the file in place that came with joining",
+        ) from error
+
+
+def accept(folder: Path, consortium: Consortium, digest: str, content: bytes) -> list[str]:
+    """Keep an agreement that the coordinator shows under this digest, if it fits; what does not.
+
+    Raises PeerError when it is no agreement, or another one than it is called.
+    """
+    agreement = _agreement(content)
+    if not _DIGEST.fullmatch(digest) or agreement.digest() != digest:
+        raise PeerError("an agreement is not the one it is called")
+    differences = consortium.differences(agreement)
+    if not differences:
+        path = _path(folder, digest)
+        write_whole(path, json.dumps(agreement.to_dict(), indent=1, ensure_ascii=False).encode())
+    return differences
+
+
+def is_accepted(folder: Path, digest: str) -> bool:
+    """Whether terms of this digest are kept."""
+    return bool(_DIGEST.fullmatch(digest)) and _path(folder, digest).exists()
+
+
+def accepted(folder: Path, consortium: Consortium, digest: str) -> Agreement:
+    """The terms of this digest. OperatorError when they were not accepted, or do not fit any more
+    what this lender joined under.
+    """
+    if not is_accepted(folder, digest):
+        raise OperatorError(
+            f"terms {digest[:16]} of a run were not accepted here",
+            remedy=f"{folder}/log tells what in them does not fit consortium.toml, if anything",
+        )
+    try:
+        agreement = _agreement(_path(folder, digest).read_bytes())
+    except (OSError, PeerError) as error:
+        raise _changed(folder, digest) from error
+    if agreement.digest() != digest or consortium.differences(agreement):
+        raise _changed(folder, digest)
+    return agreement
+
+
+def _agreement(content: bytes) -> Agreement:
+    if len(content) > MOST_BYTES:
+        raise PeerError("an agreement is too large")
+    try:
+        return agreement_from(dict(json.loads(content)))
+    except (ValueError, TypeError, AttributeError, RecursionError, OperatorError) as error:
+        raise PeerError("what was shown is no agreement") from error
+
+
+def _path(folder: Path, digest: str) -> Path:
+    return folder / FOLDER / f"{digest}.json"
+
+
+def _changed(folder: Path, digest: str) -> OperatorError:
+    return OperatorError(
+        f"{_path(folder, digest)} was changed, or does not fit consortium.toml any more",
+        remedy="remove the file: open runs' terms are fetched again",
+    )

@@ -1,0 +1,112 @@
+"""Who may ask the gate for what.
+
+Invariants, checked at every request, on connections that were opened long ago too:
+- The certificate is the consortium's, a lender's, valid now, and its code is not revoked.
+- Of the fleet's calls only those a node needs pass; registering and unregistering nodes never do.
+- A node speaks under the key that its own member registered, and answers in its own name only.
+
+A refusal says why, and nothing about anybody else.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from google.protobuf.message import DecodeError
+
+from server.deployment.node_keys import NodeKeys
+from server.revoked import RevokedCodes
+from shared.errors import LianfangError, PeerError
+from shared.identity.transport import read_peer
+
+if TYPE_CHECKING:
+    from flwr.proto.fleet_pb2 import PushMessagesRequest
+
+FLEET = "/v1/fleet/"
+PUSH = FLEET + "push-messages"
+CALLS = frozenset(
+    FLEET + name
+    for name in (
+        "activate-node",
+        "deactivate-node",
+        "send-node-heartbeat",
+        "pull-messages",
+        "push-messages",
+        "get-run",
+        "get-fab",
+        "push-object",
+        "pull-object",
+        "confirm-message-received",
+    )
+)
+NODE_KEY = "flwr-public-key"
+"""Flower's header: the node's public key, base64 of PEM; the SuperLink checks its signature."""
+
+
+class RefusedRequestError(LianfangError):
+    """`status` of the answer; `reason`: a word for the counts."""
+
+    def __init__(self, status: int, reason: str, what: str) -> None:
+        super().__init__(what)
+        self.status = status
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Admission:
+    """`authority`: DER; `clock`: the time with a zone."""
+
+    authority: bytes
+    revoked: RevokedCodes
+    nodes: NodeKeys
+    clock: Callable[[], datetime]
+
+    def lender(self, certificate: bytes | None) -> str:
+        """The code of the lender that a connection's certificate (DER) speaks for."""
+        try:
+            peer = read_peer(certificate or b"", self.authority, self.clock())
+        except PeerError as error:
+            raise RefusedRequestError(401, "certificate", error.what) from error
+        if peer.code in self.revoked:
+            raise RefusedRequestError(401, "revoked", "this certificate was revoked")
+        if peer.role != "lender":
+            raise RefusedRequestError(403, "role", f"nothing here is for a {peer.role}")
+        return peer.code
+
+    def check_call(self, code: str, path: str, node_key: str) -> None:
+        """That this member's node may make this call. `node_key`: the header's text."""
+        if path not in CALLS:
+            raise RefusedRequestError(403, "path", "the gate does not pass this")
+        try:
+            shown = base64.b64decode(node_key, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise RefusedRequestError(403, "node", "the node shows no key") from error
+        if not shown or self.nodes.current().get(code) != shown:
+            raise RefusedRequestError(403, "node", f"this is not the node key of {code}")
+
+    def check_body(self, path: str, body: bytes) -> None:
+        """That replies are the node's own: Flower compares the node with its key, but not with
+        the name its replies bear.
+        """
+        if path != PUSH:
+            return
+        request = _push(body)
+        names = {message.metadata.src_node_id for message in request.messages_list}
+        if not names <= {request.node.node_id}:
+            raise RefusedRequestError(403, "name", "a reply in another node's name")
+
+
+def _push(body: bytes) -> PushMessagesRequest:
+    from flwr.proto.fleet_pb2 import PushMessagesRequest
+
+    request = PushMessagesRequest()
+    try:
+        request.ParseFromString(body)
+    except DecodeError as error:
+        raise RefusedRequestError(400, "form", "this is not Flower's message") from error
+    return request

@@ -1,0 +1,319 @@
+"""The gate: the one door that lenders have, HTTPS with certificates on both sides.
+
+    POST /v1/fleet/…        what a node needs (`admission.py`), passed to the SuperLink
+    GET  /lianfang/…        agreements of open runs, bundles, members; whether the SuperLink is up
+    POST /lianfang/renew    new certificates for whoever asks under its own old one
+
+Invariants:
+- TLS 1.3; a connection without a certificate of the consortium's authority ends in the handshake.
+- Nothing is answered before `admission` has judged the request's own certificate, at each request.
+- Sizes and times are bounded: of heads, of bodies, of how long a request may take to arrive, and of
+  how many connections one member holds. Whoever dribbles stops nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import ssl
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from server.actor import TRANSPORT, TRANSPORT_KEY
+from server.deployment.admission import FLEET, Admission, RefusedRequestError
+from server.deployment.enrolment import listening_at
+from server.deployment.forwarding import Forwarding
+from server.deployment.gate_counts import GateCounts
+from server.deployment.loopback import Loopback
+from server.deployment.node_keys import NodeKeys
+from server.deployment.terms_page import TermsPage
+from server.keys import AUTHORITY, read_certificate
+from server.revoked import RevokedCodes, read_revoked
+from shared.errors import LianfangError, OperatorError, PeerError
+from shared.identity.enrolment_messages import read_renewal
+from shared.training.consortium import FILE, parse_consortium
+
+MOST_BODY, MOST_HEAD = 64 << 20, 32 << 10
+REQUEST_SECONDS, KEEP_SECONDS = 30.0, 60
+CONNECTIONS, CONNECTIONS_OF_ONE, REQUESTS_OF_ONE = 1024, 32, 16
+_CERTIFICATE = "lianfang.certificate"
+_COUNTS_SECONDS = 2.0
+_log = logging.getLogger("lianfang.gate")
+
+
+class MemberProtocol(H11Protocol):
+    """Uvicorn's HTTP, which also tells the application whose certificate a connection showed, and
+    ends connections whose request does not come.
+    """
+
+    held: ClassVar[Counter[bytes]] = Counter()
+    """Connections by certificate."""
+    _timer: asyncio.TimerHandle | None = None
+    _certificate = b""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Keep the certificate for every request of this connection."""
+        super().connection_made(transport)
+        spoken, app = transport.get_extra_info("ssl_object"), self.app
+        certificate = self._certificate = spoken.getpeercert(binary_form=True) or b""
+        self.held[certificate] += 1
+        if self.held[certificate] > CONNECTIONS_OF_ONE:
+            transport.abort()
+
+        async def told(scope: Any, receive: Any, send: Any) -> None:
+            if scope["method"] == "GET":  # its body, if any, is not looked at
+                self.arrived()
+            await app({**scope, _CERTIFICATE: certificate}, _Timely(self, receive), send)
+
+        self.app = told
+        self._expect()
+
+    def data_received(self, data: bytes) -> None:
+        """A request that has begun is to arrive in time."""
+        if self._timer is None and (self.cycle is None or self.cycle.response_complete):
+            self._expect()
+        super().data_received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is waited for any more."""
+        self.arrived()
+        self.held[self._certificate] -= 1
+        if self.held[self._certificate] <= 0:
+            del self.held[self._certificate]
+        super().connection_lost(exc)
+
+    def _expect(self) -> None:
+        self._timer = self.loop.call_later(REQUEST_SECONDS, self.transport.abort)
+
+    def arrived(self) -> None:
+        """The request is there as a whole."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+class _Timely:
+    """Tells the protocol when the last part of a request's body is there."""
+
+    def __init__(self, protocol: MemberProtocol, receive: Any) -> None:
+        self._protocol, self._receive = protocol, receive
+
+    async def __call__(self) -> Any:
+        event = await self._receive()
+        if not event.get("more_body", False):
+            self._protocol.arrived()
+        return event
+
+
+class Gate:
+    """The application. `clock`: the time with a zone."""
+
+    def __init__(self, folder: Path, clock: Any = lambda: datetime.now(UTC)) -> None:
+        self._folder = folder
+        self._clock = clock
+        self.tls = tls_of(folder)
+        self._admission = Admission(
+            read_certificate(folder / AUTHORITY),
+            RevokedCodes(folder, read_revoked(folder)),
+            NodeKeys(folder),
+            clock,
+        )
+        self._pages = TermsPage(folder)
+        self.counts = GateCounts()
+        self._under_way: dict[str, int] = {}
+        routes = [Route("/{path:path}", self._answer, methods=["GET", "POST"])]
+        self.app = Starlette(routes=routes, lifespan=self._life)
+
+    @asynccontextmanager
+    async def _life(self, app: Starlette) -> AsyncIterator[None]:
+        self._forwarding = Forwarding(Loopback(self._folder))
+        writer = asyncio.create_task(self._keep_up())
+        try:
+            yield
+        finally:
+            writer.cancel()
+            await self._forwarding.close()
+
+    async def _keep_up(self) -> None:
+        """Write the counts; show a renewed certificate from the next connection on."""
+        stamp = _stamp_of(self._folder / TRANSPORT)
+        while True:
+            with contextlib.suppress(OSError):
+                self.counts.write(self._folder)
+            await asyncio.sleep(_COUNTS_SECONDS)
+            if (changed := _stamp_of(self._folder / TRANSPORT)) != stamp:
+                stamp = changed
+                _follow(self.tls, self._folder)
+
+    async def _answer(self, request: Request) -> Response:
+        path = request.url.path
+        try:
+            code = self._admission.lender(request.scope.get(_CERTIFICATE))
+            self.counts.members[code] += 1
+            with self._turn(code):
+                return await self._admitted(code, path, request)
+        except RefusedRequestError as error:
+            self.counts.refused[error.reason] += 1
+            _log.warning("refused (%s): %s", error.reason, error.what)
+            answer = _json({"error": error.what}, error.status)
+            answer.headers["connection"] = "close"  # a renewed certificate shows on the next one
+            return answer
+
+    @contextlib.contextmanager
+    def _turn(self, code: str) -> Any:
+        if self._under_way.get(code, 0) >= REQUESTS_OF_ONE:
+            raise RefusedRequestError(429, "many", "too many requests are under way")
+        self._under_way[code] = self._under_way.get(code, 0) + 1
+        try:
+            yield
+        finally:
+            self._under_way[code] -= 1
+
+    async def _admitted(self, code: str, path: str, request: Request) -> Response:
+        if request.method == "POST" and path.startswith(FLEET):
+            return await self._fleet(code, path, request)
+        if request.method == "POST" and path == "/lianfang/renew":
+            return await self._renew(code, await self._body(request))
+        self._count(path)
+        if request.method == "GET" and path == "/lianfang/ready":
+            return _json({}, 200 if await self._forwarding.ready() else 503)
+        found = await run_in_threadpool(self._page, path) if request.method == "GET" else None
+        if found is None:
+            raise RefusedRequestError(403, "path", "the gate does not pass this")
+        return found
+
+    async def _fleet(self, code: str, path: str, request: Request) -> Response:
+        admission = self._admission
+        admission.check_call(code, path, request.headers.get("flwr-public-key", ""))
+        self._count(path)
+        body = await self._body(request)
+        admission.check_body(path, body)
+        status, content, headers = await self._forwarding.post(path, body, request.headers)
+        self.counts.bytes_out += len(content)
+        return Response(content, status, headers)
+
+    def _count(self, path: str) -> None:
+        known = path if len(path) < 60 and not path.startswith("/lianfang/terms/") else "other"
+        self.counts.requests[known] += 1
+
+    async def _body(self, request: Request) -> bytes:
+        pieces, size = [], 0
+        async for piece in request.stream():
+            size += len(piece)
+            if size > MOST_BODY:
+                raise RefusedRequestError(413, "size", f"a body of more than {MOST_BODY} bytes")
+            pieces.append(piece)
+        self.counts.bytes_in += size
+        return b"".join(pieces)
+
+    def _page(self, path: str) -> Response | None:
+        """A page for every member; None when there is none there."""
+        pages = self._pages
+        if path == "/lianfang/terms":
+            return _json(pages.digests())
+        if path == "/lianfang/bundles":
+            return _json(pages.bundles())
+        if path == "/lianfang/members":
+            return _raw(_handler("server.consortium.members", "page")(self._folder))
+        digest = path.removeprefix("/lianfang/terms/")
+        agreement = pages.agreement(digest) if digest != path else None
+        return None if agreement is None else _raw(agreement)
+
+    async def _renew(self, code: str, body: bytes) -> Response:
+        try:
+            if read_renewal(body).code != code:
+                raise PeerError(f"a renewal of another member than {code}")
+            renewed = _handler("server.consortium.renewal", "renewed")
+            return _raw(await run_in_threadpool(renewed, self._folder, body, self._clock()))
+        except LianfangError as error:
+            self.counts.refused["renewal"] += 1
+            return _json({"error": error.what, "remedy": error.remedy}, 400)
+
+
+def _handler(module: str, name: str) -> Any:
+    """A handler of the consortium's own, loaded when it is first needed."""
+    return getattr(import_module(module), name)
+
+
+def _json(content: object, status: int = 200) -> Response:
+    return _raw(json.dumps(content).encode(), status)
+
+
+def _raw(content: bytes, status: int = 200) -> Response:
+    return Response(content, status, media_type="application/json")
+
+
+def tls_of(folder: Path) -> ssl.SSLContext:
+    """TLS 1.3 under the coordinator's transport certificate; members show theirs."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.verify_mode = ssl.CERT_REQUIRED
+    try:
+        context.load_verify_locations(folder / AUTHORITY)
+        context.load_cert_chain(folder / TRANSPORT, folder / TRANSPORT_KEY)
+    except (OSError, ssl.SSLError) as error:
+        raise OperatorError(
+            f"{folder}: {TRANSPORT} and {TRANSPORT_KEY} cannot be used",
+            remedy="restore both from the same copy, or let the authority certify a new pair",
+        ) from error
+    return context
+
+
+def _follow(context: ssl.SSLContext, folder: Path) -> None:
+    try:
+        context.load_cert_chain(folder / TRANSPORT, folder / TRANSPORT_KEY)
+        _log.info("a renewed certificate is shown from now on")
+    except (OSError, ssl.SSLError):
+        _log.error("%s has changed and cannot be used; the one before is shown", TRANSPORT)
+
+
+def _stamp_of(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino
+
+
+def server_of(gate: Gate, host: str, port: int) -> uvicorn.Server:
+    """Serves the gate; not started yet."""
+    config = uvicorn.Config(
+        gate.app,
+        host=host,
+        port=port,
+        http=MemberProtocol,
+        ws="none",
+        lifespan="on",
+        ssl_context_factory=lambda config, default: gate.tls,
+        h11_max_incomplete_event_size=MOST_HEAD,
+        limit_concurrency=CONNECTIONS,
+        timeout_keep_alive=KEEP_SECONDS,
+        timeout_graceful_shutdown=2,
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+    )
+    return uvicorn.Server(config)
+
+
+def main(folder: Path) -> int:
+    """Run until told to stop."""
+    host, port = listening_at(parse_consortium((folder / FILE).read_bytes()).gate)
+    server_of(Gate(folder), host, port).run()
+    return 0

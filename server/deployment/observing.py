@@ -1,0 +1,93 @@
+"""What can be watched of the coordinator: GET /metrics (Prometheus) and GET /health, on loopback.
+
+Invariants:
+- It listens on 127.0.0.1 only, reads files and changes none but the one that says where it answers.
+- A caller that sends nothing, or asks for something else, costs a thread for five seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from server.deployment.loopback import FLOWER, HOST, write_owned
+from server.deployment.metrics import CoordinatorMetrics, processes_up
+from shared.errors import OperatorError
+
+PORT = 9464
+OBSERVED = "observed.json"
+_REQUEST_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A server that answers on `port` of 127.0.0.1 until `stop`."""
+
+    port: int
+    server: ThreadingHTTPServer
+
+    def stop(self) -> None:
+        """End."""
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def observed(folder: Path, port: int = PORT) -> Observed:
+    """Serve what can be watched of a coordinator's folder; port 0 takes a free one.
+
+    Where it answers is in flower/observed.json. Raises OperatorError when the port is taken.
+    """
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(CoordinatorMetrics(folder))
+    pages: dict[str, Callable[[], tuple[int, str, bytes]]] = {
+        "/metrics": lambda: (200, CONTENT_TYPE_LATEST, generate_latest(registry)),
+        "/health": lambda: _health(folder),
+    }
+    handler = type("Pages", (_Handler,), {"pages": pages})
+    try:
+        server = ThreadingHTTPServer((HOST, port), handler)
+    except OSError as error:
+        raise OperatorError(
+            f"{HOST}:{port} cannot be served: {error.strerror}",
+            remedy="choose another port for metrics, or stop what uses it",
+        ) from error
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, name="observed", daemon=True).start()
+    made = Observed(server.server_address[1], server)
+    write_owned(folder / FLOWER / OBSERVED, json.dumps({"port": made.port}).encode())
+    return made
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Two pages."""
+
+    pages: dict[str, Callable[[], tuple[int, str, bytes]]]
+    timeout = _REQUEST_SECONDS  # a caller that sends nothing holds no thread for long
+    server_version, sys_version = "lianfang", ""
+
+    def do_GET(self) -> None:
+        """Answer."""
+        page = self.pages.get(self.path)
+        status, kind, content = page() if page else (404, "text/plain", b"/metrics, /health\n")
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: a scrape every few seconds is no news."""
+
+
+def _health(folder: Path) -> tuple[int, str, bytes]:
+    up = processes_up(folder)
+    well = bool(up) and all(up.values())
+    text = json.dumps({"well": well, "processes": up})
+    return (200 if well else 503), "application/json", text.encode() + b"\n"

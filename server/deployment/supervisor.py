@@ -1,0 +1,134 @@
+"""Keeps processes running: starts them, starts them again when they end, ends them all at the end.
+
+    FOLDER/flower/processes.json   {name: {"pid": …, "starts": …}}, as it is now
+    FOLDER/log/NAME.log            what each of them writes; the part before in NAME.log.1
+
+Invariants:
+- Each process ends with the supervisor, however that ends (`child.py`).
+- One that keeps ending is started less and less often; one that ran for a while, at once.
+- Processes are started from the main thread: to the kernel the thread that started one is its
+  parent.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from server.deployment.loopback import write_owned
+
+FIRST_WAIT, LONGEST_WAIT, LONG_ENOUGH = 0.2, 30.0, 60.0
+"""Seconds: before the second start, at most, and after how long a process counts as well."""
+END_SECONDS = 5.0
+MOST_LOG_BYTES = 16 << 20
+_POLL_SECONDS = 0.1
+_log = logging.getLogger("lianfang.supervisor")
+
+
+@dataclass
+class Child:
+    """A process to keep running. `argv`: after the interpreter; `takes`: names of processes that
+    are to be started again with it.
+    """
+
+    name: str
+    argv: Sequence[str]
+    takes: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+    starts: int = 0
+    wait: float = FIRST_WAIT
+    began: float = 0.0
+    due: float = 0.0
+
+
+class Supervisor:
+    """Of some processes. `state`: the file with their numbers; `logs`: the folder of their logs."""
+
+    def __init__(self, children: Sequence[Child], state: Path, logs: Path) -> None:
+        self._children = {child.name: child for child in children}
+        self._state = state
+        self._logs = logs
+        logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def run(self, ended: Callable[[], bool]) -> None:
+        """Until `ended`, then end all of them. Call it from the main thread."""
+        try:
+            while not ended():
+                self.look()
+                time.sleep(_POLL_SECONDS)
+        finally:
+            self.stop()
+
+    def look(self) -> None:
+        """One look at each: start what is not running and due."""
+        for child in self._children.values():
+            if child.process is not None and child.process.poll() is not None:
+                self._ended(child, child.process.returncode)
+            if child.process is None and time.monotonic() >= child.due:
+                self._start(child)
+
+    def stop(self) -> None:
+        """Ask all of them to end, and end those that do not."""
+        running = [child.process for child in self._children.values() if child.process]
+        for process in running:
+            process.terminate()
+        until = time.monotonic() + END_SECONDS
+        for process in running:
+            try:
+                process.wait(max(0.05, until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._state.unlink(missing_ok=True)
+
+    def _ended(self, child: Child, code: int) -> None:
+        lived = time.monotonic() - child.began
+        child.wait = FIRST_WAIT if lived > LONG_ENOUGH else min(2 * child.wait, LONGEST_WAIT)
+        child.due = time.monotonic() + child.wait
+        child.process = None
+        _log.warning("%s ended with %d after %.0f s: started again", child.name, code, lived)
+        for name in child.takes:
+            other = self._children[name].process
+            if other is not None and other.poll() is None:
+                other.send_signal(signal.SIGKILL)
+
+    def _start(self, child: Child) -> None:
+        log = self._logs / f"{child.name}.log"
+        _turn_over(log)
+        handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            child.process = subprocess.Popen(  # noqa: S603 - our own module, no shell
+                [sys.executable, "-P", *child.argv],
+                stdin=subprocess.DEVNULL,
+                stdout=handle,
+                stderr=handle,
+                env={**os.environ, **child.environment},
+            )
+        finally:
+            os.close(handle)
+        child.starts, child.began = child.starts + 1, time.monotonic()
+        self._write()
+
+    def _write(self) -> None:
+        running = {
+            name: {"pid": child.process.pid, "starts": child.starts}
+            for name, child in self._children.items()
+            if child.process is not None
+        }
+        write_owned(self._state, json.dumps(running).encode())
+
+
+def _turn_over(log: Path) -> None:
+    """Keep the part before aside when a log is long."""
+    if log.exists() and log.stat().st_size > MOST_LOG_BYTES:
+        shutil.move(log, log.with_name(f"{log.name}.1"))

@@ -1,0 +1,137 @@
+"""The sidecar carries to a coordinator only, and only for this user's processes."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from client.node import sidecar
+from client.node.loopback import HOST, Loopback
+from client.node.mutual import Mutual
+from client.node.same_user import is_own
+from client.node.sidecar import Sidecar
+from server.authority import Authority, create_authority, issue_transport
+from shared.identity.certificate import Role
+from shared.identity.pem import certificate_to_pem
+from shared.identity.transport import new_transport_key, transport_public_of
+
+NOW = datetime.now(UTC)
+OURS = create_authority("ours", days=30, now=NOW, random=secrets.token_bytes)
+OTHER = create_authority("ours", days=30, now=NOW, random=secrets.token_bytes)
+
+
+def certified(folder: Path, authority: Authority, code: str, role: Role) -> Path:
+    """A folder with a transport key and certificate, and our authority."""
+    (folder / "own").mkdir(mode=0o700, parents=True)
+    key = new_transport_key(secrets.token_bytes)
+    (folder / "own/transport.key").touch(mode=0o600)
+    (folder / "own/transport.key").write_bytes(key)
+    certificate = issue_transport(
+        authority, code, role, transport_public_of(key),
+        days=9, now=NOW, random=secrets.token_bytes,
+    )  # fmt: skip
+    (folder / "transport.crt").write_bytes(certificate_to_pem(certificate))
+    (folder / "authority.crt").write_bytes(certificate_to_pem(OURS.certificate))
+    return folder
+
+
+@contextmanager
+def gate_of(folder: Path) -> Iterator[int]:
+    """One that answers each connection with what it was sent, under a folder's certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(folder / "authority.crt")
+    context.load_cert_chain(folder / "transport.crt", folder / "own/transport.key")
+    listening = socket.create_server((HOST, 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                raw, _ = listening.accept()
+            except OSError:
+                return
+            try:
+                with context.wrap_socket(raw, server_side=True) as spoken:
+                    spoken.sendall(spoken.recv(100))
+            except OSError:
+                raw.close()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield int(listening.getsockname()[1])
+    finally:
+        listening.shutdown(socket.SHUT_RDWR)
+        listening.close()
+        thread.join(5)
+
+
+def echoed(lender: Path, gate: int) -> bytes:
+    """What comes back through a lender's sidecar; empty when the connection is cut."""
+    loopback = Loopback(lender)
+    loopback.renew()
+    way = Sidecar(loopback, Mutual(lender), f"{HOST}:{gate}")
+    way.start()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(loopback.certificate)
+    try:
+        with (
+            socket.create_connection((HOST, loopback.port("sidecar")), timeout=10) as raw,
+            context.wrap_socket(raw, server_hostname=HOST) as spoken,
+        ):
+            spoken.sendall(b"hello")
+            return spoken.recv(100)
+    except OSError:
+        return b""
+    finally:
+        way.stop()
+
+
+@pytest.mark.parametrize(
+    ("authority", "role", "expected"),
+    [(OURS, "coordinator", b"hello"), (OURS, "lender", b""), (OTHER, "coordinator", b"")],
+)
+def test_it_carries_to_a_coordinator_of_ours_and_to_nobody_else(
+    authority: Authority, role: Role, expected: bytes, tmp_path: Path
+) -> None:
+    """Another member, or another authority's coordinator, hears nothing."""
+    lender = certified(tmp_path / "L01", OURS, "L01", "lender")
+    with gate_of(certified(tmp_path / "gate", authority, "someone", role)) as port:
+        assert echoed(lender, port) == expected
+
+
+def test_it_serves_this_users_processes_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the system tells whose the other end is."""
+    lender = certified(tmp_path / "L01", OURS, "L01", "lender")
+    asked: list[tuple[object, object]] = []
+
+    def refusing(peer: tuple[str, int], here: tuple[str, int]) -> bool:
+        asked.append((peer, here))
+        return False
+
+    monkeypatch.setattr(sidecar, "is_own", refusing)
+    with gate_of(certified(tmp_path / "gate", OURS, "c", "coordinator")) as port:
+        assert echoed(lender, port) == b""
+    assert asked
+
+
+def test_the_system_tells_whose_a_connection_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ours is; one that is not there, or another user's, is not."""
+    with socket.create_server((HOST, 0)) as server:
+        here = server.getsockname()
+        with socket.create_connection(here) as client:
+            assert is_own(client.getsockname(), here)
+            assert not is_own((HOST, 1), here)
+            user: Callable[[], int] = lambda: 4_000_000  # noqa: E731
+            monkeypatch.setattr("client.node.same_user.os.getuid", user)
+            assert not is_own(client.getsockname(), here)

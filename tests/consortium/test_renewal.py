@@ -1,0 +1,354 @@
+"""Certificates are renewed over the same identity key, while everybody else goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from flwr.app import Message
+
+from client import cli, renewal, settings
+from client.files import write_whole
+from client.joining import finish, join
+from client.members import MemberLists, accept
+from client.node.renewing import Renewing
+from client.renewal import due, renew, renew_if_due
+from client.tls import read_transport
+from server import cli as server_cli
+from server.authority import issue, read_authority
+from server.consortium.admission import admitted
+from server.consortium.members import revoke
+from server.consortium.renewal import renew_own, renewed
+from server.keys import AUTHORITY, COORDINATOR, read_certificate, read_private
+from server.simulation.faults import Faults
+from server.simulation.grid import InProcessGrid
+from shared.errors import OperatorError, PeerError
+from shared.identity.certificate import public_of, read_member
+from shared.identity.enrolment import renew_request
+from shared.identity.pem import certificate_from_pem, certificate_to_pem
+from shared.identity.transport import new_transport_key, read_peer, transport_public_of
+from tests.consortium_folders import asked, enrolling, founded, invited, now, readdressed
+from tests.federation import Consortium, founded_in, model_of
+from tests.identities import NOW
+
+
+def certificate(home: Path, name: str = "certificate.crt") -> bytes:
+    return certificate_from_pem((home / name).read_bytes())
+
+
+def ends(der: bytes) -> object:
+    return x509.load_der_x509_certificate(der).not_valid_after_utc
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    founded(tmp_path / "consortium", when=NOW)
+    return tmp_path / "consortium"
+
+
+@pytest.fixture
+def home(folder: Path, tmp_path: Path) -> Path:
+    """A lender that joined for 30 days."""
+    place = tmp_path / "L01"
+    request = asked(place, invited(folder, when=NOW, days=30), when=NOW)
+    finish(place, admitted(folder, request.content(), NOW), now=NOW)
+    return place
+
+
+def request_of(home: Path, folder: Path, key: bytes | None = None) -> bytes:
+    private = read_private(home / "own" / "identity.key")
+    transport = transport_public_of(key or (home / "own" / "transport.key").read_bytes())
+    authority = read_certificate(folder / AUTHORITY)
+    current = certificate(home, "transport.crt")
+    return renew_request("L01", private, authority, transport, current).content()
+
+
+@pytest.mark.parametrize("new_key", [False, True])
+def test_a_lender_renews_over_the_network(tmp_path: Path, new_key: bool) -> None:
+    """Longer dates, the same identity key, another transport key only where asked for; what the
+    folder had beside is as it was.
+    """
+    folder, home = tmp_path / "consortium", tmp_path / "L01"
+    founded(folder)
+    with enrolling(folder) as port:
+        readdressed(folder, port)
+        join(home, invited(folder, days=2), now=now())
+        before, key = certificate(home), (home / "own" / "transport.key").read_bytes()
+        others = {path: path.read_bytes() for path in home.glob("*.json")}
+        invitations = json.loads((folder / "invitations.json").read_text())
+        invitations["L01"]["days"] = 100
+        (folder / "invitations.json").write_text(json.dumps(invitations))
+        result = renew(home, now=now(), new_key=new_key)
+    authority = read_certificate(folder / AUTHORITY)
+    after = read_member(certificate(home), authority, now() + timedelta(days=50))
+    assert after.public == read_member(before, authority, now()).public
+    assert result.until > now() + timedelta(days=99)
+    assert not result.terms_differ
+    assert ((home / "own" / "transport.key").read_bytes() != key) == new_key
+    assert read_transport(home, "L01", now()).code == "L01"
+    assert {path: path.read_bytes() for path in home.glob("*.json")} == others
+
+
+def test_one_whose_certificates_ended_comes_back(folder: Path, home: Path) -> None:
+    """Its identity key is enough: the request needs no certificate that is good."""
+    late = NOW + timedelta(days=31)
+    authority = read_certificate(folder / AUTHORITY)
+    with pytest.raises(PeerError, match="expired"):
+        read_member(certificate(home), authority, late)
+    assert renewed(folder, request_of(home, folder), late)
+
+
+def test_only_the_member_itself_renews(folder: Path, home: Path) -> None:
+    """A stranger's key, another's code, a revoked member: refused, each by its reason."""
+    stranger = os.urandom(32)
+    authority = read_certificate(folder / AUTHORITY)
+    transport = transport_public_of(new_transport_key(os.urandom))
+    current = certificate(home, "transport.crt")
+
+    def refused(code: str, private: bytes, why: str) -> None:
+        request = renew_request(code, private, authority, transport, current).content()
+        with pytest.raises(PeerError, match=why):
+            renewed(folder, request, NOW)
+
+    mine = read_private(home / "own" / "identity.key")
+    refused("L01", stranger, "not that of the identity key")
+    refused("L02", mine, "only members in force")
+    assert renewed(folder, request_of(home, folder), NOW)
+    revoke(folder, "L01")
+    refused("L01", mine, "only members in force")
+
+
+def test_an_old_answer_is_not_taken_again(
+    folder: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A recorded answer to an earlier renewal does not put the old certificate back."""
+    recorded = renewed(folder, request_of(home, folder), NOW)
+    monkeypatch.setattr(renewal, "_answered", lambda *arguments: recorded)
+    renew(home, now=NOW)
+    before = {path: path.read_bytes() for path in home.rglob("*.crt")}
+    with pytest.raises(PeerError, match="for another request"):
+        renew(home, now=NOW)  # the certificate in use is another now
+    assert {path: path.read_bytes() for path in home.rglob("*.crt")} == before
+
+
+@pytest.mark.parametrize("at", range(3))
+def test_interrupted_it_can_be_given_again(
+    folder: Path, home: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """At any of its three writes with a new key, also where key and certificate fit no more."""
+    monkeypatch.setattr(renewal, "_answered", lambda *a: renewed(folder, a[3], a[4]))
+    write, calls = renewal.write_durably, iter(range(100))
+
+    def failing(path: Path, content: bytes) -> None:
+        if next(calls) == at:
+            raise OSError(28, "No space left on device")
+        write(path, content)
+
+    monkeypatch.setattr(renewal, "write_durably", failing)
+    with pytest.raises(OperatorError, match="cannot be written"):
+        renew(home, now=NOW, new_key=True)
+    renew(home, now=NOW)
+    authority = read_certificate(folder / AUTHORITY)
+    shown = x509.load_der_x509_certificate(certificate(home, "transport.crt"))
+    key = transport_public_of((home / "own" / "transport.key").read_bytes())
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    assert shown.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo) == key
+    assert read_peer(certificate(home, "transport.crt"), authority, NOW).code == "L01"
+
+
+def test_it_is_renewed_by_itself_in_its_last_third(
+    folder: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thirty-one days: not on the 20th, on the 21st."""
+    monkeypatch.setattr(renewal, "_answered", lambda *a: renewed(folder, a[3], a[4]))
+    early, late = NOW + timedelta(days=19), NOW + timedelta(days=20)
+    assert not due(home, early)
+    assert renew_if_due(home, now=early) is None
+    assert due(home, late)
+    found = renew_if_due(home, now=late)
+    assert found is not None
+    assert found.until > NOW + timedelta(days=49)
+    assert not due(home, late)
+
+
+def test_a_node_that_runs_looks_after_its_certificates(
+    folder: Path,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What fails is told and tried again; nothing is asked before it is time."""
+    asked_for: list[str] = []
+
+    def failing(*arguments: object) -> bytes:
+        asked_for.append("asked")
+        raise PeerError("the coordinator is asleep")
+
+    monkeypatch.setattr(renewal, "_answered", failing)
+    Renewing(home, clock=lambda: NOW + timedelta(days=5)).look()
+    assert asked_for == []
+    late = NOW + timedelta(days=25)
+    Renewing(home, clock=lambda: late).look()
+    assert "could not be renewed: the coordinator is asleep" in caplog.text
+    assert due(home, late)
+    monkeypatch.setattr(renewal, "_answered", lambda *a: renewed(folder, a[3], a[4]))
+    running = Renewing(home, clock=lambda: late)
+    running.start()
+    running.stop()
+    assert not due(home, late)
+
+
+def test_the_coordinator_renews_its_own(folder: Path) -> None:
+    """Over the same identity key, which lenders know; the command says until when."""
+    before = read_member(
+        read_certificate(folder / COORDINATOR), read_certificate(folder / AUTHORITY), NOW
+    )
+    key = (folder / "own" / "transport.key").read_bytes()
+    renew_own(folder, "coordinator", days=700, now=NOW, random=os.urandom)
+    authority, late = read_certificate(folder / AUTHORITY), NOW + timedelta(days=699)
+    after = read_member(read_certificate(folder / COORDINATOR), authority, late)
+    assert (after.code, after.public) == (before.code, before.public)
+    assert read_peer(read_certificate(folder / "transport.crt"), authority, late)
+    assert (folder / "own" / "transport.key").read_bytes() == key
+
+
+def test_the_coordinators_commands_name_what_ends_soon(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`members` exits with 1 in the last month, and with 0 after `renew`."""
+    folder = tmp_path / "consortium"
+    founded(folder, days=10)
+    assert server_cli.main(["members", str(folder)]) == 1
+    assert server_cli.main(["renew", str(folder), "--new-key", "--json"]) == 0
+    assert server_cli.main(["members", str(folder)]) == 0
+    assert server_cli.main(["revoke", str(folder), "L09"]) == 2
+    server_cli.main(["invite", str(folder), "L09"])
+    assert server_cli.main(["revoke", str(folder), "L09"]) == 0
+    assert "is good no more" in capsys.readouterr().out
+
+
+class RenewingGrid:
+    """Renews one lender's certificate at a run's n-th question, while its node runs."""
+
+    def __init__(self, consortium: Consortium, lender: str, at: int) -> None:
+        self._consortium, self._lender, self._at = consortium, lender, at
+        self.renewed: list[bytes] = []
+
+    def __call__(self, grid: InProcessGrid) -> InProcessGrid:
+        push = grid.push_messages
+
+        def pushed(messages: Iterable[Message]) -> list[str]:
+            self._at -= 1
+            if self._at == 0:
+                self._renew()
+            return list(push(messages))
+
+        grid.push_messages = pushed  # type: ignore[method-assign]
+        return grid
+
+    def _renew(self) -> None:
+        run = self._consortium.folder
+        home = run / "lenders" / self._lender
+        authority = read_authority(run / "authority", now())
+        public = public_of(read_private(home / "own" / "identity.key"))
+        made = issue(
+            authority, self._lender, "lender", public, days=5, now=now(), random=os.urandom
+        )
+        assert made != certificate(home)
+        write_whole(home / "certificate.crt", certificate_to_pem(made))
+        self.renewed.append(made)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The model of a plain run that nothing happens to."""
+    folder = tmp_path_factory.mktemp("undisturbed renewal") / "run"
+    return model_of(founded_in(folder, sums="plain").conducted())
+
+
+@pytest.mark.parametrize("at", [1, 4, 7, 12])
+def test_a_lender_renewed_in_the_middle_of_a_run_stays_in_it(
+    tmp_path: Path, undisturbed: str, at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever question comes next, the new certificate over the same key is accepted: same model,
+    nobody missing, nothing refused. The node read it without being started anew.
+    """
+    consortium = founded_in(tmp_path / "run")
+    grid, read = RenewingGrid(consortium, "L02", at), []
+    known = settings.read_identity
+
+    def reading(path: Path, *more: object) -> object:
+        found = known(path, *more)  # type: ignore[arg-type]
+        read.append(found.member.certificate)
+        return found
+
+    monkeypatch.setattr(settings, "read_identity", reading)
+    run = consortium.conducted(wrapped=grid)
+    assert grid.renewed[0] in read
+    assert model_of(run) == undisturbed
+    assert not (consortium.folder / "refusals").exists()
+
+
+def test_a_coordinator_renewed_between_stop_and_resume_is_believed(
+    tmp_path: Path, undisturbed: str
+) -> None:
+    """Lenders pinned nothing of it but its authority."""
+    consortium = founded_in(tmp_path / "run")
+    stopped = Faults()
+    rounds = {"left": 5}
+
+    class StopError(Exception):
+        pass
+
+    def stopping(grid: InProcessGrid) -> InProcessGrid:
+        push = grid.push_messages
+
+        def pushed(messages: Iterable[Message]) -> list[str]:
+            rounds["left"] -= 1
+            if rounds["left"] == 0:
+                raise StopError
+            return list(push(messages))
+
+        grid.push_messages = pushed  # type: ignore[method-assign]
+        return grid
+
+    with pytest.raises(StopError):
+        consortium.conducted(faults=stopped, wrapped=stopping)
+    run = consortium.folder
+    authority = read_authority(run / "authority", now())
+    public = public_of(read_private(run / "coordinator.key"))
+    made = issue(
+        authority, "coordinator", "coordinator", public, days=9, now=now(), random=os.urandom
+    )
+    write_whole(run / COORDINATOR, certificate_to_pem(made))
+    assert model_of(consortium.conducted(resume=True)) == undisturbed
+
+
+def test_a_pinned_key_is_never_replaced(tmp_path: Path, home: Path) -> None:
+    """A new member is pinned by the lender's word; another key under a known code is not."""
+    own = bytes.fromhex(json.loads((home / "members.json").read_text())["L01"])
+    lists = MemberLists({"L01": own}, {"L01": own, "L02": b"b" * 32})
+    assert (lists.new, lists.changed, lists.gone) == (("L02",), (), ())
+    accept(home, lists, ["L02"])
+    pinned = json.loads((home / "members.json").read_text())
+    assert pinned["L02"] == (b"b" * 32).hex()
+    changed = MemberLists({"L01": own, "L02": b"b" * 32}, {"L01": own, "L02": b"c" * 32})
+    assert changed.changed == ("L02",)
+    with pytest.raises(OperatorError, match="shows another key than the one pinned"):
+        accept(home, changed, ["L02"])
+    with pytest.raises(OperatorError, match="shows no member 'L07'"):
+        accept(home, changed, ["L07"])
+    assert json.loads((home / "members.json").read_text()) == pinned
+
+
+def test_a_folder_that_has_not_joined_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["renew", str(tmp_path)]) == 2
+    assert "lianfang-client join -h" in " ".join(capsys.readouterr().err.split())

@@ -1,0 +1,61 @@
+"""A lender that is there and silent is asked the same again: a reply may be lost on its way."""
+
+import pytest
+
+from server.coordinator.conversation import Conversation
+from server.coordinator.exchange import Policy
+from server.coordinator.plain_exchange import PlainExchange
+from shared.training.run import Run
+from tests.server.coordinator.scripted_grid import (
+    TERMS,
+    Clock,
+    Lender,
+    Node,
+    ScriptedGrid,
+    honest,
+)
+
+PATIENT = Policy(minimum=3, patience=600.0, deadline=3600.0)
+
+
+def _asking(nodes: dict[int, Node]) -> tuple[PlainExchange, Conversation, Clock]:
+    clock = Clock()
+    grid = ScriptedGrid(nodes, clock)
+    conversation = Conversation(grid, PATIENT, clock=clock, sleep=clock.sleep)
+    return PlainExchange(conversation), conversation, clock
+
+
+def _losing(lender: Lender, replies: int) -> Lender:
+    """A lender whose first replies do not arrive."""
+    left = [replies]
+
+    def answer(ask):  # type: ignore[no-untyped-def]
+        left[0] -= 1
+        return None if left[0] >= 0 else lender(ask)
+
+    return answer
+
+
+@pytest.mark.parametrize(("lost", "seconds"), [(1, 15), (2, 45), (3, 105)])
+def test_a_lost_reply_costs_seconds_and_not_the_lender(lost: int, seconds: int) -> None:
+    """After 15 seconds, then twice as many each time; the total has all three."""
+    nodes = honest(3)
+    nodes[3].lender = _losing(nodes[3].lender, lost)
+    exchange, _, clock = _asking(nodes)
+    got = exchange.collect(Run(TERMS), [])
+    assert (got.members, got.missing) == (("L01", "L02", "L03"), ())
+    assert int(got.total[0]) == 111
+    assert seconds <= clock.now < seconds + 4
+    assert [len(node.asked) for node in nodes.values()] == [1, 1, lost + 1]
+
+
+def test_a_slow_lender_counts_once_and_is_not_taken_for_busy() -> None:
+    """It answers each time it was asked; the first answer counts, the others are not waited for."""
+    nodes = honest(3)
+    nodes[3].delay = 50.0
+    exchange, conversation, clock = _asking(nodes)
+    got = exchange.collect(Run(TERMS), [])
+    assert (int(got.total[0]), got.missing) == (111, ())
+    assert len(nodes[3].asked) == 3  # at 0, 15 and 45 seconds
+    assert 50 <= clock.now < 54
+    assert conversation.busy() == set()
