@@ -12,7 +12,7 @@ import json
 import re
 from pathlib import Path
 
-from shared.errors import OperatorError
+from shared.errors import OperatorError, PeerError
 
 BUNDLES = "bundles.json"
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -25,11 +25,27 @@ def read_bundles(folder: Path) -> frozenset[str]:
         listed = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise _wrong(path) from error
-    if not isinstance(listed, list) or not all(
-        isinstance(digest, str) and _DIGEST.fullmatch(digest) for digest in listed
-    ):
+    if not isinstance(listed, list) or not all(map(_is_digest, listed)):
         raise _wrong(path)
     return frozenset(listed)
+
+
+def listed_digests(content: bytes) -> list[str]:
+    """What the gate lists, of bundles or of terms; PeerError unless it is a list of digests, since
+    what is in it is told to people and becomes a file's name.
+    """
+    try:
+        listed = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise PeerError("what the gate lists is no list") from error
+    if not isinstance(listed, list) or not all(map(_is_digest, listed)):
+        raise PeerError("the gate lists something else than digests")
+    return listed
+
+
+def _is_digest(text: object) -> bool:
+    """Whether it is a SHA-256 in 64 hex digits."""
+    return isinstance(text, str) and bool(_DIGEST.fullmatch(text))
 
 
 def _wrong(path: Path) -> OperatorError:

@@ -9,6 +9,8 @@ Invariants:
   that the schema asks for are read; a table with a prohibited field is not read at all.
 - The password stands in no settings file and in no URL, and is in no message. What a driver says is
   not shown, since it may quote rows or settings.
+- Nothing is waited for without end: for a lock a minute, for a statement half an hour, for a server
+  that has gone away two minutes. A lender that waits for its database is missing in a run.
 - Rows are in the order of the row key, whatever order the database gives them in.
 """
 
@@ -37,6 +39,16 @@ if TYPE_CHECKING:
 KINDS = ("postgresql+psycopg", "sqlite")
 MOST_CELLS = 2_000_000_000
 _CHUNK, _CONNECT_SECONDS = 50_000, 10
+_OPTIONS = "-c default_transaction_read_only=on -c lock_timeout=60000 -c statement_timeout=1800000"
+"""Of the server, in milliseconds."""
+_KEEPALIVES = {
+    "keepalives": 1,
+    "keepalives_idle": 60,
+    "keepalives_interval": 10,
+    "keepalives_count": 6,
+    "tcp_user_timeout": 120_000,
+}
+"""Of the connection, in seconds; the last in milliseconds (libpq, "Parameter Key Words")."""
 _FORM = (
     'write it as "postgresql+psycopg://user@host/database#schema.table" or "sqlite:///file#table"'
 )
@@ -135,7 +147,8 @@ def _engine(table: DatabaseTable) -> Engine:
             hide_parameters=True,
             connect_args={
                 "connect_timeout": _CONNECT_SECONDS,
-                "options": "-c default_transaction_read_only=on",
+                "options": _OPTIONS,
+                **_KEEPALIVES,
             },
         )
     except ModuleNotFoundError as error:
@@ -259,6 +272,8 @@ def _failed(table: DatabaseTable, error: Exception) -> OperatorError:
         "42501": "let the database's owner grant SELECT on it to this user",
         "28P01": "mend the password that table_password names",
         "3D000": "name a database that is there",
+        "55P03": "find out what holds a lock on the table, and try again when it is done",
+        "57014": "name a view that the database answers faster, or with an index",
         "25006": "name a view that only reads",
     }
     known = remedies.get(

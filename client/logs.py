@@ -4,6 +4,8 @@ Invariants:
 - Of an exception only kind and place are written, never its text: it may quote what came in.
 - Of other packages' records (level WARNING and above) only the sentence's form is written, without
   what was put into it, and the place in the code where there is no such form: it may be anything.
+- What cannot be printed stands as "?": no text that came in moves a terminal's cursor, hides or
+  reorders what is beside it.
 - A record has its time (UTC), level, logger and message, and of what else was given only `FIELDS`.
 """
 
@@ -51,7 +53,7 @@ class Lines(logging.Formatter):
             "message": _message(record),
         }
         given = {name: getattr(record, name) for name in FIELDS if hasattr(record, name)}
-        about |= {name: value for name, value in given.items() if _plain(value)}
+        about |= {name: _shown(value) for name, value in given.items() if _plain(value)}
         if record.exc_info and record.exc_info[1] is not None:
             about["error"] = kind_and_place(record.exc_info[1])
         return about
@@ -83,6 +85,11 @@ def kind_and_place(error: BaseException) -> str:
     return type(error).__name__ + "".join(places)
 
 
+def printable(text: str) -> str:
+    """The text with "?" for what is no letter, sign or space to print."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
+
+
 def _ours(record: logging.LogRecord) -> bool:
     return record.name.partition(".")[0] == OURS
 
@@ -96,7 +103,11 @@ def _message(record: logging.LogRecord) -> str:
         text = record.getMessage()
     else:
         text = str(record.msg) if record.args else f"at {record.filename}:{record.lineno}"
-    return " ".join(text.split())
+    return printable(" ".join(text.split()))
+
+
+def _shown(value: object) -> object:
+    return printable(value) if isinstance(value, str) else value
 
 
 def _plain(value: object) -> bool:

@@ -4,12 +4,15 @@ Invariants:
 - Terms are accepted only if they fit the `consortium.toml` that this lender joined under: its
   schema and label contract, its profile, secure sums, and floors no lower than stand there.
 - A file's name is the digest of what is in it; one that was changed afterwards is not accepted.
+- What is kept is bounded: names are short, and there are at most `MOST_KEPT` files. To make room
+  the oldest goes that the gate does not list any more; where it lists them all, none is added.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from client.files import write_whole
@@ -19,6 +22,8 @@ from shared.training.consortium import Consortium, parse_consortium
 
 FOLDER = "terms"
 MOST_BYTES = 1 << 20
+MOST_KEPT = 1000
+LONGEST_NAME = 200
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -36,9 +41,13 @@ def read_consortium(path: Path) -> Consortium:
 def accept(folder: Path, consortium: Consortium, digest: str, content: bytes) -> list[str]:
     """Keep an agreement that the coordinator shows under this digest, if it fits; what does not.
 
-    Raises PeerError when it is no agreement, or another one than it is called.
+    Raises PeerError when it is no agreement, another one than it is called, or one whose name is no
+    short printable text: its name is the one text in it that `consortium.toml` does not fix.
     """
     agreement = _agreement(content)
+    name: object = agreement.name
+    if not isinstance(name, str) or not name.isprintable() or len(name) > LONGEST_NAME:
+        raise PeerError("an agreement's name is too long, or cannot be printed")
     if not _DIGEST.fullmatch(digest) or agreement.digest() != digest:
         raise PeerError("an agreement is not the one it is called")
     differences = consortium.differences(agreement)
@@ -46,6 +55,20 @@ def accept(folder: Path, consortium: Consortium, digest: str, content: bytes) ->
         path = _path(folder, digest)
         write_whole(path, json.dumps(agreement.to_dict(), indent=1, ensure_ascii=False).encode())
     return differences
+
+
+def make_room(folder: Path, listed: Collection[str]) -> bool:
+    """Whether one more agreement can be kept; removes the oldest that are not `listed` if need be.
+    Raises OSError.
+    """
+    kept = sorted((folder / FOLDER).glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
+    over = len(kept) - MOST_KEPT + 1
+    if over <= 0:
+        return True
+    gone = [path for path in kept if path.stem not in listed][:over]
+    for path in gone:
+        path.unlink(missing_ok=True)
+    return len(gone) == over
 
 
 def is_accepted(folder: Path, digest: str) -> bool:
@@ -76,7 +99,14 @@ def _agreement(content: bytes) -> Agreement:
         raise PeerError("an agreement is too large")
     try:
         return agreement_from(dict(json.loads(content)))
-    except (ValueError, TypeError, AttributeError, RecursionError, OperatorError) as error:
+    except (
+        ValueError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+        OperatorError,
+    ) as error:
         raise PeerError("what was shown is no agreement") from error
 
 

@@ -71,9 +71,11 @@ def _join(arguments: argparse.Namespace) -> int:
     if text is None:
         joined = finish(folder, read_answer_file(Path(arguments.given)), now=now)
     elif arguments.offline is None:
-        joined = join(folder, text, now=now, table=arguments.table)
+        joined = join(folder, text, now=now, table=_table(arguments.table))
     else:
-        return _write_request(arguments, *begin(folder, text, now=now, table=arguments.table))
+        return _write_request(
+            arguments, *begin(folder, text, now=now, table=_table(arguments.table))
+        )
     mark = _marks({joined.code: joined.public})[joined.code]
     if arguments.json:
         document(
@@ -97,6 +99,13 @@ def _join(arguments: argparse.Namespace) -> int:
     line(f"next: put your rows in place, or mend table in {folder / 'client.toml'}; then")
     line("      lianfang-client doctor, lianfang-client start")
     return DONE
+
+
+def _table(given: str) -> str:
+    """A file that is there is named in full: client.toml's paths begin at the lender's folder, and
+    whoever types one means the folder they are in.
+    """
+    return str(Path(given).resolve()) if given and Path(given).is_file() else given
 
 
 def _write_request(arguments: argparse.Namespace, invitation: object, asked: object) -> int:

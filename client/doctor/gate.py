@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
-from client.bundles import read_bundles
+from client.bundles import listed_digests, read_bundles
 from client.credentials import read_authority
 from client.doctor.advice import Advice, attention, ok, wrong
 from client.https import Reply, request
 from client.joining import AUTHORITY
 from client.members import compare
 from client.renewal import Membership
-from shared.errors import OperatorError
+from shared.errors import PeerError
 
 BUNDLES_PATH = "/lianfang/bundles"
 SKEW, MOST_SKEW = timedelta(seconds=60), timedelta(hours=12)
@@ -54,17 +53,15 @@ def _long(span: timedelta) -> str:
 def _bundles(member: Membership, content: bytes) -> Advice:
     """The coordinator's code against the list of what this lender lets run under that name."""
     try:
-        shown = json.loads(content)
-        if not isinstance(shown, list) or not all(isinstance(one, str) for one in shown):
-            raise OperatorError("no list")
-    except (ValueError, RecursionError, OperatorError):
+        shown = listed_digests(content)
+    except PeerError:
         return wrong("code", "the gate's list of bundles is none", "tell the coordinator")
     allowed = read_bundles(member.folder)
     strange = [one[:16] for one in shown if one not in allowed]
     if strange:
         return wrong(
             "code",
-            f"runs are started with code that bundles.json does not allow ({strange[0]:.16} …)",
+            f"runs are started with code that bundles.json does not allow ({strange[0]} …)",
             "ask the coordinator which version it is, install the same, and add its digest to "
             "bundles.json; your node refuses it until then",
         )

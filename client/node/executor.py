@@ -6,6 +6,7 @@ Invariants:
 - What heavy libraries there are is loaded once; a worker that is killed is replaced by a fork and
   given the same message again. Asked the same twice, a lender gives the same answer.
 - This process has one thread, so that forking is safe, and shares no connection with a worker.
+- A question that is answered for long is told in the log every minute, by its kind alone.
 - What goes out is a reply of our own making. No exception's text, no log, no file's name does.
 """
 
@@ -14,8 +15,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import time
 import traceback
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 
 CLIENT_APP = "flwr-clientapp"
 SHORTEST_PAUSE, LONGEST_PAUSE, SHARE = 0.01, 0.25, 0.05
-HEARTBEAT_SECONDS, REPLY_SECONDS = 10.0, 0.5
+HEARTBEAT_SECONDS, REPLY_SECONDS, TELL_SECONDS = 10.0, 0.5, 60.0
 MOST_TRIES = 3
 _ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
 _log = logging.getLogger("lianfang.executor")
@@ -116,21 +119,24 @@ class Executor:
         for _ in range(MOST_TRIES):
             try:
                 self._worker.ask(message, context, task)
-                return self._awaited(client)
+                return self._awaited(client, message)
             except (EOFError, OSError):
                 _log.error("the worker has ended; another one takes the message")
                 self._worker.end()
                 self._worker = Worker.forked(self._folder)
         return _failed(message)
 
-    def _awaited(self, client: RuntimeHttpClient) -> Message:
+    def _awaited(self, client: RuntimeHttpClient, message: Message) -> Message:
         from flwr.proto.runtime_pb2 import SendTaskHeartbeatRequest
 
-        beaten = time.monotonic()
+        began = told = beaten = time.monotonic()
         while True:
             reply = self._worker.reply(REPLY_SECONDS)
             if reply is not None:
                 return reply
+            if time.monotonic() - told > TELL_SECONDS:
+                told = time.monotonic()
+                _log.warning("%s: no answer yet after %.0f s", _kind(message), told - began)
             if time.monotonic() - beaten > HEARTBEAT_SECONDS:
                 beaten = time.monotonic()
                 client.SendTaskHeartbeat(SendTaskHeartbeatRequest())
@@ -151,6 +157,14 @@ class Executor:
             root_certificates=self._loopback.certificate.read_bytes(),
             interceptors=[RuntimeVersionHttpInterceptor("flwr-clientapp"), interceptor],
         )
+
+
+def _kind(message: Message) -> str:
+    """What is asked, in a word; nothing that was sent but a name."""
+    record = message.content.get("ask") if message.has_content() else None
+    stage = record.get("stage") if isinstance(record, Mapping) else None
+    known = isinstance(stage, str) and re.fullmatch(r"[a-z0-9_./ -]{1,40}", stage, re.ASCII)
+    return f"question {stage!r}" if known else "a question"
 
 
 def _refused(folder: Path, message: Message) -> Message:

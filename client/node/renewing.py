@@ -2,7 +2,7 @@
 
 Invariants:
 - It looks at the dates once an hour and asks only in the last third of a certificate's time; when
-  that fails it is told in the log, and tried again an hour later.
+  that fails, however it does, it is told in the log, and tried again an hour later.
 - Nothing is interrupted: connections show the new certificate from the next one on.
 """
 
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from client.logs import kind_and_place
 from client.renewal import renew_if_due
 from shared.errors import LianfangError
 
@@ -50,6 +51,9 @@ class Renewing:
             renewed = renew_if_due(self._folder, now=self._clock())
         except LianfangError as error:
             _log.error("certificates are due and could not be renewed: %s", error)
+            return
+        except Exception as error:  # noqa: BLE001 - a thread that ends would never renew again
+            _log.error("certificates could not be renewed: %s", kind_and_place(error))
             return
         if renewed is not None:
             _log.info("certificates renewed until %s", f"{renewed.until:%Y-%m-%d}")

@@ -6,6 +6,8 @@
 Invariants:
 - Each process ends with the supervisor, however that ends (`child.py`).
 - One that keeps ending is started less and less often; one that ran for a while, at once.
+- One that cannot be started (a full disk, no more processes) is tried again as seldom; the others
+  run on, and so does the supervisor.
 - Processes are started from the main thread: to the kernel the thread that started one is its
   parent.
 """
@@ -21,6 +23,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -75,7 +78,7 @@ class Supervisor:
             if child.process is not None and child.process.poll() is not None:
                 self._ended(child, child.process.returncode)
             if child.process is None and time.monotonic() >= child.due:
-                self._start(child)
+                self._tried(child)
 
     def stop(self) -> None:
         """Ask all of them to end, and end those that do not."""
@@ -89,7 +92,8 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        self._state.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._state.unlink(missing_ok=True)
 
     def _ended(self, child: Child, code: int) -> None:
         lived = time.monotonic() - child.began
@@ -101,6 +105,15 @@ class Supervisor:
             other = self._children[name].process
             if other is not None and other.poll() is None:
                 other.send_signal(signal.SIGKILL)
+
+    def _tried(self, child: Child) -> None:
+        try:
+            self._start(child)
+        except OSError as error:
+            child.wait = min(2 * child.wait, LONGEST_WAIT)
+            child.due = time.monotonic() + child.wait
+            why = error.strerror or type(error).__name__
+            _log.error("%s cannot be started (%s): tried again", child.name, why)
 
     def _start(self, child: Child) -> None:
         log = self._logs / f"{child.name}.log"
@@ -125,7 +138,8 @@ class Supervisor:
             for name, child in self._children.items()
             if child.process is not None
         }
-        write_whole(self._state, json.dumps(running).encode())
+        with suppress(OSError):  # the file is for people: processes run on without it
+            write_whole(self._state, json.dumps(running).encode())
 
 
 def _turn_over(log: Path) -> None:

@@ -2,7 +2,9 @@
 
 Invariants:
 - What does not fit `consortium.toml` is told in the log, once, and not kept (`client/terms.py`).
-- While the gate does not answer it looks less and less often, up to every half minute.
+- Log and disk stay bounded whatever the gate lists (`telling.py`, `client/terms.py`).
+- While the gate does not answer it looks less and less often, up to every half minute. Nothing
+  that it says ends this thread.
 - Sizes of answers are bounded, and nothing in them becomes a path but a checked digest.
 """
 
@@ -15,9 +17,11 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from client.bundles import read_bundles
+from client.bundles import listed_digests, read_bundles
+from client.logs import kind_and_place
 from client.node.mutual import Mutual
-from client.terms import MOST_BYTES, accept, is_accepted
+from client.node.telling import Telling
+from client.terms import MOST_BYTES, accept, is_accepted, make_room
 from shared.errors import LianfangError, OperatorError, PeerError
 from shared.identity.address import host_and_port
 from shared.training.consortium import Consortium
@@ -36,7 +40,7 @@ class TermsPoll:
         self._mutual = mutual
         self._gate = host_and_port(gate)
         self._consortium = consortium
-        self._told: set[str] = set()
+        self._telling = Telling(_log)
         self._ended = threading.Event()
         self._open: http.client.HTTPSConnection | None = None
         self._thread = threading.Thread(target=self._run, name="terms", daemon=True)
@@ -58,51 +62,46 @@ class TermsPoll:
             try:
                 self.look()
                 self.ready.set()
+                self._telling.forget("gate")
                 wait = SECONDS
-            except (OSError, http.client.HTTPException, LianfangError, ValueError) as error:
+            except Exception as error:  # noqa: BLE001 - without this thread no run begins here
                 self._close()
-                told = error.what if isinstance(error, LianfangError) else type(error).__name__
-                self._tell("gate", f"the gate does not answer: {told}")
+                self._telling.once("gate", f"the gate does not answer: {_told(error)}")
                 wait = min(2 * wait, LONGEST)
                 self._ended.wait(min(wait, SECONDS))
 
     def look(self) -> None:
         """Fetch and keep what is new."""
-        digests = self._listed("/lianfang/terms")
-        self._told.discard("gate")
+        digests = listed_digests(self._get("/lianfang/terms"))
         for digest in digests[:MOST_TERMS]:
-            if digest not in self._told and not is_accepted(self._folder, digest):
-                self._take(digest)
+            if digest not in self._telling and not is_accepted(self._folder, digest):
+                self._take(digest, digests)
         self._compare_bundles()
 
-    def _take(self, digest: str) -> None:
-        if not digest.isalnum() or len(digest) != 64:
-            raise PeerError("the gate lists terms that have no digest")
+    def _take(self, digest: str, listed: list[str]) -> None:
+        if not make_room(self._folder, listed):
+            self._telling.once("room", "too many open runs: no more terms are kept")
+            return
         content = self._get(f"/lianfang/terms/{digest}")
-        differences = accept(self._folder, self._consortium, digest, content)
+        try:
+            differences = accept(self._folder, self._consortium, digest, content)
+        except PeerError as error:
+            differences = [error.what]
         if differences:
             why = "; ".join(differences)
-            self._tell(digest, f"terms {digest[:16]} of a run are not accepted: {why}")
+            self._telling.once(digest, f"terms {digest[:16]} of a run are not accepted: {why}")
         else:
-            _log.info("terms %s of a run are accepted", digest[:16])
+            self._telling.say(logging.INFO, f"terms {digest[:16]} of a run are accepted")
 
     def _compare_bundles(self) -> None:
         try:
             allowed = read_bundles(self._folder)
         except OperatorError as error:
-            self._tell("bundles", str(error))
+            self._telling.once("bundles", str(error))
             return
-        for digest in self._listed("/lianfang/bundles")[:MOST_TERMS]:
+        for digest in listed_digests(self._get("/lianfang/bundles"))[:MOST_TERMS]:
             if digest not in allowed:
-                self._tell(
-                    digest[:64], f"the coordinator's bundle {digest[:64]} is not allowed here"
-                )
-
-    def _listed(self, path: str) -> list[str]:
-        found = json.loads(self._get(path))
-        if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
-            raise PeerError("the gate answers with something else than a list")
-        return found
+                self._telling.once(digest, f"the coordinator's bundle {digest} is not allowed here")
 
     def _get(self, path: str) -> bytes:
         connection = self._connected()
@@ -130,16 +129,20 @@ class TermsPoll:
             self._open.close()
             self._open = None
 
-    def _tell(self, about: str, what: str) -> None:
-        if about not in self._told:
-            self._told.add(about)
-            _log.warning("%s", what)
+
+def _told(error: Exception) -> str:
+    """What may be shown of it: our own sentence, a usual kind, else kind and place."""
+    if isinstance(error, LianfangError):
+        return error.what
+    if isinstance(error, (OSError, http.client.HTTPException, ValueError)):
+        return type(error).__name__
+    return kind_and_place(error)
 
 
 def _why(status: int, content: bytes) -> str:
     """What the gate says, short and printable."""
     try:
         said = str(json.loads(content)["error"])[:200]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         said = ""
     return f"it answers {status}" + (f": {said}" if said.isprintable() and said else "")

@@ -3,8 +3,9 @@
 Invariants:
 - The invitation is marked as used, durably, before anything is certified: two sets of keys never
   get certificates for one invitation, whatever is interrupted or asked at the same time.
-- The same request again gets an answer again, so that a lost answer costs nothing; another one
-  never does.
+- The same request again gets an answer again until a day after the invitation's end, so that a lost
+  answer costs nothing; later, keys that may have been stolen meanwhile get no certificates. Another
+  request never gets one.
 - Who holds no invitation learns nothing about which codes are invited.
 """
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -43,6 +44,8 @@ from shared.identity.pem import certificate_to_pem
 UNKNOWN = "there is no open invitation for this request"
 _NOBODY = Given(public_of(bytes(range(32))).hex(), "2000-01-01T00:00:00+00:00", 1)
 """Checked against where there is no invitation, so that both cases take the same time."""
+_AGAIN = timedelta(days=1)
+"""How long after its end an invitation that was used is answered again."""
 Random = Callable[[int], bytes]
 
 
@@ -124,6 +127,8 @@ def _checked(request: EnrolRequest, given: Given | None, held: Authority, now: d
     if found.used:
         if found.used != request.name().hex():
             raise PeerError("this invitation was used before, with other keys")
+        if found.expired(now - _AGAIN):
+            raise PeerError("this invitation was used, and it is too late to be answered again")
         return found
     if found.expired(now):
         raise PeerError(f"this invitation is expired since {found.expires}")

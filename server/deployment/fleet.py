@@ -3,6 +3,7 @@
 Invariants:
 - Only keys of the list of members are registered; nobody else can (`admission.py`, `superlink.py`).
 - Registering is repeated until the SuperLink has taken it; a key it knows already is no error.
+- Nothing unforeseen ends it: it is told once, by kind and place, and tried again.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import httpx
 
 from server.deployment.loopback import control_client
 from server.deployment.node_keys import NodeKeys
+from server.logs import kind_and_place
 from shared.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ class Fleet:
         self._folder = folder
         self._nodes = NodeKeys(folder)
         self._known: set[bytes] = set()
+        self._told = ""
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="fleet", daemon=True)
         self.ready = threading.Event()
@@ -48,9 +51,19 @@ class Fleet:
 
     def _run(self) -> None:
         while not self._ended.is_set():
+            self._look()
+            self._ended.wait(_SECONDS if self.ready.is_set() else 0.1)
+
+    def _look(self) -> None:
+        try:
             if self.registered():
                 self.ready.set()
-            self._ended.wait(_SECONDS if self.ready.is_set() else 0.1)
+            self._told = ""
+        except Exception as error:  # noqa: BLE001 - a thread that ends would register nobody again
+            what = kind_and_place(error)
+            if what != self._told:
+                self._told = what
+                _log.error("nodes could not be registered: %s", what)
 
     def registered(self) -> bool:
         """Register who is new; whether the SuperLink knows all of them now."""

@@ -1,17 +1,19 @@
 """The way from the gate to the SuperLink behind it.
 
 Invariants:
-- What a member sends changes nothing but the body and a few named headers.
+- What a member sends changes nothing but the body and a few named headers, each given once: what
+  was checked is what is passed.
 - While the SuperLink is away the answer is 503: nodes ask again by themselves.
 """
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import httpx
 
+from server.deployment.admission import RefusedRequestError
 from server.deployment.loopback import Loopback
 
 PASSED = frozenset(
@@ -20,6 +22,17 @@ PASSED = frozenset(
 )
 _BACK = ("content-type", "flwr-version-incompatibility-message")
 _SECONDS = 60.0
+
+
+def passed_of(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The headers to pass, of all that came; RefusedRequestError when one of them came twice."""
+    passed: dict[str, str] = {}
+    for name, value in headers:
+        if name in passed:
+            raise RefusedRequestError(400, "twice", f"the header {name} is there more than once")
+        if name in PASSED:
+            passed[name] = value
+    return passed
 
 
 class Forwarding:
@@ -39,10 +52,9 @@ class Forwarding:
     async def post(
         self, path: str, body: bytes, headers: Mapping[str, str]
     ) -> tuple[int, bytes, dict[str, str]]:
-        """Status, body and headers of the SuperLink's answer."""
-        passed = {name: value for name, value in headers.items() if name in PASSED}
+        """Status, body and headers of the SuperLink's answer. `headers`: of `passed_of`."""
         try:
-            answer = await self._client.post(path, content=body, headers=passed)
+            answer = await self._client.post(path, content=body, headers=dict(headers))
         except httpx.TransportError:
             return 503, b'{"error": "the coordinator is starting or busy; ask again"}', {}
         back = {name: answer.headers[name] for name in _BACK if name in answer.headers}

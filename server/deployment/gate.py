@@ -27,6 +27,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import uvicorn
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -35,12 +37,13 @@ from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from server.actor import TRANSPORT, TRANSPORT_KEY
-from server.deployment.admission import FLEET, Admission, RefusedRequestError
+from server.deployment.admission import CALLS, FLEET, NODE_KEY, Admission, RefusedRequestError
 from server.deployment.enrolment import listening_at
-from server.deployment.forwarding import Forwarding
+from server.deployment.forwarding import Forwarding, passed_of
 from server.deployment.gate_counts import GateCounts
 from server.deployment.loopback import Loopback
 from server.deployment.node_keys import NodeKeys
+from server.deployment.seldom import Seldom
 from server.deployment.terms_page import TermsPage
 from server.keys import AUTHORITY, read_certificate
 from server.revoked import RevokedCodes, read_revoked
@@ -53,6 +56,10 @@ REQUEST_SECONDS, KEEP_SECONDS = 30.0, 60
 CONNECTIONS, CONNECTIONS_OF_ONE, REQUESTS_OF_ONE = 1024, 32, 16
 _CERTIFICATE = "lianfang.certificate"
 _COUNTS_SECONDS = 2.0
+RENEWALS_OF_A_DAY, _DAY_SECONDS, _LOG_SECONDS = 10, 86_400.0, 60.0
+_OWN = "/lianfang/"
+_KNOWN = CALLS | {_OWN + name for name in ("ready", "terms", "bundles", "members", "renew")}
+"""Paths that are counted by name."""
 _log = logging.getLogger("lianfang.gate")
 
 
@@ -61,18 +68,19 @@ class MemberProtocol(H11Protocol):
     ends connections whose request does not come.
     """
 
-    held: ClassVar[Counter[bytes]] = Counter()
-    """Connections by certificate."""
+    held: ClassVar[Counter[str]] = Counter()
+    """Connections by member: certificates of one code count together."""
     _timer: asyncio.TimerHandle | None = None
-    _certificate = b""
+    _holder = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Keep the certificate for every request of this connection."""
         super().connection_made(transport)
         spoken, app = transport.get_extra_info("ssl_object"), self.app
-        certificate = self._certificate = spoken.getpeercert(binary_form=True) or b""
-        self.held[certificate] += 1
-        if self.held[certificate] > CONNECTIONS_OF_ONE:
+        certificate = spoken.getpeercert(binary_form=True) or b""
+        self._holder = holder_of(certificate)
+        self.held[self._holder] += 1
+        if self.held[self._holder] > CONNECTIONS_OF_ONE:
             transport.abort()
 
         async def told(scope: Any, receive: Any, send: Any) -> None:
@@ -92,9 +100,9 @@ class MemberProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is waited for any more."""
         self.arrived()
-        self.held[self._certificate] -= 1
-        if self.held[self._certificate] <= 0:
-            del self.held[self._certificate]
+        self.held[self._holder] -= 1
+        if self.held[self._holder] <= 0:
+            del self.held[self._holder]
         super().connection_lost(exc)
 
     def _expect(self) -> None:
@@ -136,6 +144,8 @@ class Gate:
         self._pages = TermsPage(folder)
         self.counts = GateCounts()
         self._under_way: dict[str, int] = {}
+        self._told = Seldom(1, _LOG_SECONDS)
+        self._renewals = Seldom(RENEWALS_OF_A_DAY, _DAY_SECONDS)
         routes = [Route("/{path:path}", self._answer, methods=["GET", "POST"])]
         self.app = Starlette(routes=routes, lifespan=self._life)
 
@@ -161,7 +171,7 @@ class Gate:
                 _follow(self.tls, self._folder)
 
     async def _answer(self, request: Request) -> Response:
-        path = request.url.path
+        path, code = request.url.path, ""
         try:
             code = self._admission.lender(request.scope.get(_CERTIFICATE))
             self.counts.members[code] += 1
@@ -169,7 +179,8 @@ class Gate:
                 return await self._admitted(code, path, request)
         except RefusedRequestError as error:
             self.counts.refused[error.reason] += 1
-            _log.warning("refused (%s): %s", error.reason, error.what)
+            if self._told.take((code, error.reason)):  # not a line for each: the disk is ours
+                _log.warning("refused (%s): %s", error.reason, error.what)
             answer = _json({"error": error.what}, error.status)
             answer.headers["connection"] = "close"  # a renewed certificate shows on the next one
             return answer
@@ -199,17 +210,17 @@ class Gate:
 
     async def _fleet(self, code: str, path: str, request: Request) -> Response:
         admission = self._admission
-        admission.check_call(code, path, request.headers.get("flwr-public-key", ""))
+        passed = passed_of(request.headers.items())
+        admission.check_call(code, path, passed.get(NODE_KEY, ""))
         self._count(path)
         body = await self._body(request)
         admission.check_body(path, body)
-        status, content, headers = await self._forwarding.post(path, body, request.headers)
+        status, content, headers = await self._forwarding.post(path, body, passed)
         self.counts.bytes_out += len(content)
         return Response(content, status, headers)
 
     def _count(self, path: str) -> None:
-        known = path if len(path) < 60 and not path.startswith("/lianfang/terms/") else "other"
-        self.counts.requests[known] += 1
+        self.counts.requests[path if path in _KNOWN else "other"] += 1
 
     async def _body(self, request: Request) -> bytes:
         pieces, size = [], 0
@@ -235,14 +246,27 @@ class Gate:
         return None if agreement is None else _raw(agreement)
 
     async def _renew(self, code: str, body: bytes) -> Response:
+        if self._renewals.full(code):
+            raise RefusedRequestError(429, "renewals", "too many renewals in a day")
         try:
             if read_renewal(body).code != code:
                 raise PeerError(f"a renewal of another member than {code}")
             renewed = _handler("server.consortium.renewal", "renewed")
-            return _raw(await run_in_threadpool(renewed, self._folder, body, self._clock()))
+            answer = await run_in_threadpool(renewed, self._folder, body, self._clock())
+            self._renewals.take(code)
+            return _raw(answer)
         except LianfangError as error:
             self.counts.refused["renewal"] += 1
             return _json({"error": error.what, "remedy": error.remedy}, 400)
+
+
+def holder_of(certificate: bytes) -> str:
+    """The code that a certificate (DER) names, for counting only: TLS knows who issued it."""
+    try:
+        names = x509.load_der_x509_certificate(certificate).subject
+        return str(names.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
+    except (ValueError, IndexError):
+        return ""
 
 
 def _handler(module: str, name: str) -> Any:

@@ -3,24 +3,32 @@
 Invariants:
 - A reply is given when all its parts are there. While they are not, the others' replies go on; one
   whose parts do not come is given up, as an error of its node.
+- A reply is bounded, as it travels and as it is when its arrays are put together. One that is too
+  large, or is no answer to what was asked, is given up as well: a lender ends no run with it.
 - A reply is fetched once: the SuperLink hands each out once and forgets the question.
 """
 
 from __future__ import annotations
 
+import json
+import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from flwr.app import Error, Message
+from flwr.app import Array, Error, Message
 from flwr.app.message import make_message
 from flwr.app.metadata import Metadata
 from flwr.common.constant import ErrorCode
 from flwr.proto.message_pb2 import ConfirmMessageReceivedRequest, ObjectTree
 from flwr.proto.runtime_pb2 import PullAppMessagesRequest
 from flwr.supercore.constant import SYSTEM_MESSAGE_TYPE
-from flwr.supercore.inflatable.inflatable_object import iterate_object_tree
+from flwr.supercore.inflatable.inflatable_object import (
+    get_object_body,
+    get_object_head_values_from_object_content,
+    iterate_object_tree,
+)
 from flwr.supercore.inflatable.inflatable_protobuf_utils import make_pull_object_fn_protobuf
 from flwr.supercore.inflatable.inflatable_utils import (
     ObjectPullError,
@@ -31,6 +39,15 @@ from flwr.superlink.grid import HttpGrid
 
 MOST_SECONDS = 180.0
 """The SuperLink itself forgets an upload that takes longer."""
+MOST_BYTES, MOST_PARTS = 64 << 20, 20_000
+"""Of one reply: as it travels, and its arrays put together, each."""
+_MOST_DESCRIPTION = 1 << 20
+"""Bytes of what describes an array: its list of chunks takes more memory than it has bytes."""
+_log = logging.getLogger("lianfang.coordinator")
+
+
+class _StrangeReplyError(Exception):
+    """A reply that is not worth its memory. Its text is ours."""
 
 
 @dataclass
@@ -42,6 +59,7 @@ class Coming:
     since: float
     missing: list[str]
     parts: dict[str, bytes] = field(default_factory=dict)
+    size: int = 0
 
     @classmethod
     def of(cls, proto: Any, tree: ObjectTree) -> Coming:
@@ -83,25 +101,36 @@ class PatientGrid(HttpGrid):
             return self._given_up(coming)
         except ObjectPullError:
             return self._given_up(coming)
+        except _StrangeReplyError as error:
+            return self._given_up(coming, str(error))
         self._coming.pop(coming.asked)
         self._runtime_client.ConfirmMessageReceived(
             ConfirmMessageReceivedRequest(
                 node=self.node, run_id=run, message_object_id=coming.number
             )
         )
-        message = inflate_object_from_contents(coming.number, coming.parts)
-        if not isinstance(message, Message):
-            return self._given_up(coming)
+        try:
+            message = _inflated(coming)
+        except Exception as error:  # noqa: BLE001 - a lender's bytes: whatever they do, not our end
+            strange = isinstance(error, _StrangeReplyError)
+            return self._given_up(coming, str(error) if strange else "it cannot be read")
         message.metadata.__dict__["_message_id"] = coming.number  # as Flower's own grid does
         return message
 
     def _fetch(self, coming: Coming, pull: Callable[[str], bytes]) -> None:
+        if len(coming.missing) > MOST_PARTS:
+            raise _StrangeReplyError(f"it has more than {MOST_PARTS} parts")
         while coming.missing:
-            coming.parts[coming.missing[-1]] = pull(coming.missing[-1])
-            coming.missing.pop()
+            part = pull(coming.missing[-1])
+            coming.size += len(part)
+            if coming.size > MOST_BYTES:
+                raise _StrangeReplyError(f"it has more than {MOST_BYTES} bytes")
+            coming.parts[coming.missing.pop()] = part
 
-    def _given_up(self, coming: Coming) -> Message:
+    def _given_up(self, coming: Coming, why: str = "its parts did not come") -> Message:
         self._coming.pop(coming.asked, None)
+        coming.parts.clear()
+        _log.warning("a lender's reply is given up: %s", why)
         node = self.node.node_id
         about = Metadata(
             run_id=self.run.run_id,
@@ -115,3 +144,29 @@ class PatientGrid(HttpGrid):
             created_at=time.time(),
         )
         return make_message(about, error=Error(ErrorCode.MESSAGE_UNAVAILABLE, "upload"))
+
+
+def _inflated(coming: Coming) -> Message:
+    """The message of a reply that is there as a whole; raises whatever Flower raises, too."""
+    _check_growth(coming.parts)
+    message = inflate_object_from_contents(coming.number, coming.parts)
+    if not isinstance(message, Message):
+        raise _StrangeReplyError("it is no message")
+    if message.metadata.reply_to_message_id != coming.asked:
+        raise _StrangeReplyError("it answers another question than it was sent for")
+    return message
+
+
+def _check_growth(parts: Mapping[str, bytes]) -> None:
+    """That arrays stay within bounds: an array may name one chunk many times."""
+    grown = 0
+    for content in parts.values():
+        kind, children, _ = get_object_head_values_from_object_content(content)
+        if kind != Array.__qualname__:
+            continue
+        if len(content) > _MOST_DESCRIPTION:
+            raise _StrangeReplyError("the description of an array is too long")
+        named = json.loads(get_object_body(content, Array))["arraychunk_ids"]
+        grown += sum(len(parts[children[at]]) for at in named)
+        if grown > MOST_BYTES:
+            raise _StrangeReplyError(f"its arrays grow to more than {MOST_BYTES} bytes")

@@ -11,6 +11,8 @@ Invariants:
 - A run's folder appears whole, under a name that is safe in a path, and never over another.
 - One process at a time works on a run (the lock of its folder); a run that is at work is not
   started again.
+- A status that cannot be read holds up no other run; its own run begins a new one, and goes on from
+  its stages.
 - A run that is resumed goes on under the same terms; another agreement is another run.
 """
 
@@ -45,6 +47,8 @@ MOST_FRUITLESS = 5
 """How often an interrupted run is resumed by itself without a stage done in between."""
 _STOP_SECONDS, _TERM_SECONDS = 2.0, 10.0
 _log = logging.getLogger("lianfang.deployment")
+_told: set[tuple[str, str]] = set()
+"""What was said of runs that cannot be looked after."""
 
 
 def _now() -> datetime:
@@ -137,7 +141,7 @@ def resume_run(
     a process is at work on it.
     """
     place, bundle = run_folder(folder, name), bundle_of(folder)
-    status, before = read_status(place), read_started(place)
+    status, before = _readable_status(place), read_started(place)
     if status is not None and status.state == "finished":
         raise OperatorError(f"run {name} is finished", remedy="start another one")
     if at_work(place):
@@ -171,10 +175,11 @@ def stop_run(
     OperatorError when it is finished, or its process does not end.
     """
     place = run_folder(folder, name)
-    status = read_status(place)
+    status = _readable_status(place)
     if status is not None and status.state == "finished":
         raise OperatorError(f"run {name} is finished", remedy="there is nothing to stop")
     number = read_started(place).flower_run
+    (place / CLOSED).touch(mode=0o600)  # first: a run that just ends and is open is taken up again
     if number:
         control.stop(number)
     for kind, seconds in ((None, _STOP_SECONDS), (signal.SIGTERM, _TERM_SECONDS)):
@@ -185,8 +190,7 @@ def stop_run(
             sleep(0.1)
     turn = alone_in(place)
     try:
-        (place / CLOSED).touch(mode=0o600)
-        status = read_status(place) or Status(name, "stopped", started=_iso(now()))
+        status = _readable_status(place) or Status(name, "stopped", started=_iso(now()))
         write_status(place, replace(status, state="stopped", process=0, updated=_iso(now())))
     finally:
         turn.release()
@@ -226,10 +230,13 @@ def interrupted(folder: Path, control: Control) -> list[str]:
     found = []
     for name in names_of(folder):
         place = folder / RUNS / name
-        status = read_status(place)
-        if status is None or status.ended or (place / CLOSED).exists() or at_work(place):
+        try:
+            if not _unended(place):
+                continue
+            number = read_started(place).flower_run
+        except (LianfangError, OSError) as error:
+            _tell_once(name, error)
             continue
-        number = read_started(place).flower_run
         flower = control.run(number) if number else None
         young = _age(place / STATUS) < 5.0  # it may just be about to be told a number
         if (flower is None and not young) or (flower is not None and flower.ended):
@@ -245,16 +252,51 @@ def resume_interrupted(folder: Path) -> list[str]:
     try:
         with control_of(folder) as control:
             for name in interrupted(folder, control):
-                place = folder / RUNS / name
-                if _fruitless(place) <= MOST_FRUITLESS:
-                    _log.warning("run %s was interrupted and goes on", name, extra={"run": name})
-                    resume_run(folder, name, control)
-                    resumed.append(name)
-                else:
-                    _give_up(place)
+                try:
+                    resumed += [name] if _resumed(folder, name, control) else []
+                except (LianfangError, OSError) as error:
+                    _tell_once(name, error)
     except (LianfangError, OSError) as error:
         _log.debug("runs could not be looked after: %s", type(error).__name__)
     return resumed
+
+
+def _unended(place: Path) -> bool:
+    """Whether a run was begun, nothing ended it, and nobody is at work on it."""
+    if (place / CLOSED).exists() or at_work(place):
+        return False
+    try:
+        status = read_status(place)
+    except OperatorError as error:
+        _tell_once(place.name, error)
+        return (place / STARTED).exists() and not has_model(place)
+    return status is not None and not status.ended
+
+
+def _resumed(folder: Path, name: str, control: Control) -> bool:
+    place = folder / RUNS / name
+    if _fruitless(place) > MOST_FRUITLESS:
+        _give_up(place)
+        return False
+    _log.warning("run %s was interrupted and goes on", name, extra={"run": name})
+    resume_run(folder, name, control)
+    return True
+
+
+def _readable_status(place: Path) -> Status | None:
+    """None, too, where it is damaged: the run is in its stages, and its status begins anew."""
+    try:
+        return read_status(place)
+    except OperatorError as error:
+        _tell_once(place.name, error)
+        return None
+
+
+def _tell_once(name: str, error: Exception) -> None:
+    what = error.what if isinstance(error, LianfangError) else type(error).__name__
+    if (name, what) not in _told:
+        _told.add((name, what))
+        _log.error("run %s: %s", name, what, extra={"run": name})
 
 
 def _launch(
@@ -266,7 +308,8 @@ def _launch(
     resume: bool,
     now: Callable[[], datetime],
 ) -> None:
-    status = read_status(place) or Status(place.name, "starting", started=_iso(now()))
+    fresh = Status(place.name, "starting", started=_iso(now()))
+    status = _readable_status(place) or fresh
     started = replace(
         before,
         flower_run=0,
@@ -297,8 +340,8 @@ def _fruitless(place: Path) -> int:
 
 
 def _give_up(place: Path) -> None:
-    status = read_status(place)
-    if status is not None and not status.ended:
+    status = _readable_status(place) or Status(place.name, "starting")
+    if not status.ended:
         write_status(
             place,
             replace(
@@ -318,7 +361,7 @@ def _stages(place: Path) -> int:
 
 def _signal(place: Path, kind: signal.Signals) -> None:
     """To the process that holds the run's lock and says so in its status."""
-    status = read_status(place)
+    status = _readable_status(place)
     if status is not None and status.process and at_work(place):
         try:
             os.kill(status.process, kind)

@@ -6,6 +6,8 @@
 Invariants:
 - Each process ends with the supervisor, however that ends (`child.py`).
 - One that keeps ending is started less and less often; one that ran for a while, at once.
+- A disk that takes no more, or a system that starts nothing more, ends nothing: what could not be
+  started is tried again as if it had ended.
 - Processes are started from the main thread: to the kernel the thread that started one is its
   parent.
 """
@@ -75,7 +77,7 @@ class Supervisor:
             if child.process is not None and child.process.poll() is not None:
                 self._ended(child, child.process.returncode)
             if child.process is None and time.monotonic() >= child.due:
-                self._start(child)
+                self._started(child)
 
     def stop(self) -> None:
         """Ask all of them to end, and end those that do not."""
@@ -93,14 +95,20 @@ class Supervisor:
 
     def _ended(self, child: Child, code: int) -> None:
         lived = time.monotonic() - child.began
-        child.wait = FIRST_WAIT if lived > LONG_ENOUGH else min(2 * child.wait, LONGEST_WAIT)
-        child.due = time.monotonic() + child.wait
+        _put_off(child, lived)
         child.process = None
         _log.warning("%s ended with %d after %.0f s: started again", child.name, code, lived)
         for name in child.takes:
             other = self._children[name].process
             if other is not None and other.poll() is None:
                 other.send_signal(signal.SIGKILL)
+
+    def _started(self, child: Child) -> None:
+        try:
+            self._start(child)
+        except OSError as error:
+            _put_off(child, 0.0)
+            _log.error("%s cannot be started (%s): tried again", child.name, error.strerror)
 
     def _start(self, child: Child) -> None:
         log = self._logs / f"{child.name}.log"
@@ -125,7 +133,16 @@ class Supervisor:
             for name, child in self._children.items()
             if child.process is not None
         }
-        write_owned(self._state, json.dumps(running).encode())
+        try:
+            write_owned(self._state, json.dumps(running).encode())
+        except OSError as error:
+            _log.error("%s cannot be written: %s", self._state.name, error.strerror)
+
+
+def _put_off(child: Child, lived: float) -> None:
+    """Its next start; later each time unless it `lived` (seconds) for long."""
+    child.wait = FIRST_WAIT if lived > LONG_ENOUGH else min(2 * child.wait, LONGEST_WAIT)
+    child.due = time.monotonic() + child.wait
 
 
 def _turn_over(log: Path) -> None:

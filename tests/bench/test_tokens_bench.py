@@ -1,6 +1,7 @@
 """The measurements of tokens: small runs of what `make bench-tokens` measures."""
 
 import json
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,13 @@ def test_the_last_line_names_every_figure(
     assert line["lender_us"] < line["lender_all_us"]
     assert line["book_cpu_s_100k"] < line["total_cpu_s_100k"]
     assert (tmp_path / "tokens.json").exists()
+
+
+def test_what_is_measured_elsewhere_is_found() -> None:
+    """Each of the modules is there, and gives the figures that the line takes from it."""
+    for module, names in tokens.ELSEWHERE.items():
+        said = import_module(module).measure.__doc__
+        assert all(name in said for name in names), module
 
 
 def test_wrong_tokens_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

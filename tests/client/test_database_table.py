@@ -265,3 +265,29 @@ def test_many_rows_come_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(OperatorError, match="more than 100 cells"):
         read_table(table, SCHEMA)
     assert os.environ.get("BOOK_PASSWORD") is None
+
+
+def test_a_server_is_not_waited_for_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Connecting, locks, statements and a connection that went silent each have a bound; what the
+    server says when one is over is told with what to do.
+    """
+    from client import database_table as module
+
+    asked: dict[str, Any] = {}
+    monkeypatch.setattr(
+        "sqlalchemy.create_engine", lambda *_, connect_args, **__: asked.update(connect_args)
+    )
+    entry = "postgresql+psycopg://reader@127.0.0.1:9/book#loans"
+    table = database_table(tmp_path, entry)
+    module._engine(table)
+    assert {"-c", "lock_timeout=60000", "statement_timeout=1800000"} <= set(
+        asked["options"].split()
+    )
+    assert "default_transaction_read_only=on" in asked["options"]
+    bounds = ("connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval")
+    assert all(asked[name] > 0 for name in (*bounds, "keepalives_count", "tcp_user_timeout"))
+    for state, what in (("55P03", "lock"), ("57014", "faster")):
+        over = type("OverError", (Exception,), {"sqlstate": state})()
+        assert what in module._failed(table, over).remedy

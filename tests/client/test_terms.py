@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from client.bundles import read_bundles
-from client.terms import accept, accepted, is_accepted
+import client.terms
+from client.bundles import listed_digests, read_bundles
+from client.doctor.gate import _bundles
+from client.terms import LONGEST_NAME, accept, accepted, is_accepted, make_room
 from shared.errors import OperatorError, PeerError
 from shared.training.agreement import Agreement
 from shared.training.consortium import Consortium, parse_consortium
@@ -88,3 +93,57 @@ def test_no_list_of_bundles_allows_none(tmp_path: Path) -> None:
             read_bundles(tmp_path)
     path.write_text(json.dumps(["ab" * 32]))
     assert read_bundles(tmp_path) == {"ab" * 32}
+
+
+@pytest.mark.parametrize("name", ["n" * 201, "a\x1b[2Jb", "a\u202eb", ["n"], 7, None])
+def test_a_name_that_is_no_short_text_is_refused(tmp_path: Path, name: object) -> None:
+    """It is the one text that consortium.toml does not fix; the longest name is kept."""
+    for called in ("n" * LONGEST_NAME, "二〇二六年"):
+        assert accept(tmp_path, OURS, *shown(OURS.agreement(name=called))) == []
+    with pytest.raises(PeerError, match="name"):
+        accept(tmp_path, OURS, *shown(OURS.agreement(name=name)))
+    assert len(list((tmp_path / "terms").iterdir())) == 2
+
+
+def test_a_number_too_great_to_be_one_is_no_agreement(tmp_path: Path) -> None:
+    """JSON's whole numbers have no bound; a double's have."""
+    digest, content = shown(OURS.agreement())
+    text = content.replace(b'"time_cutoff": null', b'"time_cutoff": 1' + b"0" * 400)
+    with pytest.raises(PeerError, match="no agreement"):
+        accept(tmp_path, OURS, digest, text)
+
+
+def test_the_oldest_terms_that_are_not_listed_make_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of open runs stay; where all are, there is no room and nothing is removed."""
+    monkeypatch.setattr(client.terms, "MOST_KEPT", 3)
+    assert make_room(tmp_path, ())
+    kept = [OURS.agreement(seed=seed).digest() for seed in range(3)]
+    for seed, digest in enumerate(kept):
+        accept(tmp_path, OURS, *shown(OURS.agreement(seed=seed)))
+        os.utime(tmp_path / f"terms/{digest}.json", (seed, seed))
+    assert not make_room(tmp_path, kept)
+    assert all(is_accepted(tmp_path, digest) for digest in kept)
+    assert make_room(tmp_path, kept[:1])
+    assert [is_accepted(tmp_path, digest) for digest in kept] == [True, False, True]
+
+
+def test_what_is_listed_is_digests_or_refused() -> None:
+    """Neither a text for the terminal nor one that is endlessly nested."""
+    assert listed_digests(json.dumps(["ab" * 32]).encode()) == ["ab" * 32]
+    for content in (
+        b"{", b"{}", b"\xff", b"[3]", b'["abc"]', b"[" * 100_000,
+        json.dumps(["ab" * 31 + "a\n"]).encode(), json.dumps(["AB" * 32]).encode(),
+    ):  # fmt: skip
+        with pytest.raises(PeerError):
+            listed_digests(content)
+
+
+def test_the_doctor_quotes_no_bundle_that_is_no_digest(tmp_path: Path) -> None:
+    """A text for the terminal is told as no list; a digest is told (control)."""
+    (tmp_path / "bundles.json").write_text(json.dumps(["ab" * 32]))
+    member: Any = SimpleNamespace(folder=tmp_path)
+    evil = _bundles(member, json.dumps(["\x1b[2J all is well"]).encode())
+    assert not any("well" in str(part) for part in (evil.what, evil.remedy))
+    assert "cdcdcdcd" in _bundles(member, json.dumps(["cd" * 32]).encode()).what

@@ -53,12 +53,16 @@ def test_whoever_is_invited_becomes_a_member(folder: Path, tmp_path: Path) -> No
 
 
 def test_the_same_request_is_answered_again_and_another_never(folder: Path, tmp_path: Path) -> None:
-    """A lost answer costs nothing, even after the invitation has ended; other keys get nothing."""
+    """A lost answer costs nothing, even up to a day after the invitation has ended; other keys
+    get nothing, nor does anybody later: keys may have been stolen by then.
+    """
     line = invited(folder, when=NOW)
     request = asked(tmp_path / "L01", line, when=NOW)
     admitted(folder, request.content(), NOW)
     again = admitted(folder, request.content(), LATER)
     assert finish(tmp_path / "L01", again, now=LATER).code == "L01"
+    with pytest.raises(PeerError, match="too late to be answered again"):
+        admitted(folder, request.content(), NOW + timedelta(hours=97))
     other = asked(tmp_path / "elsewhere", line, when=NOW)
     with pytest.raises(PeerError, match="used before, with other keys"):
         admitted(folder, other.content(), NOW)

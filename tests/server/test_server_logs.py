@@ -93,3 +93,19 @@ def test_the_form_is_read_from_the_environment(side: ModuleType) -> None:
     """Two words; anything else is text."""
     asked = [side.form_asked({"LIANFANG_LOG": word}) for word in ("json", "text", "xml")]
     assert [*asked, side.form_asked({})] == ["json", "text", "text", "text"]
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_what_cannot_be_printed_is_not_written(side: ModuleType, form: str) -> None:
+    """A terminal's commands, reordering signs, half a letter; letters of any language stay."""
+    stream = _lines(side, form)
+    evil = "\x1b[2J\u202e\x07\x9b\ud800"
+    logging.getLogger("lianfang.x").error("said %s by 银行", evil, extra={"lender": evil})
+    logging.getLogger("flwr").error(f"{evil}%s", 1)
+    text = stream.getvalue()
+    told = [json.loads(line)["message"] for line in text.splitlines()] if form == "json" else [text]
+    assert "said ?[2J???? by 银行" in told[0]
+    assert all(one.replace("\n", "").isprintable() for one in told)
+    assert not set(evil) - set("[2J") & set(text)
+    if form == "json":
+        assert json.loads(text.splitlines()[0])["lender"] == "?[2J????"

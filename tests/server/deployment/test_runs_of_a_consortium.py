@@ -4,19 +4,24 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from server.coordinator.exchange import VoidStageError
 from server.coordinator.status import read_status
+from server.deployment import runs
 from server.deployment.runs import (
+    CLOSED,
     MOST_FRUITLESS,
     RUNS,
     at_work,
     interrupted,
     names_of,
     read_started,
+    resume_interrupted,
     resume_run,
     run_folder,
     start_run,
@@ -157,3 +162,45 @@ def test_starts_without_a_stage_done_are_counted(place: CoordinatorFolder) -> No
         place.carry(*[f"drop L0{i} trees/1" for i in (1, 2, 3)])
     resume_run(place.folder, "spring", place.superlink)
     assert read_started(run).fruitless == 1
+
+
+def test_a_damaged_status_holds_up_no_run(
+    place: CoordinatorFolder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a power cut leaves it: the other run is resumed, and so is the run itself, under a new
+    status; it is told once. One that was closed, or that has a model, stays as it is.
+    """
+
+    @contextmanager
+    def control_of(folder: Path) -> Iterator[object]:
+        yield place.superlink
+
+    monkeypatch.setattr(runs, "control_of", control_of)
+    damaged, other, closed, done = (_started(place, n) for n in ("a", "b", "closed", "done"))
+    for number in (1, 2, 3, 4):
+        place.superlink.ended[number] = "failed"
+    for run in (damaged, closed, done):
+        (run / "status.json").write_bytes(b"")
+    (closed / CLOSED).touch()
+    (done / "model").mkdir()
+    assert resume_interrupted(place.folder) == ["a", "b"]
+    assert [read_status(run).state for run in (damaged, other)] == ["starting", "starting"]
+    assert sum("run a:" in record.getMessage() for record in caplog.records) == 1
+    assert resume_interrupted(place.folder) == []
+    assert sum("run done:" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_a_run_that_cannot_be_looked_after_holds_up_no_other(
+    place: CoordinatorFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its number is damaged."""
+
+    @contextmanager
+    def control_of(folder: Path) -> Iterator[object]:
+        yield place.superlink
+
+    monkeypatch.setattr(runs, "control_of", control_of)
+    damaged, _ = _started(place, "a"), _started(place, "b")
+    place.superlink.ended |= {1: "failed", 2: "failed"}
+    (damaged / "started.json").write_bytes(b"")
+    assert resume_interrupted(place.folder) == ["b"]

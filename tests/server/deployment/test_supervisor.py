@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -105,3 +106,31 @@ def test_a_process_ends_with_a_parent_that_was_killed(
         time.sleep(0.2)
         assert alive(child)
         os.kill(child, signal.SIGKILL)
+
+
+def test_a_full_disk_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be started is tried again, less and less often; a file that is not written costs
+    no process. When there is room again it runs.
+    """
+    child = Child("a", ("-c", _SLEEPER))
+    supervisor = Supervisor([child], tmp_path / "state", tmp_path / "log")
+
+    def full(*given: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(server.deployment.supervisor, "_turn_over", full)
+        supervisor.look()
+        supervisor.look()
+        assert (child.process, child.wait) == (None, 2 * FIRST_WAIT)
+        child.due = 0.0
+        supervisor.look()
+        assert child.wait == 4 * FIRST_WAIT
+    with monkeypatch.context() as patch:
+        patch.setattr(server.deployment.supervisor, "write_owned", full)
+        child.due = 0.0
+        supervisor.look()
+        assert (child.starts, child.wait) == (1, 4 * FIRST_WAIT)
+    assert child.process is not None
+    assert child.process.poll() is None
+    supervisor.stop()

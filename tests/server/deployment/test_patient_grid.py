@@ -1,0 +1,163 @@
+"""A lender's reply ends no run, whatever its parts are, and takes only so much memory."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from flwr.app import Message, RecordDict
+from flwr.app.message import make_message
+from flwr.app.metadata import Metadata
+from flwr.proto.message_pb2 import ObjectTree
+from flwr.supercore.inflatable.inflatable_object import (
+    HEAD_BODY_DIVIDER,
+    HEAD_VALUE_DIVIDER,
+    get_all_nested_objects,
+    get_object_id,
+)
+from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents
+
+from server.deployment import patient_grid
+from server.deployment.patient_grid import PatientGrid
+
+ASKED = "the question"
+Parts = dict[str, bytes]
+
+
+def part(kind: str, children: list[str], body: bytes) -> tuple[str, bytes]:
+    """A part as nodes send it, with its digest."""
+    head = HEAD_VALUE_DIVIDER.join([kind, ",".join(children), str(len(body))]).encode()
+    content = head + HEAD_BODY_DIVIDER + body
+    return get_object_id(content), content
+
+
+def reply(asked: str = ASKED) -> tuple[str, Parts]:
+    """An honest one."""
+    about = Metadata(
+        run_id=1,
+        message_id="",
+        src_node_id=5,
+        dst_node_id=1,
+        reply_to_message_id=asked,
+        group_id="",
+        created_at=1.0,
+        ttl=9.0,
+        message_type="query",
+    )
+    message = make_message(about, content=RecordDict())
+    found = get_all_nested_objects(message)
+    return message.object_id, {name: one.deflate() for name, one in found.items()}
+
+
+def growing(times: int) -> tuple[str, Parts]:
+    """An array of one chunk of 1000 bytes that it names many times."""
+    chunk, content = part("ArrayChunk", [], b"\0" * 1000)
+    about = {"dtype": "int8", "shape": [1], "stype": "numpy.ndarray"}
+    body = json.dumps(about | {"arraychunk_ids": [0] * times}).encode()
+    array, outer = part("Array", [chunk], body)
+    return array, {chunk: content, array: outer}
+
+
+class _Runtime:
+    """The SuperLink's answers about one reply."""
+
+    def __init__(self, number: str, parts: Parts) -> None:
+        leaves = [ObjectTree(object_id=name) for name in parts if name != number]
+        self.tree = ObjectTree(object_id=number, children=leaves)
+        self.number = number
+
+    def PullMessages(self, request: Any) -> Any:  # noqa: N802 - Flower's name
+        about = SimpleNamespace(message_id=self.number, reply_to_message_id=ASKED)
+        proto = SimpleNamespace(metadata=about)
+        return SimpleNamespace(messages_list=[proto], message_object_trees=[self.tree])
+
+    def ConfirmMessageReceived(self, request: Any) -> None:  # noqa: N802 - Flower's name
+        return None
+
+    PullObject = None
+
+
+class _Grid(PatientGrid):
+    _runtime_client: Any = None
+    run: Any = SimpleNamespace(run_id=1)
+    node: Any = SimpleNamespace(node_id=1)
+
+    def __init__(self, runtime: _Runtime) -> None:
+        self._coming = {}
+        self._runtime_client = runtime
+
+
+@pytest.fixture
+def pulled(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What the grid makes of a reply."""
+
+    def of(number: str, parts: Parts) -> Message:
+        runtime = _Runtime(number, parts)
+        monkeypatch.setattr(
+            patient_grid, "make_pull_object_fn_protobuf", lambda *_: parts.__getitem__
+        )
+        monkeypatch.setattr(patient_grid, "ConfirmMessageReceivedRequest", lambda **_: None)
+        (message,) = _Grid(runtime).pull_messages([ASKED])
+        return message
+
+    return of
+
+
+def test_an_honest_reply_is_given(pulled: Any) -> None:
+    """The control of all that follows."""
+    message = pulled(*reply())
+    assert message.has_content()
+    assert message.metadata.src_node_id == 5
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        (lambda name, content: (name, {name: content}))(*part("Message", [], b"\xff\xff\xff")),
+        (lambda name, content: (name, {name: content}))(*part("Nothing", [], b"")),
+        growing(2),
+        reply("another question"),
+    ],
+    ids=["no protobuf", "no kind", "no message", "another question"],
+)
+def test_a_strange_reply_is_an_error_of_its_node(strange: tuple[str, Parts], pulled: Any) -> None:
+    """To the question that was asked: the conversation counts that lender as missing."""
+    message = pulled(*strange)
+    assert message.has_error()
+    assert message.metadata.reply_to_message_id == ASKED
+
+
+def test_an_array_does_not_grow_past_the_bound(
+    pulled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is refused before it is put together; without the bound 1000 bytes become 100 000."""
+    monkeypatch.setattr(patient_grid, "MOST_BYTES", 10_000)
+    array, parts = growing(100)
+    inflated: list[str] = []
+
+    def inflate(number: str, contents: Parts) -> Any:
+        inflated.append(number)
+        return inflate_object_from_contents(number, contents)
+
+    monkeypatch.setattr(patient_grid, "inflate_object_from_contents", inflate)
+    assert pulled(array, dict(parts)).has_error()
+    assert inflated == []
+    assert len(inflate_object_from_contents(array, dict(parts)).data) == 100_000  # type: ignore[attr-defined]
+
+
+def test_an_arrays_description_is_bounded() -> None:
+    """Its list of chunks is not read when it is too long; a shorter one is: the control."""
+    patient_grid._check_growth(growing(10)[1])
+    with pytest.raises(patient_grid._StrangeReplyError, match="description"):
+        patient_grid._check_growth(growing(400_000)[1])
+
+
+@pytest.mark.parametrize(("bound", "value"), [("MOST_BYTES", 10), ("MOST_PARTS", 1)])
+def test_what_is_fetched_is_bounded(
+    bound: str, value: int, pulled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By size and by number of parts."""
+    monkeypatch.setattr(patient_grid, bound, value)
+    assert pulled(*reply()).has_error()
