@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import threading
+from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +27,7 @@ from shared.errors import OperatorError
 from shared.identity.certificate import Role
 
 DAYS = 365
+_LOOK_SECONDS = 0.2
 
 
 class Service(Protocol):
@@ -147,10 +149,10 @@ def check_serve(arguments: argparse.Namespace, name: str) -> None:
 
 def run(service: Service, code: str, arguments: argparse.Namespace) -> int:
     """Say where it answers, then wait until it is to end."""
-    ended = threading.Event()
+    ended, told_to = threading.Event(), deque[int]()
 
     def end(number: int, frame: FrameType | None) -> None:
-        ended.set()
+        told_to.append(number)  # takes no lock: a second signal may come while this one is handled
 
     host = arguments.listen.rpartition(":")[0]
     address = f"{host}:{service.port}"
@@ -162,7 +164,7 @@ def run(service: Service, code: str, arguments: argparse.Namespace) -> int:
         text = json.dumps({"code": code, "address": address})
         sys.stdout.write(f"{text}\n" if arguments.json else f"{code} answers at {address}\n")
         sys.stdout.flush()
-        while not ended.wait(3600):
+        while not told_to and not ended.wait(_LOOK_SECONDS):
             pass
     finally:
         service.stop()

@@ -58,7 +58,7 @@ def attempt(
             run = conduct(grid, folder, policy, resume=resume, watcher=status)
         except httpx.HTTPError:
             raise  # the SuperLink is gone; whoever carries the run starts it again: not its end
-        except Exception as error:
+        except Exception as error:  # told in status.json, by kind and place, and raised again
             status.failed(error)
             raise
         status.finished(digest_of(run.model()), measures_of(run))

@@ -19,9 +19,8 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,6 +44,7 @@ from shared.identity.pem import certificate_to_pem
 AUTHORITY_PATH, ENROL_PATH, RENEW_PATH = "/v1/authority", "/v1/enrol", "/v1/renew"
 MOST_REFUSALS, WINDOW = 10, 600.0
 _MOST_ADDRESSES = 10_000
+_LOOK_SECONDS = 0.2
 _log = logging.getLogger("lianfang.server")
 
 
@@ -168,14 +168,13 @@ def listening_at(address: str) -> tuple[str, int]:
 
 def main(folder: Path) -> int:
     """Serve until told to stop: SIGTERM or Ctrl-C."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, frame: ended.set())
+    told_to = deque[int]()
+    for number in (signal.SIGINT, signal.SIGTERM):  # takes no lock: a second one may come meanwhile
+        signal.signal(number, lambda number, frame: told_to.append(number))
     service = serve_enrolment(folder)
     try:
-        while not ended.wait(3600):
-            pass
+        while not told_to:
+            time.sleep(_LOOK_SECONDS)
     finally:
         service.stop()
     return 0

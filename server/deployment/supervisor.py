@@ -23,6 +23,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -91,7 +92,8 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        self._state.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._state.unlink(missing_ok=True)
 
     def _ended(self, child: Child, code: int) -> None:
         lived = time.monotonic() - child.began

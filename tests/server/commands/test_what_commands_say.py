@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
+import signal
+import threading
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from server.cli import main
+from server.commands import serving
 from tests.server.keyholder.key_holders import locals_of, relay_between, served
 
 
@@ -134,3 +139,33 @@ def test_a_service_without_a_folder_or_an_address_says_what_to_write(
     (tmp_path / f"{service}.toml").write_text("")
     assert main([service, "serve", str(tmp_path), "--listen", "7443"]) == 2
     assert "write HOST:PORT" in capsys.readouterr().err
+
+
+class Stopped:
+    """A service that counts how often it is stopped."""
+
+    port, times = 7443, 0
+
+    def stop(self) -> None:
+        self.times += 1
+
+
+def test_two_signals_at_once_end_a_service_once() -> None:
+    """The handler takes no lock that the interrupted code may hold."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    service = Stopped()
+    arguments = argparse.Namespace(listen="127.0.0.1:0", until_input_closes=False, json=True)
+
+    def tell() -> None:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    timer = threading.Timer(0.3, tell)
+    timer.start()
+    try:
+        assert serving.run(service, "K1", arguments) == 0
+    finally:
+        timer.join()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert service.times == 1
