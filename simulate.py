@@ -2,6 +2,7 @@
 
     python simulate.py                                   the demo: twelve real lenders
     python simulate.py --config my.toml --seeds 0 1 2    your own table, three splits
+    python simulate.py --quick --rings 60 --decoys 300   plant fraud rings and look-alikes, too
     python simulate.py --resume --out out/demo           go on where Ctrl-C stopped it
 
 exit status: 0 done · 2 input, settings or disk must be mended · 3 too few lenders answered ·
@@ -81,6 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         faults = Faults(tuple(parse_fault(text) for text in arguments.fault))
         asked = _asked(arguments, out)
+        if asked.decoys and not asked.rings:
+            raise OperatorError("--decoys needs --rings", remedy="add --rings 60, say")
         if faults.planned and asked.backend != "inprocess":
             raise OperatorError("faults need the inprocess backend", remedy="leave --backend out")
         report = simulate(asked, out, resume=arguments.resume, faults=faults)
@@ -123,6 +126,8 @@ def simulate(asked: Asked, out: Path, *, resume: bool, faults: Faults) -> Report
         report = reports[0] if len(reports) == 1 else swept(reports)
         if asked.fraud_list:  # once: further seeds would tell the same
             _add_list(report, prepared[0], folders[0])
+        if asked.rings:
+            _add_rings(report, prepared, asked, out)
         _write(report, out)
     return report
 
@@ -143,6 +148,16 @@ def _add_list(report: Report, ready: Prepared, folder: Path) -> None:
     if found["differences"]:
         what = f"the fraud list answers otherwise than a plain comparison: {found['differences']}"
         report["warnings"].append(what)
+
+
+def _add_rings(report: Report, prepared: Sequence[Prepared], asked: Asked, out: Path) -> None:
+    """Plant made-up rings and look-alikes on every seed's rows, and look for them."""
+    from server.simulation.rings.reported import ring_figures
+    from server.simulation.rings.scenario import Planted
+
+    books = [(ready.study.seed, ready.book) for ready in prepared]
+    with _timed(report["seconds"], "rings"), step("planting fraud rings and looking for them"):
+        report["rings"] = ring_figures(books, out / "rings", Planted(asked.rings, asked.decoys))
 
 
 def _write(report: Report, out: Path) -> None:
@@ -260,6 +275,8 @@ def _asked_by(arguments: argparse.Namespace) -> Asked:
         out_of_time=not (arguments.no_out_of_time or arguments.quick),
         plain=arguments.plain,
         fraud_list=not (arguments.no_list or arguments.quick),
+        rings=arguments.rings,
+        decoys=5 * arguments.rings if arguments.decoys is None else arguments.decoys,
     )
 
 

@@ -25,15 +25,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import pandas as pd
-import pyarrow as pa
-
 from client.credentials import private_text
 from shared.errors import OperatorError
 from shared.schema import Schema
 from shared.schema.headers import match_headers
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # large: loaded where rows are read, and not in every command that reads settings
+    import pandas as pd
+    import pyarrow as pa
     from sqlalchemy import Connection, Engine
 
 KINDS = ("postgresql+psycopg", "sqlite")
@@ -161,6 +160,7 @@ def _engine(table: DatabaseTable) -> Engine:
 def _read(
     connection: Connection, table: DatabaseTable, schema: Schema, labelled: bool
 ) -> pd.DataFrame:
+    import pandas as pd
     from sqlalchemy import column, select, text
     from sqlalchemy import table as table_of
 
@@ -188,6 +188,9 @@ def _read(
 def _frame(
     table: DatabaseTable, headers: Sequence[str], parts: Iterator[Sequence[Any]]
 ) -> pd.DataFrame:
+    import pandas as pd
+    import pyarrow as pa
+
     chunks, rows = [], 0
     for part in parts:
         rows += len(part)
@@ -226,6 +229,8 @@ def _array(values: Sequence[Any]) -> pa.Array:
     """A chunk of a column; values of kinds that do not go together, as SQLite may hold them, and
     kinds that only their text tells apart (UUID) become texts.
     """
+    import pyarrow as pa
+
     values = [_number(one) if isinstance(one, Decimal) else one for one in values]
     try:
         return pa.array(values)

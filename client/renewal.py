@@ -150,6 +150,14 @@ def due(folder: Path, now: datetime) -> bool:
     return False
 
 
+def lifetime(folder: Path) -> float:
+    """Seconds from the beginning to the end of the certificate that lasts less; OperatorError when
+    one cannot be read.
+    """
+    dates = [_dates(_der(folder / name)) for name in (CERTIFICATE, TRANSPORT)]
+    return min((last - first).total_seconds() for first, last in dates)
+
+
 def _answered(
     member: Membership, authority: bytes, current: bytes, content: bytes, now: datetime
 ) -> bytes:

@@ -15,6 +15,7 @@
     [node]                              where its node finds the coordinator; with `terms` only
     gate        = "coordinator.example:8443"
     enrol       = "coordinator.example:8444"
+    answer_minutes = 30                 optional: an answer that takes longer is given up
 
     [floors]                            optional, as each of its entries: the profile's own hold
     minimum_cohort    = 5               fewest lenders in a sum
@@ -60,7 +61,8 @@ _NEEDED = ("member", "table")
 _EITHER = ("agreement", "terms")
 _CREDENTIALS = ("authority", "certificate", "key")
 _LENDER = (*_NEEDED, *_EITHER, *_CREDENTIALS, "members", "secret", "table_password")
-_NODE = ("gate", "enrol")
+_NODE = {"gate": str, "enrol": str, "answer_minutes": int}
+_ANSWER_MINUTES = 30
 _GUIDE = "see docs/institution.md"
 
 
@@ -155,6 +157,17 @@ def read_node(folder: Path) -> tuple[str, str, Consortium]:
     return lender["member"], gate, read_consortium(folder / lender["terms"])
 
 
+def answer_seconds(folder: Path) -> float:
+    """How long the worker of a node may be at one answer; the usual where the file is wrong, which
+    `read_node` tells.
+    """
+    try:
+        _, node = _sections(folder / FILE), _read(folder / FILE, tomllib.loads).get("node", {})
+    except OperatorError:
+        node = {}
+    return 60.0 * int(node.get("answer_minutes", _ANSWER_MINUTES))
+
+
 def _lender_of(folder: Path) -> dict[str, Any]:
     try:
         lender = tomllib.loads((folder / FILE).read_text(encoding="utf-8")).get("lender")
@@ -211,12 +224,13 @@ def _sections(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _check_node(path: Path, node: Any) -> None:
     known = isinstance(node, dict) and all(
-        name in _NODE and isinstance(value, str) for name, value in node.items()
+        type(value) is _NODE.get(name) and value for name, value in node.items()
     )
+    known = known and node.get("answer_minutes", 1) > 0
     if not known:
         raise OperatorError(
-            f"{path}: [node] holds something else than {' and '.join(_NODE)}",
-            remedy='write each as "host:port"',
+            f"{path}: [node] holds something else than {', '.join(_NODE)}",
+            remedy='write the first two as "host:port", the last as a whole number above 0',
         )
 
 

@@ -57,10 +57,15 @@ def check_without(
         return
     found = next(_found(part, folder, beside, modules), None)
     if found is not None:
-        raise OperatorError(
-            f"one process or folder is to hold a share of the key and the list: {found}",
-            remedy="run key holders and registry apart, best by different operators",
-        )
+        raise not_apart(found)
+
+
+def not_apart(found: str) -> OperatorError:
+    """The one refusal of a share of the key beside the list; `found`: where both would be."""
+    return OperatorError(
+        f"one process or folder is to hold a share of the key and the list: {found}",
+        remedy="run key holders and registry apart, best by different operators",
+    )
 
 
 def _found(

@@ -23,17 +23,20 @@ VARIABLES = {
 @app.main()
 def main(grid: Grid, context: Context) -> None:
     """Conduct the run whose folder the run configuration names."""
+    from server.consortium.lapsed import why_shut_out
     from server.coordinator.attempt import attempt
 
     asked = {
         name: str(context.run_config.get(name) or os.environ.get(variable, ""))
         for name, variable in VARIABLES.items()
     }
+    folder = Path(asked["run-directory"] or "run")
     attempt(
         grid,
-        Path(asked["run-directory"] or "run"),
+        folder,
         resume=asked["resume"] in ("1", "True"),
         patience=float(asked["patience"] or 0),
         deadline=float(asked["deadline"] or 0),
         flower_run=context.run_id,
+        shut_out=why_shut_out(folder.parent.parent),  # FOLDER/runs/NAME
     )

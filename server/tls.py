@@ -93,7 +93,7 @@ def serve(
     except RuntimeError as error:
         raise OperatorError(
             f"{address} cannot be served: it is in use or not this machine's",
-            remedy="choose another address with --listen, or stop what uses it",
+            remedy="choose another address to listen at, or stop what uses it",
         ) from error
     server.start()
     return Running(port, server)

@@ -28,6 +28,7 @@ from client.bundles import read_bundles
 from client.files import keep_private
 from client.logs import form_asked, log_lines
 from client.node.child import ENTRIES
+from client.node.disk import DiskWatch
 from client.node.flower import ENVIRONMENT, check_version
 from client.node.loopback import Loopback
 from client.node.mutual import Mutual
@@ -40,6 +41,10 @@ from client.settings import read_node
 from client.tls import read_transport
 from shared.errors import OperatorError
 from shared.training.consortium import Consortium
+
+_LOOK_SECONDS = 5.0
+_THREADS = ("sidecar", "terms", "renewing")
+"""Of this process; /health tells when one has died."""
 
 
 def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
@@ -87,6 +92,7 @@ def _start(arguments: argparse.Namespace) -> int:
         poll.start()
         renewing = Renewing(folder)
         renewing.start()
+        threading.Thread(target=_watch_disk, args=(folder, ended), name="disk", daemon=True).start()
         watched = _watched(folder, arguments.metrics_port)
         try:
             state = loopback.home / "processes.json"
@@ -159,12 +165,18 @@ def _alone(folder: Path) -> Iterator[None]:
 def _watched(folder: Path, port: int) -> Observed:
     """Metrics and health; on another port where that one is taken."""
     try:
-        return observed(folder, port)
+        return observed(folder, port, _THREADS)
     except OperatorError:
-        made = observed(folder, 0)
+        made = observed(folder, 0, _THREADS)
         told = "port %d is taken: metrics are at %d"
         logging.getLogger("lianfang.client").warning(told, port, made.port)
         return made
+
+
+def _watch_disk(folder: Path, ended: threading.Event) -> None:
+    disk = DiskWatch(folder)
+    while not ended.wait(_LOOK_SECONDS):
+        disk.look()
 
 
 def _say(

@@ -6,7 +6,8 @@ Invariants:
 - What heavy libraries there are is loaded once; a worker that is killed is replaced by a fork and
   given the same message again. Asked the same twice, a lender gives the same answer.
 - This process has one thread, so that forking is safe, and shares no connection with a worker.
-- A question that is answered for long is told in the log every minute, by its kind alone.
+- A question that is answered for long is told in the log every minute, by its kind alone; after
+  `[node] answer_minutes` its worker is ended, and the coordinator is told so in our own words.
 - What goes out is a reply of our own making. No exception's text, no log, no file's name does.
 """
 
@@ -27,10 +28,12 @@ import httpx
 
 from client.bundles import read_bundles
 from client.node.flower import ENVIRONMENT, look_often
+from client.node.heartbeat import Heartbeat
 from client.node.loopback import Loopback
 from client.node.worker import Worker
-from client.settings import member_named
+from client.settings import answer_seconds, member_named
 from shared.errors import OperatorError
+from shared.wire.failures import WORKER_ENDED, WORKER_LATE
 
 if TYPE_CHECKING:
     from flwr.app import Context, Message
@@ -39,16 +42,23 @@ if TYPE_CHECKING:
 CLIENT_APP = "flwr-clientapp"
 SHORTEST_PAUSE, LONGEST_PAUSE, SHARE = 0.01, 0.25, 0.05
 HEARTBEAT_SECONDS, REPLY_SECONDS, TELL_SECONDS = 10.0, 0.5, 60.0
-MOST_TRIES = 3
+MOST_TRIES, MOST_WAIT = 3, 900.0
+"""How often a message is given to a worker; seconds until its parts are there."""
 _ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
 _log = logging.getLogger("lianfang.executor")
 
 
-class Executor:
-    """Of a lender's folder."""
+class _TooLongError(Exception):
+    """The worker is at one question for longer than this lender allows."""
 
-    def __init__(self, folder: Path) -> None:
+
+class Executor:
+    """Of a lender's folder. `most`: seconds for one answer."""
+
+    def __init__(self, folder: Path, most: float) -> None:
         self._folder = folder
+        self._most = most
+        self._heart = Heartbeat(folder, "executor")
         self._loopback = Loopback(folder)
         self._secret = self._loopback.superexec_secret.read_bytes()
         self._worker = Worker.forked(folder)
@@ -60,6 +70,7 @@ class Executor:
         while True:
             try:
                 token = self._acquired()
+                self._heart.beat()
                 if token:
                     self._carry(token)
                     self._last = time.monotonic()
@@ -87,6 +98,7 @@ class Executor:
     def _carry(self, token: str) -> None:
         """Fetch a task's input, have it answered, hand in the reply."""
         from flwr.common.constant import SubStatus
+        from flwr.supercore.inflatable.inflatable_utils import ObjectPullError
         from flwr.supercore.interceptors import RuntimeTokenHttpInterceptor
         from flwr.supercore.task_identity import TaskIdentity
         from flwr.supernode.runtime.run_clientapp import (
@@ -96,7 +108,11 @@ class Executor:
         )
 
         with self._connected(RuntimeTokenHttpInterceptor(token)) as client:
-            message, context, _, fab = pull_task_input(client)
+            try:
+                message, context, _, fab = pull_task_input(self._signing(client))
+            except (ObjectPullError, RuntimeError):  # the SuperNode has given it up
+                _log.warning("a question did not come whole; it is asked again")
+                return
             digest = hashlib.sha256(fab.content).hexdigest()
             if self._allowed(digest):
                 reply = self._answer(client, message, context, TaskIdentity.task_id)
@@ -104,6 +120,25 @@ class Executor:
                 reply = _refused(self._folder, message)
             push_message(client, reply, context)
             push_task_output(client, context, SubStatus.COMPLETED, "")
+
+    def _signing(self, client: Any) -> Any:
+        """The client, which gives signs of life while it waits for parts of a question: over a slow
+        line they may take minutes to the SuperNode, which gives up what will not come.
+        """
+        from flwr.proto.runtime_pb2 import SendTaskHeartbeatRequest
+
+        pull, beaten = client.PullObject, time.monotonic()
+
+        def pulled(request: Any) -> Any:
+            nonlocal beaten
+            if time.monotonic() - beaten > HEARTBEAT_SECONDS:
+                beaten = time.monotonic()
+                client.SendTaskHeartbeat(SendTaskHeartbeatRequest())
+            self._heart.beat()
+            return pull(request)
+
+        client.PullObject = pulled
+        return client
 
     def _allowed(self, digest: str) -> bool:
         try:
@@ -120,11 +155,19 @@ class Executor:
             try:
                 self._worker.ask(message, context, task)
                 return self._awaited(client, message)
+            except _TooLongError:
+                text = "%s: no answer after %.0f minutes; the worker is ended, the message failed"
+                _log.error(text, _kind(message), self._most / 60)
+                self._replace()
+                return _failed(message, WORKER_LATE)
             except (EOFError, OSError):
                 _log.error("the worker has ended; another one takes the message")
-                self._worker.end()
-                self._worker = Worker.forked(self._folder)
-        return _failed(message)
+                self._replace()
+        return _failed(message, WORKER_ENDED)
+
+    def _replace(self) -> None:
+        self._worker.end()
+        self._worker = Worker.forked(self._folder)
 
     def _awaited(self, client: RuntimeHttpClient, message: Message) -> Message:
         from flwr.proto.runtime_pb2 import SendTaskHeartbeatRequest
@@ -134,6 +177,9 @@ class Executor:
             reply = self._worker.reply(REPLY_SECONDS)
             if reply is not None:
                 return reply
+            self._heart.beat()
+            if time.monotonic() - began > self._most:
+                raise _TooLongError
             if time.monotonic() - told > TELL_SECONDS:
                 told = time.monotonic()
                 _log.warning("%s: no answer yet after %.0f s", _kind(message), told - began)
@@ -177,11 +223,10 @@ def _refused(folder: Path, message: Message) -> Message:
     return Message(pack_reply(word), reply_to=message)
 
 
-def _failed(message: Message) -> Message:
+def _failed(message: Message, reason: str) -> Message:
     from flwr.app import Error, Message
     from flwr.common.constant import ErrorCode
 
-    reason = "the lender's worker ended"
     return Message(Error(ErrorCode.CLIENT_APP_CRASHED, reason), reply_to=message)
 
 
@@ -190,12 +235,12 @@ def main(folder: Path) -> int:
     os.environ.update(ENVIRONMENT)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.umask(0o077)
-    look_often()
+    look_often(MOST_WAIT)
     import client.app
     import client.lender  # noqa: F401 - torch and pandas: once, before workers fork off
 
     try:
-        Executor(folder).run()
+        Executor(folder, answer_seconds(folder)).run()
     except Exception as error:  # noqa: BLE001 - its text may quote what was sent
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(place.filename).name}:{place.lineno}"

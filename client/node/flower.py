@@ -33,8 +33,11 @@ _PULLING = {
         "pull_and_inflate_object_from_tree",
     )
 }
-_QUICK = {"initial_backoff": 0.02, "backoff_cap": 0.5, "max_time": 8.0}
-"""Seconds. What did not come whole by then never will: who sent it was killed, and asks again."""
+_QUICK = {"initial_backoff": 0.02, "backoff_cap": 0.5, "max_tries_per_object": None}
+MOST_MISSING = 8.0
+"""Seconds. What the SuperLink still lacks by then never comes: who sent it was killed, and asks
+again. It does not bound how long a line may take to carry what is there.
+"""
 ENVIRONMENT: Mapping[str, str] = {
     "FLWR_TELEMETRY_ENABLED": "0",
     "FLWR_DISABLE_UPDATE_CHECK": "1",
@@ -97,13 +100,13 @@ def check_parts(process: str) -> None:
                 raise _changed(f"{name}.{part}")
 
 
-def look_often() -> None:
-    """Look soon again for a part of a message that is still on its way, and not for hours: Flower
-    waits a second at first, and minutes for what never comes.
+def look_often(most: float = MOST_MISSING) -> None:
+    """Look soon again for a part of a message that is still on its way, and for `most` seconds:
+    Flower waits a second at first, and minutes for what never comes.
     """
     for name, parts in _PULLING.items():
         for part in parts:
-            getattr(import_module(name), part).__kwdefaults__.update(_QUICK)
+            getattr(import_module(name), part).__kwdefaults__.update(_QUICK, max_time=most)
 
 
 def _changed(what: str) -> OperatorError:

@@ -20,6 +20,7 @@ from cryptography import x509
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from client.node.heartbeat import silences
 from client.outbox_lines import Entry, read_lines
 from shared.errors import LianfangError
 from shared.identity.pem import certificate_from_pem
@@ -60,7 +61,12 @@ class LenderMetrics(Collector):
             up.add_metric([name], float(runs))
         for name, about in _document(self._folder / PROCESSES).items():
             starts.add_metric([name], float(about["starts"]))
-        yield from (up, starts)
+        age = GaugeMetricFamily(
+            "lianfang_part_silent_seconds", "since its last sign of life", labels=["part"]
+        )
+        for name, seconds in silences(self._folder).items():
+            age.add_metric([name], seconds)
+        yield from (up, starts, age)
 
     def _left(self) -> Iterator[Metric]:
         """What left the building, and what was refused."""

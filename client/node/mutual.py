@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cryptography import x509
+
 from client.credentials import read_authority
 from client.tls import TRANSPORT, TRANSPORT_KEY
 from shared.errors import OperatorError, PeerError
@@ -33,7 +35,9 @@ class Mutual:
     clock: Callable[[], datetime] = _now
 
     def context(self) -> ssl.SSLContext:
-        """TLS 1.3 with this lender's certificate; OperatorError when its files cannot be used."""
+        """TLS 1.3 with this lender's certificate; OperatorError when its files cannot be used, or
+        it has ended: in the handshake the gate would refuse it without a word.
+        """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.check_hostname = False  # members are named by role and code: see `check`
@@ -45,6 +49,11 @@ class Mutual:
                 f"{self.folder}: {TRANSPORT} and {TRANSPORT_KEY} cannot be used",
                 remedy="join again, or let the coordinator renew them; see docs/institution.md",
             ) from error
+        if (last := _last(self.folder / TRANSPORT)) < self.clock():
+            raise OperatorError(
+                f"{TRANSPORT} ended at {last:%Y-%m-%d %H:%M} UTC: lianfang-client renew",
+                remedy=f"lianfang-client renew {self.folder}",
+            )
         return context
 
     def check(self, certificate: bytes | None) -> None:
@@ -53,3 +62,7 @@ class Mutual:
         peer = read_peer(certificate or b"", authority, self.clock())
         if peer.role != "coordinator":
             raise PeerError(f"the gate is a {peer.role}'s, not a coordinator's")
+
+
+def _last(path: Path) -> datetime:
+    return x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc

@@ -2,6 +2,8 @@
 
 Invariants:
 - It listens on 127.0.0.1 only, reads files and changes none but the one that says where it answers.
+- Well is: every process runs, none of their parts is silent (`heartbeat.py`), and the threads of
+  this process that were named are there.
 - A caller that sends nothing, or asks for something else, costs a thread for five seconds.
 """
 
@@ -9,7 +11,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,6 +20,7 @@ from typing import Any
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from client.files import write_whole
+from client.node.heartbeat import forget, silent
 from client.node.loopback import HOST
 from client.node.metrics import LenderMetrics, processes_up
 from shared.errors import OperatorError
@@ -40,16 +43,18 @@ class Observed:
         self.server.server_close()
 
 
-def observed(folder: Path, port: int = PORT) -> Observed:
+def observed(folder: Path, port: int = PORT, threads: Collection[str] = ()) -> Observed:
     """Serve what can be watched of a lender's folder; port 0 takes a free one.
 
+    `threads`: names of threads that are to be there as long as this process.
     Where it answers is in own/observed.json. Raises OperatorError when the port is taken.
     """
+    forget(folder)
     registry = CollectorRegistry(auto_describe=False)
     registry.register(LenderMetrics(folder))
     pages: dict[str, Callable[[], tuple[int, str, bytes]]] = {
         "/metrics": lambda: (200, CONTENT_TYPE_LATEST, generate_latest(registry)),
-        "/health": lambda: _health(folder),
+        "/health": lambda: _health(folder, threads),
     }
     handler = type("Pages", (_Handler,), {"pages": pages})
     try:
@@ -87,8 +92,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing: a scrape every few seconds is no news."""
 
 
-def _health(folder: Path) -> tuple[int, str, bytes]:
-    up = processes_up(folder)
-    well = bool(up) and all(up.values())
-    text = json.dumps({"well": well, "processes": up})
+def _health(folder: Path, threads: Collection[str]) -> tuple[int, str, bytes]:
+    up, missed = processes_up(folder), silent(folder, threads)
+    well = bool(up) and all(up.values()) and not missed
+    text = json.dumps({"well": well, "processes": up, "silent": missed})
     return (200 if well else 503), "application/json", text.encode() + b"\n"

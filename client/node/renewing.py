@@ -1,8 +1,9 @@
 """Renews a lender's certificates while its node runs, before they end.
 
 Invariants:
-- It looks at the dates once an hour and asks only in the last third of a certificate's time; when
-  that fails, however it does, it is told in the log, and tried again an hour later.
+- It looks at the dates once an hour, more often where certificates last for hours only, and asks
+  in the last third of their time; when that fails, however it does, it is told in the log, and
+  tried again at the next look.
 - Nothing is interrupted: connections show the new certificate from the next one on.
 """
 
@@ -15,10 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from client.logs import kind_and_place
-from client.renewal import renew_if_due
+from client.renewal import DUE, lifetime, renew_if_due
 from shared.errors import LianfangError
 
-SECONDS = 3600.0
+SECONDS, SHORTEST, LOOKS = 3600.0, 1.0, 10
 _log = logging.getLogger("lianfang.renewal")
 
 
@@ -60,8 +61,15 @@ class Renewing:
         if renewed is not None and renewed.terms_differ:
             _log.warning("the coordinator's consortium.toml is another than the one here")
 
+    def _pause(self) -> float:
+        """Ten looks, at least, in the third in which renewing is due."""
+        try:
+            return min(self._seconds, max(SHORTEST, lifetime(self._folder) * DUE / LOOKS))
+        except LianfangError:
+            return self._seconds
+
     def _run(self) -> None:
         while True:
             self.look()
-            if self._ended.wait(self._seconds):
+            if self._ended.wait(self._pause()):
                 return

@@ -6,6 +6,8 @@ Invariants:
 - It carries bytes and looks at none. The lender's transport key is known to it alone: Flower's
   process has no use of it.
 - It serves processes of this user only, and a bounded number of connections.
+- A connection on which the gate owes an answer and nothing moves any more is given up: a way that
+  is broken without a word (half open) costs seconds, not Flower's half minute for each call.
 - Whatever goes wrong ends one connection; the SuperNode tries again by itself.
 """
 
@@ -15,8 +17,11 @@ import asyncio
 import concurrent.futures
 import contextlib
 import logging
+import socket
 import ssl
 import threading
+import time
+from dataclasses import dataclass
 
 from client.node.loopback import HOST, Loopback
 from client.node.mutual import Mutual
@@ -25,8 +30,10 @@ from shared.errors import LianfangError
 from shared.identity.address import host_and_port
 
 MOST_CONNECTIONS = 32
-CONNECT_SECONDS = 10.0
-_PIECE = 1 << 16
+CONNECT_SECONDS, SILENT_SECONDS = 10.0, 12.0
+"""The gate answers within some three seconds, also where it waits for a message."""
+_PIECE, _UNSENT = 1 << 16, 1 << 17
+"""Bytes: read at once; left to the kernel to send, so that it is seen whether they go."""
 _log = logging.getLogger("lianfang.sidecar")
 
 
@@ -112,19 +119,43 @@ class Sidecar:
             _log.warning("no way to the gate: %s", told)
 
 
+@dataclass
+class _Flow:
+    """When something last moved (monotonic), and whether the gate owes an answer."""
+
+    moved: float
+    owed: bool = False
+
+    async def silence(self) -> None:
+        """Returns when there is nothing more to hope for."""
+        while (left := self._until() - time.monotonic()) > 0:
+            await asyncio.sleep(left)
+
+    def _until(self) -> float:
+        return (self.moved if self.owed else time.monotonic()) + SILENT_SECONDS
+
+
 async def _carry(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
     far_reader: asyncio.StreamReader,
     far_writer: asyncio.StreamWriter,
 ) -> None:
-    """Both ways, until either end closes."""
+    """Both ways, until either end closes. TimeoutError when the gate says nothing more."""
+    far_writer.get_extra_info("socket").setsockopt(
+        socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT
+    )
+    flow = _Flow(time.monotonic())
+    silent = asyncio.create_task(flow.silence())
     ways = [
-        asyncio.create_task(_copy(reader, far_writer)),
-        asyncio.create_task(_copy(far_reader, writer)),
+        asyncio.create_task(_copy(reader, far_writer, flow, up=True)),
+        asyncio.create_task(_copy(far_reader, writer, flow, up=False)),
+        silent,
     ]
     try:
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        if silent.done():
+            raise TimeoutError
     finally:
         for way in ways:
             way.cancel()
@@ -132,8 +163,12 @@ async def _carry(
         far_writer.transport.abort()
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _copy(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flow: _Flow, *, up: bool
+) -> None:
     with contextlib.suppress(OSError, ssl.SSLError):
         while piece := await reader.read(_PIECE):
+            flow.owed, flow.moved = up, time.monotonic()
             writer.write(piece)
             await writer.drain()
+            flow.moved = time.monotonic()

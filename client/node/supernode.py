@@ -22,6 +22,7 @@ from typing import Any
 
 from client.files import write_whole
 from client.node.flower import ENVIRONMENT, look_often
+from client.node.heartbeat import Heartbeat
 from client.node.loopback import HOST, Loopback
 
 SHORTEST_PAUSE, LONGEST_PAUSE, SHARE = 0.02, 1.0, 0.05
@@ -38,12 +39,19 @@ class Pace:
     executor has not fetched.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, heart: Heartbeat | None = None) -> None:
         self._last = time.monotonic()
+        self._heart = heart
         self.fresh = True
+
+    def on(self) -> None:
+        """The loop gets on."""
+        if self._heart is not None:
+            self._heart.beat()
 
     def sleep(self, seconds: float) -> None:
         """Flower's `time.sleep`, in its loop."""
+        self.on()
         waited = time.monotonic() - self._last
         pause = min(LONGEST_PAUSE, max(SHORTEST_PAUSE, SHARE * waited))
         time.sleep(min(seconds, pause))
@@ -104,7 +112,7 @@ def main(folder: Path) -> int:
     from flwr.supernode import start_client_internal as loop
     from flwr.supernode.cli.flower_supernode import flower_supernode
 
-    loopback, pace = Loopback(folder), Pace()
+    loopback, pace = Loopback(folder), Pace(Heartbeat(folder, "supernode"))
     create = server.create_app
 
     def created(*given: Any, **named: Any) -> Any:
@@ -129,7 +137,7 @@ def _connected(connect: Any, loopback: Loopback, pace: Pace) -> Any:
     def connected(
         address: str, insecure: bool, roots: Any, keys: Any, *given: Any
     ) -> Iterator[tuple[Any, ...]]:
-        _await_gate(address, roots)
+        _await_gate(address, roots, pace)
         if _taken_back(loopback, address, roots, keys):
             time.sleep(GONE_SECONDS)
         with connect(address, insecure, roots, keys, *given) as connection:
@@ -147,7 +155,7 @@ def _connected(connect: Any, loopback: Loopback, pace: Pace) -> Any:
     return connected
 
 
-def _await_gate(address: str, roots: bytes) -> None:
+def _await_gate(address: str, roots: bytes, pace: Pace) -> None:
     """Until the coordinator is up, or refuses this lender, which Flower then finds out. Its own
     pauses between tries grow to twenty seconds.
     """
@@ -158,6 +166,7 @@ def _await_gate(address: str, roots: bytes) -> None:
     pause = FIRST_WAIT
     with httpx.Client(verify=context, trust_env=False) as client:
         while True:
+            pace.on()
             with suppress(httpx.HTTPError):
                 if client.get(f"https://{address}/lianfang/ready").status_code != 503:
                     return

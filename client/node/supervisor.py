@@ -1,13 +1,15 @@
 """Keeps processes running: starts them, starts them again when they end, ends them all at the end.
 
-    FOLDER/own/processes.json   {name: {"pid": …, "starts": …}}, as it is now
+    FOLDER/own/node/processes.json {name: {"pid": …, "starts": …}}, as it is now
     FOLDER/log/NAME.log            what each of them writes; the part before in NAME.log.1
 
 Invariants:
 - Each process ends with the supervisor, however that ends (`child.py`).
 - One that keeps ending is started less and less often; one that ran for a while, at once.
-- One that cannot be started (a full disk, no more processes) is tried again as seldom; the others
-  run on, and so does the supervisor.
+- A disk that takes no more, or a system that starts nothing more, ends nothing: what could not be
+  started is tried again as if it had ended.
+- A log is never much longer than `MOST_LOG_BYTES`, while its process runs, too: what it holds is
+  set aside and it begins anew. Where the disk has no room for that, the older part is let go.
 - Processes are started from the main thread: to the kernel the thread that started one is its
   parent.
 """
@@ -33,7 +35,7 @@ FIRST_WAIT, LONGEST_WAIT, LONG_ENOUGH = 0.2, 30.0, 60.0
 """Seconds: before the second start, at most, and after how long a process counts as well."""
 END_SECONDS = 5.0
 MOST_LOG_BYTES = 16 << 20
-_POLL_SECONDS = 0.1
+_POLL_SECONDS, _LOGS_SECONDS = 0.1, 5.0
 _log = logging.getLogger("lianfang.supervisor")
 
 
@@ -61,6 +63,7 @@ class Supervisor:
         self._children = {child.name: child for child in children}
         self._state = state
         self._logs = logs
+        self._looked = 0.0
         logs.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def run(self, ended: Callable[[], bool]) -> None:
@@ -78,7 +81,11 @@ class Supervisor:
             if child.process is not None and child.process.poll() is not None:
                 self._ended(child, child.process.returncode)
             if child.process is None and time.monotonic() >= child.due:
-                self._tried(child)
+                self._started(child)
+        if time.monotonic() - self._looked >= _LOGS_SECONDS:
+            self._looked = time.monotonic()
+            for name in self._children:
+                _turn_over(self._logs / f"{name}.log")
 
     def stop(self) -> None:
         """Ask all of them to end, and end those that do not."""
@@ -97,8 +104,7 @@ class Supervisor:
 
     def _ended(self, child: Child, code: int) -> None:
         lived = time.monotonic() - child.began
-        child.wait = FIRST_WAIT if lived > LONG_ENOUGH else min(2 * child.wait, LONGEST_WAIT)
-        child.due = time.monotonic() + child.wait
+        _put_off(child, lived)
         child.process = None
         _log.warning("%s ended with %d after %.0f s: started again", child.name, code, lived)
         for name in child.takes:
@@ -106,18 +112,16 @@ class Supervisor:
             if other is not None and other.poll() is None:
                 other.send_signal(signal.SIGKILL)
 
-    def _tried(self, child: Child) -> None:
+    def _started(self, child: Child) -> None:
         try:
             self._start(child)
         except OSError as error:
-            child.wait = min(2 * child.wait, LONGEST_WAIT)
-            child.due = time.monotonic() + child.wait
+            _put_off(child, 0.0)
             why = error.strerror or type(error).__name__
             _log.error("%s cannot be started (%s): tried again", child.name, why)
 
     def _start(self, child: Child) -> None:
         log = self._logs / f"{child.name}.log"
-        _turn_over(log)
         handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             child.process = subprocess.Popen(  # noqa: S603 - our own module, no shell
@@ -138,11 +142,29 @@ class Supervisor:
             for name, child in self._children.items()
             if child.process is not None
         }
-        with suppress(OSError):  # the file is for people: processes run on without it
+        try:
             write_whole(self._state, json.dumps(running).encode())
+        except OSError as error:
+            _log.error("%s cannot be written: %s", self._state.name, error.strerror)
+
+
+def _put_off(child: Child, lived: float) -> None:
+    """Its next start; later each time unless it `lived` (seconds) for long."""
+    child.wait = FIRST_WAIT if lived > LONG_ENOUGH else min(2 * child.wait, LONGEST_WAIT)
+    child.due = time.monotonic() + child.wait
 
 
 def _turn_over(log: Path) -> None:
-    """Keep the part before aside when a log is long."""
-    if log.exists() and log.stat().st_size > MOST_LOG_BYTES:
-        shutil.move(log, log.with_name(f"{log.name}.1"))
+    """Set a long log's content aside and let it begin anew. It is emptied and not replaced: whoever
+    writes it has it open, at its end (O_APPEND), and a process that was forked off has, too.
+    """
+    with suppress(OSError):  # the next look tries again
+        if log.stat().st_size <= MOST_LOG_BYTES:
+            return
+        older = log.with_name(f"{log.name}.1")
+        try:
+            shutil.copyfile(log, older)
+            older.chmod(0o600)
+        except OSError:
+            older.unlink(missing_ok=True)
+        os.truncate(log, 0)

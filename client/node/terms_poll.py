@@ -1,4 +1,5 @@
-"""Keeps a lender's accepted terms up to date: looks at the gate about every second.
+"""Keeps a lender's accepted terms up to date, and its list of who is revoked: looks at the gate
+about every second, for the list every minute.
 
 Invariants:
 - What does not fit `consortium.toml` is told in the log, once, and not kept (`client/terms.py`).
@@ -14,6 +15,8 @@ import http.client
 import json
 import logging
 import threading
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +24,13 @@ from client.bundles import listed_digests, read_bundles
 from client.logs import kind_and_place
 from client.node.mutual import Mutual
 from client.node.telling import Telling
+from client.revocations import take_revocations
 from client.terms import MOST_BYTES, accept, is_accepted, make_room
 from shared.errors import LianfangError, OperatorError, PeerError
 from shared.identity.address import host_and_port
 from shared.training.consortium import Consortium
 
-SECONDS, LONGEST = 1.0, 30.0
+SECONDS, LONGEST, REVOKED_SECONDS = 1.0, 30.0, 60.0
 MOST_TERMS = 100
 _ANSWER_SECONDS = 10.0
 _log = logging.getLogger("lianfang.terms")
@@ -41,6 +45,7 @@ class TermsPoll:
         self._gate = host_and_port(gate)
         self._consortium = consortium
         self._telling = Telling(_log)
+        self._asked: float | None = None
         self._ended = threading.Event()
         self._open: http.client.HTTPSConnection | None = None
         self._thread = threading.Thread(target=self._run, name="terms", daemon=True)
@@ -77,6 +82,28 @@ class TermsPoll:
             if digest not in self._telling and not is_accepted(self._folder, digest):
                 self._take(digest, digests)
         self._compare_bundles()
+        if self._asked is None or time.monotonic() - self._asked >= REVOKED_SECONDS:
+            self._take_revoked()
+            self._asked = time.monotonic()
+
+    def _take_revoked(self) -> None:
+        try:
+            content = self._get("/lianfang/revoked")
+            taken = take_revocations(self._folder, content, datetime.now(UTC))
+        except LianfangError as error:
+            self._telling.once("revoked", f"who is revoked is not known: {error.what}")
+            self._close()  # the gate ends a connection on which it refused something
+            return
+        self._telling.forget("revoked")
+        if taken.added:
+            told = ", ".join(taken.added[:20])
+            self._telling.say(logging.WARNING, f"the coordinator has revoked {told}: believed here")
+        for code in taken.held:
+            self._telling.once(
+                f"revoked {code}",
+                f"the coordinator has revoked {code}, which exchange.toml names: ask the others, "
+                "then write it into revoked.json, or leave it",
+            )
 
     def _take(self, digest: str, listed: list[str]) -> None:
         if not make_room(self._folder, listed):

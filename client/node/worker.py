@@ -3,6 +3,8 @@
 Invariants:
 - It runs the client app installed here. What it is given is one message and its context; what it
   gives back is one reply.
+- A reply to another question than the last one asked is dropped: who was interrupted while it
+  waited asks anew.
 - It keeps the lender open from question to question; when it is killed, the next one opens it anew
   from the lender's folder.
 """
@@ -11,6 +13,8 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import struct
 import sys
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
@@ -18,11 +22,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from client.node.child import end_with_parent
+from shared.wire.failures import NOT_TAKEN
 
 if TYPE_CHECKING:
     from flwr.app import Context, Message
 
 FOLDER_KEY = "lender-directory"
+PIPE_SECONDS = 60
+"""For one end to take what the other writes, once that has begun."""
 
 
 @dataclass
@@ -31,6 +38,8 @@ class Worker:
 
     process: int
     told: Connection
+    asked: str = ""
+    """The message that was asked last."""
 
     @classmethod
     def forked(cls, folder: Path) -> Worker:
@@ -42,6 +51,7 @@ class Worker:
         process = os.fork()
         if process:
             there.close()
+            _bounded(here)
             return cls(process, here)
         try:
             _close_all_but(there.fileno())
@@ -54,9 +64,10 @@ class Worker:
             os._exit(1)
 
     def ask(self, message: Message, context: Context, task: int) -> None:
-        """Give it a question; OSError when it has ended."""
+        """Give it a question; OSError when it has ended, or takes no more."""
         from flwr.common.serde import context_to_proto, message_to_proto
 
+        self.asked = message.metadata.message_id
         self.told.send_bytes(task.to_bytes(8, "big"))
         self.told.send_bytes(message_to_proto(message).SerializeToString())
         self.told.send_bytes(context_to_proto(context).SerializeToString())
@@ -68,7 +79,8 @@ class Worker:
 
         if not self.told.poll(seconds):
             return None
-        return message_from_proto(MessageProto.FromString(self.told.recv_bytes()))
+        reply = message_from_proto(MessageProto.FromString(self.told.recv_bytes()))
+        return reply if reply.metadata.reply_to_message_id == self.asked else None
 
     def end(self) -> None:
         """End it now, if it has not."""
@@ -78,6 +90,14 @@ class Worker:
             os.waitpid(self.process, 0)
         except (ProcessLookupError, ChildProcessError):
             pass
+
+
+def _bounded(pipe: Connection) -> None:
+    """No write or read of this end waits longer than `PIPE_SECONDS`: BlockingIOError then."""
+    time = struct.pack("ll", PIPE_SECONDS, 0)  # struct timeval, socket(7)
+    with socket.socket(fileno=os.dup(pipe.fileno())) as end:
+        for option in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
+            end.setsockopt(socket.SOL_SOCKET, option, time)
 
 
 def _close_all_but(handle: int) -> None:
@@ -116,5 +136,4 @@ def _answered(message: Message, context: Context) -> Message:
         return app(message, context)
     except Exception as error:  # noqa: BLE001 - its text may quote rows, or what was sent
         sys.stderr.write(f"a message was not answered: {type(error).__name__}\n")
-        reason = "the lender's app did not take this message"
-        return Message(Error(ErrorCode.CLIENT_APP_RAISED_EXCEPTION, reason), reply_to=message)
+        return Message(Error(ErrorCode.CLIENT_APP_RAISED_EXCEPTION, NOT_TAKEN), reply_to=message)

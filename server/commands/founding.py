@@ -33,6 +33,9 @@ EXAMPLES = """examples:
 The authority's key lies in FOLDER/authority. To keep it off line, move authority.key away and name
 its folder with --authority when it is needed; members then join with admit.
 
+A key holder or the registry of the shared list is kept running by start where FOLDER/services.toml
+has one of them: lianfang-server start -h.
+
 Exit status: 0 done; 1 (members) something ends within 30 days; 2 the input is wrong (the message
 says what to do).
 """
@@ -203,9 +206,10 @@ def _members(arguments: argparse.Namespace) -> int:
     if arguments.json:
         _line(json.dumps({"members": rows, "own_days": own}))
         return status
-    table = Table("code", "state", "since / until", "fingerprint")
+    table = Table("code", "state", "since / until", "certificates until", "fingerprint")
     for row in rows:
-        table.add_row(row["code"], row["state"], row["date"], row["fingerprint"])
+        last = row["certificates_until"]
+        table.add_row(row["code"], row["state"], row["date"], last, row["fingerprint"])
     Console().print(table)
     _line(f"the coordinator's own certificates last {own} days")
     if status:
@@ -218,13 +222,14 @@ def _rows(
 ) -> list[dict[str, str]]:
     from shared.identity.fingerprint import fingerprint
 
-    def row(code: str, state: str, date: str, mark: str) -> dict[str, str]:
-        return {"code": code, "state": state, "date": date, "fingerprint": mark}
+    def row(code: str, state: str, date: str, mark: str, last: str = "") -> dict[str, str]:
+        told = {"code": code, "state": state, "date": date, "fingerprint": mark}
+        return told | {"certificates_until": last[:10]}
 
     found = []
     for code, one in members.items():
         state = "revoked" if code in revoked else "member"
-        found.append(row(code, state, one.joined, fingerprint(one.public)))
+        found.append(row(code, state, one.joined, fingerprint(one.public), one.until))
     for code, invitation in given.items():
         if code not in members:
             expired = invitation.expired(now())

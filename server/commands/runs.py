@@ -131,8 +131,12 @@ def _list(arguments: argparse.Namespace) -> int:
     from server.coordinator.status import Status, read_status
     from server.deployment.runs import RUNS, names_of
 
-    places = [arguments.folder / RUNS / name for name in names_of(arguments.folder)]
-    found = [read_status(place) or Status(place.name, "starting") for place in places]
+    found = []
+    for name in names_of(arguments.folder):
+        try:
+            found.append(read_status(arguments.folder / RUNS / name) or Status(name, "starting"))
+        except OperatorError as error:  # one run's file hides no other run
+            sys.stderr.write(f"{error}\n")
     if arguments.json:
         _line(json.dumps([status.to_dict() for status in found], ensure_ascii=False))
         return 0
@@ -162,6 +166,7 @@ def _ended(arguments: argparse.Namespace, status: Status, *, shown: bool = False
     from server.commands.run_table import lines_of, page
     from server.coordinator.checkpoint import records_in
     from server.coordinator.rounds import STAGES
+    from server.deployment.disk import REMEDY, trouble_of
     from server.deployment.runs import run_folder
 
     records = records_in(run_folder(arguments.folder, arguments.name) / STAGES)
@@ -170,6 +175,8 @@ def _ended(arguments: argparse.Namespace, status: Status, *, shown: bool = False
         _line(json.dumps(status.to_dict() | {"stages": stages}, ensure_ascii=False))
     elif not shown:
         Console().print(page(status, records, last=0))
+    if status.state != "finished" and (trouble := trouble_of(arguments.folder)):
+        sys.stderr.write(f"attention: {trouble}. {REMEDY}\n")
     if status.state in ("failed", "stopped"):
         for line in lines_of(status) if arguments.json else ():
             sys.stderr.write(f"{line}\n")

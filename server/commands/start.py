@@ -2,9 +2,17 @@
 
     lianfang-server start /srv/consortium
 
+It keeps a key holder or the registry running too (never both, unless the profile is demo) where
+FOLDER/services.toml has one of them:
+
+    [registry]                       or [keyholder]
+    folder = "/srv/lianfang/r1"      which `lianfang-server registry init` made
+    listen = "0.0.0.0:7443"
+
 Invariants:
 - One `start` at a time works on a folder. It says in one line when lenders can connect.
 - It ends, and all its processes with it, on Ctrl-C or SIGTERM, and when it is killed.
+- A service that cannot be served is told of before anything starts.
 """
 
 from __future__ import annotations
@@ -17,29 +25,36 @@ import signal
 import sys
 import threading
 from collections import deque
-from importlib.util import find_spec
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
 from server.commands.serving import command, now
 from server.deployment.bundle import write_bundle
 from server.deployment.child import ENTRIES
+from server.deployment.disk import DiskWatch
+from server.deployment.enrolment import listening_at
 from server.deployment.fleet import Fleet
 from server.deployment.flower import ENVIRONMENT, check_version
 from server.deployment.gate import tls_of
+from server.deployment.handed_on import HandedOn
 from server.deployment.loopback import FLOWER, Loopback
 from server.deployment.observing import PORT, Observed, observed
 from server.deployment.runs import resume_interrupted
+from server.deployment.service_trial import try_services
+from server.deployment.services import Service, check_apart, check_ports, read_services
 from server.deployment.supervisor import Child, Supervisor
 from server.keys import read_identity
 from server.logs import form_asked, log_lines
 from server.one_at_a_time import alone_in
 from shared.errors import OperatorError
 from shared.identity.address import host_and_port
-from shared.training.consortium import FILE, parse_consortium
+from shared.training.consortium import FILE, Consortium, parse_consortium
 
 _LOOK_SECONDS = 5.0
-_ENROLMENT = "server.deployment.enrolment"
+_LOOKING = "looks after runs"
+_THREADS = (_LOOKING, "fleet")
+"""Those that are to be there as long as this process."""
 
 
 def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
@@ -60,8 +75,10 @@ def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
 def _start(arguments: argparse.Namespace) -> int:
     check_version()
     folder = arguments.folder.resolve()
-    gate = checked(folder)
+    consortium = checked(folder)
     turn = alone_in(folder)
+    os.umask(0o077)
+    services = services_of(folder, consortium, arguments.metrics_port)
     ended, told_to = threading.Event(), deque[int]()
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -70,19 +87,22 @@ def _start(arguments: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
     log_lines(form_asked())
-    os.umask(0o077)
     Loopback(folder).renew()
     digest = write_bundle(folder)
     fleet = Fleet(folder)
     threading.Thread(
-        target=_say, args=(fleet, ended, gate, digest, arguments.json), daemon=True
+        target=_say, args=(fleet, ended, consortium.gate, digest, arguments.json), daemon=True
     ).start()
-    threading.Thread(target=_look_after_runs, args=(folder, ended), daemon=True).start()
+    handed_on = HandedOn(folder, services)
+    handed_on.look()
+    threading.Thread(
+        target=_look_after, args=(folder, handed_on, ended), name=_LOOKING, daemon=True
+    ).start()
     watched = _watched(folder, arguments.metrics_port)
     try:
         fleet.start()
         supervisor = Supervisor(
-            children_of(folder), folder / FLOWER / "processes.json", folder / "log"
+            children_of(folder, services), folder / FLOWER / "processes.json", folder / "log"
         )
         supervisor.run(lambda: bool(told_to))
     finally:
@@ -100,9 +120,9 @@ def _hear_no_more() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def checked(folder: Path) -> str:
-    """The gate's address; OperatorError when the folder cannot be served: better now than in a
-    process's log.
+def checked(folder: Path) -> Consortium:
+    """Its terms; OperatorError when the folder cannot be served: better now than in a process's
+    log.
     """
     try:
         consortium = parse_consortium((folder / FILE).read_bytes(), str(folder / FILE))
@@ -114,11 +134,23 @@ def checked(folder: Path) -> str:
     read_identity(folder, now())
     tls_of(folder)
     host_and_port(consortium.gate)
-    return consortium.gate
+    return consortium
 
 
-def children_of(folder: Path) -> list[Child]:
-    """The coordinator's processes."""
+def services_of(folder: Path, consortium: Consortium, metrics_port: int) -> tuple[Service, ...]:
+    """Those of `services.toml`, each tried; OperatorError when one cannot be kept running."""
+    services = read_services(folder)
+    check_apart(folder, services, consortium.profile)
+    taken = {metrics_port: "/metrics"}
+    for address, whose in ((consortium.gate, "the gate"), (consortium.enrol, "enrolment")):
+        taken[listening_at(address)[1]] = whose
+    check_ports(services, taken)
+    try_services(folder, services, consortium.profile)
+    return services
+
+
+def children_of(folder: Path, services: Sequence[Service]) -> list[Child]:
+    """The coordinator's processes, and the services that it keeps."""
     parent = str(os.getpid())
     return [
         Child(
@@ -126,23 +158,27 @@ def children_of(folder: Path) -> list[Child]:
             ("-m", "server.deployment.child", parent, name, str(folder)),
             environment={**ENVIRONMENT, "FLWR_HOME": str(folder / FLOWER / "home")},
         )
-        for name in ENTRIES
-        if name != "enrolment" or find_spec(_ENROLMENT) is not None
+        for name in (*ENTRIES, *(service.name for service in services))
     ]
 
 
-def _look_after_runs(folder: Path, ended: threading.Event) -> None:
-    """Runs that the SuperLink gave up, though nothing ended them, go on."""
+def _look_after(folder: Path, handed_on: HandedOn, ended: threading.Event) -> None:
+    """Runs that the SuperLink gave up, though nothing ended them, go on; services hear who is
+    revoked.
+    """
+    disk = DiskWatch(folder)
     while not ended.wait(_LOOK_SECONDS):
+        disk.look()
+        handed_on.look()
         resume_interrupted(folder)
 
 
 def _watched(folder: Path, port: int) -> Observed:
     """Metrics and health; on another port where that one is taken."""
     try:
-        return observed(folder, port)
+        return observed(folder, port, _THREADS)
     except OperatorError:
-        made = observed(folder, 0)
+        made = observed(folder, 0, _THREADS)
         told = "port %d is taken: metrics are at %d"
         logging.getLogger("lianfang.server").warning(told, port, made.port)
         return made

@@ -28,11 +28,11 @@ from server.consortium.folder import (
     read_consortium,
 )
 from server.consortium.invitations import Given, read_invitations, write_invitations
-from server.consortium.members import MemberEntry, add_member
+from server.consortium.members import MemberEntry, add_member, note_end
 from server.keys import read_identity
 from shared.errors import PeerError
 from shared.identity.certificate import public_of
-from shared.identity.enrolment import check_request, signed_answer
+from shared.identity.enrolment import certificate_of, check_request, signed_answer
 from shared.identity.enrolment_messages import (
     EnrolAnswer,
     EnrolRequest,
@@ -78,9 +78,11 @@ def admitted(
             now=now,
         )
     public = bytes.fromhex(request.public)
-    return answer_to(
+    answer = answer_to(
         folder, request, held, public, days=found.days, members=members, now=now, random=random
-    ).content()
+    )
+    note_end(folder, request.code, end_of(answer))
+    return answer.content()
 
 
 def answer_to(
@@ -112,6 +114,12 @@ def answer_to(
         members={other: one.public.hex() for other, one in members.items()},
     )
     return signed_answer(bare, identity)
+
+
+def end_of(answer: EnrolAnswer) -> datetime:
+    """When the first of the answer's two certificates ends."""
+    both = (certificate_of(text) for text in (answer.certificate, answer.transport))
+    return min(x509.load_der_x509_certificate(one).not_valid_after_utc for one in both)
 
 
 def _checked(request: EnrolRequest, given: Given | None, held: Authority, now: datetime) -> Given:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -24,11 +24,19 @@ _REMEDY = "restore the file from a copy of the folder"
 
 @dataclass(frozen=True)
 class MemberEntry:
-    """`public`: raw Ed25519 key, 32 bytes; `node`: PEM of the node's key; `joined`: a date."""
+    """`public`: raw Ed25519 key, 32 bytes; `node`: PEM of the node's key; `joined`: a date;
+    `until`: when the certificates it was given last end, ISO 8601 in UTC, empty where not noted.
+    """
 
     public: bytes
     node: str
     joined: str
+    until: str = ""
+
+    def to_dict(self) -> dict[str, str]:
+        """JSON-ready."""
+        told = {"public": self.public.hex(), "node": self.node, "joined": self.joined}
+        return told | ({"until": self.until} if self.until else {})
 
 
 def read_members(folder: Path) -> dict[str, MemberEntry]:
@@ -44,11 +52,12 @@ def _entry(path: Path, code: str, value: object) -> MemberEntry:
     try:
         if not CODE.fullmatch(code) or not isinstance(value, dict):
             raise ValueError("no member")
-        entry = MemberEntry(bytes.fromhex(value["public"]), value["node"], value["joined"])
-        if len(entry.public) != 32 or not all(
-            isinstance(t, str) for t in (entry.node, entry.joined)
-        ):
+        public, until = bytes.fromhex(value["public"]), value.get("until", "")
+        entry = MemberEntry(public, value["node"], value["joined"], until)
+        if len(public) != 32 or not all(isinstance(t, str) for t in (entry.node, entry.joined)):
             raise ValueError("no key")
+        if until:
+            datetime.fromisoformat(until)
     except (KeyError, TypeError, ValueError) as error:
         raise OperatorError(f"{path}: {code:.64} is no member's entry", remedy=_REMEDY) from error
     return entry
@@ -82,12 +91,21 @@ def add_member(
             raise PeerError("a key is already that of another member")
     if mine is None:
         known[code] = MemberEntry(public, node, f"{now:%Y-%m-%d}")
-        content = {
-            other: {"public": one.public.hex(), "node": one.node, "joined": one.joined}
-            for other, one in known.items()
-        }
-        write_object(folder / MEMBERS, content)
+        _write(folder, known)
     return in_force(folder)
+
+
+def note_end(folder: Path, code: str, until: datetime) -> None:
+    """Note until when the certificates last that a member is about to be given. OperatorError."""
+    with locked(folder):
+        known = read_members(folder)
+        if code in known:
+            known[code] = replace(known[code], until=until.isoformat(timespec="seconds"))
+            _write(folder, known)
+
+
+def _write(folder: Path, members: Mapping[str, MemberEntry]) -> None:
+    write_object(folder / MEMBERS, {code: one.to_dict() for code, one in members.items()})
 
 
 def revoke(folder: Path, code: str) -> bool:

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 from server.authority import issue, issue_transport
-from server.consortium.admission import answer_to
+from server.consortium.admission import answer_to, end_of
 from server.consortium.folder import (
     COORDINATOR,
     TRANSPORT,
@@ -23,10 +24,10 @@ from server.consortium.folder import (
     unwritable,
 )
 from server.consortium.invitations import DAYS, read_invitations
-from server.consortium.members import in_force
+from server.consortium.members import in_force, note_end
 from server.files import write_durably
 from server.keys import COORDINATOR_KEY, private_text, read_private
-from shared.errors import PeerError
+from shared.errors import OperatorError, PeerError
 from shared.identity.certificate import public_of
 from shared.identity.enrolment import check_renewal
 from shared.identity.enrolment_messages import read_renewal
@@ -56,9 +57,12 @@ def renewed(
     check_renewal(request, member.public, held.certificate)
     given = read_invitations(folder).get(request.code)
     days = DAYS if given is None else given.days
-    return answer_to(
+    answer = answer_to(
         folder, request, held, member.public, days=days, members=members, now=now, random=random
-    ).content()
+    )
+    with suppress(OperatorError):  # a full disk hinders no renewal
+        note_end(folder, request.code, end_of(answer))
+    return answer.content()
 
 
 def renew_own(

@@ -38,12 +38,13 @@ def attempt(
     patience: float = 0.0,
     deadline: float = 0.0,
     flower_run: int = 0,
+    shut_out: Callable[[str], str] = lambda code: "",
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     turn_seconds: float = TURN_SECONDS,
 ) -> None:
     """Conduct the run in `folder`. `patience`, `deadline`: seconds, 0 as usual; `flower_run`: its
-    number at the SuperLink. Raises what `conduct` raises, and OperatorError when another process
-    is at it.
+    number at the SuperLink; `shut_out`: as `conduct` takes it. Raises what `conduct`
+    raises, and OperatorError when another process is at it.
     """
     agreement = read_agreement(folder)
     policy = Policy(
@@ -55,7 +56,7 @@ def attempt(
     try:
         status = StatusFile(folder, _begun(folder, agreement.digest(), flower_run, now()), now)
         try:
-            run = conduct(grid, folder, policy, resume=resume, watcher=status)
+            run = conduct(grid, folder, policy, resume=resume, watcher=status, shut_out=shut_out)
         except httpx.HTTPError:
             raise  # the SuperLink is gone; whoever carries the run starts it again: not its end
         except Exception as error:  # told in status.json, by kind and place, and raised again

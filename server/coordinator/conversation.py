@@ -5,8 +5,9 @@ Invariants:
   passed, or at the `deadline`. A lender that is disconnected or has failed is not waited for, but
   asked again while the others' replies are not enough. One that nobody can stand in for is waited
   for with all patience while it is gone, and a minute when it answers that it cannot.
-- Who is there and silent is asked the same again, less and less often: a reply that a crash cut off
-  on its way is not sent twice by itself, and lenders keep what they worked out.
+- Who is there and silent for much longer than it took for such a question before is asked the same
+  again, less and less often: a reply that a crash cut off on its way is not sent twice by itself,
+  and lenders keep what they worked out.
 - At most one reply counts for each lender, and a node keeps to one lender's code. A reply that does
   not fit leaves its lender out, with the reason, and changes nothing else.
 - An error's text never goes further: it may quote rows.
@@ -15,6 +16,7 @@ Invariants:
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Set
 from dataclasses import dataclass, field
@@ -28,6 +30,7 @@ from server.coordinator.refusals import BLAMES, Refusals, Where
 from server.coordinator.topic import Topic
 from server.coordinator.traffic import Traffic, content_bytes
 from shared.errors import PeerError
+from shared.wire.failures import shown
 from shared.wire.messages import (
     QUERY,
     UNKNOWN,
@@ -43,7 +46,8 @@ _POLL_SHARE = 0.05
 """The next look comes after this share of the time waited so far: a fortieth is lost on average."""
 _ROLL_CALL_SECONDS = 1.0
 _FIRST_RETRY_SECONDS = 2.0
-_FIRST_AGAIN_SECONDS = 15.0
+_FIRST_AGAIN_SECONDS, _SOONEST_AGAIN_SECONDS, _AGAIN_SHARE = 15.0, 3.0, 4.0
+"""Asked again at first after that share of the time it took before, within the two bounds."""
 _MOST_REPEATS = 3
 
 
@@ -75,7 +79,8 @@ class Conversation:
     """All exchanges of one run over a grid.
 
     `codes`: the lender each node speaks for, once it has shown it; `hints`: the same of an earlier
-    process, believed for addressing only.
+    process, believed for addressing only; `shut_out`: why a lender that is not heard from cannot
+    come, "" if that is not known.
     """
 
     def __init__(
@@ -85,6 +90,7 @@ class Conversation:
         *,
         refusals: Refusals | None = None,
         watcher: Watcher | None = None,
+        shut_out: Callable[[str], str] = lambda code: "",
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -94,11 +100,13 @@ class Conversation:
         self._grid = grid
         self._refusals = refusals
         self._watcher = watcher or NoWatcher()
+        self._shut_out = shut_out
         self.blamed: set[str] = set()  # codes that signed refusals name as the cause
         self._clock = clock
         self._sleep = sleep
         self._names: dict[int, str] = {}  # as a node last called itself: for messages only
         self._overdue: dict[str, int] = {}
+        self._took: dict[tuple[int, str], float] = {}  # by node and kind of question: seconds
         self._traffic = Traffic()
         self._exchanges = 0
 
@@ -155,6 +163,10 @@ class Conversation:
             return f"the lender at node {node}"
         return f"a lender as {claimed}" if claimed in self.codes.values() else claimed
 
+    def silence(self, code: str | None, usual: str = "not heard from") -> str:
+        """Why a lender is not heard from: what is known against it, else `usual`."""
+        return (self._shut_out(code) if code is not None else "") or usual
+
     def spent(self) -> Traffic:
         """The traffic since this was last asked."""
         spent, self._traffic = self._traffic, Traffic()
@@ -176,14 +188,17 @@ class Conversation:
         return bool(settled) or waited > topic.hope(self.policy, able)
 
     def _ask_missing(self, topic: Topic, heard: Heard) -> None:
-        connected, now = self.connected(), self._clock()
-        back = heard.away & connected
+        connected, now = self._reachable(), self._clock()
+        back, before = heard.away & connected, heard.away
         heard.away = {*heard.waiting.values(), *heard.missing} - connected
+        for node in sorted(heard.away - before):
+            if known := self.silence(self.code(node), ""):
+                self._watcher.missed(self.name(node), known)
         retry = bool(topic.awaited()) or not topic.enough()
         answered, waiting = set(heard.answered.values()), set(heard.waiting.values())
         for node in sorted(set(topic.nodes(connected)) & connected - answered):
             due = retry and now >= heard.again.get(node, 0.0) and node not in heard.refused
-            silent = node in waiting and self._silent(heard, node, now)
+            silent = node in waiting and self._silent(topic, heard, node, now)
             if (
                 node in back
                 or silent
@@ -191,9 +206,15 @@ class Conversation:
             ):
                 self._ask(topic, heard, node)
 
-    def _silent(self, heard: Heard, node: int, now: float) -> bool:
+    def _reachable(self) -> set[int]:
+        """Nodes that are there. One whose lender is shut out looks so for a while, and is not."""
+        return {node for node in self.connected() if not self.silence(self.code(node), "")}
+
+    def _silent(self, topic: Topic, heard: Heard, node: int, now: float) -> bool:
         when, times = heard.asked[node]
-        return now - when >= _FIRST_AGAIN_SECONDS * (1 << (times - 1))
+        usual = _AGAIN_SHARE * self._took.get((node, _kind(topic)), _FIRST_AGAIN_SECONDS)
+        first = min(_FIRST_AGAIN_SECONDS, max(_SOONEST_AGAIN_SECONDS, usual))
+        return now - when >= first * (1 << (times - 1))
 
     def _ask(self, topic: Topic, heard: Heard, node: int) -> None:
         question = topic.question(node)
@@ -210,9 +231,15 @@ class Conversation:
         awaited = topic.awaited()
         if awaited and not heard.expected and not heard.told:
             heard.told = True
-            why = {self.code(node): f": {why}" for node, why in heard.missing.items()}
+            why = {self.code(node): why for node, why in heard.missing.items()}
+            for code in sorted(awaited):
+                if known := self.silence(code, ""):
+                    self._watcher.missed(code, known)
+                    why[code] = known
             text = f"{topic.label} waits for {', '.join(sorted(awaited))}"
-            told = ", ".join(code + why.get(code, "") for code in sorted(awaited))
+            told = ", ".join(
+                f"{code}: {why.get(code, '')}".rstrip(": ") for code in sorted(awaited)
+            )
             _log.warning("%s waits for %s", topic.label, told, extra={"stage": text})
 
     def _take_replies(self, topic: Topic, heard: Heard) -> None:
@@ -235,7 +262,8 @@ class Conversation:
         heard.unable.discard(node)
         if not message.has_content():
             self._count()
-            raise PeerError("unavailable")  # its reason is Flower's text about the node: left out
+            usual = shown(message.error.reason if message.has_error() else None)
+            raise PeerError(self.silence(self.code(node), usual))
         self._count(up=content_bytes(message.content))
         reply = parse_reply(message.content)
         if not reply.member.isprintable():
@@ -255,6 +283,9 @@ class Conversation:
         if answer:
             self.codes[node] = reply.member
             heard.answered[reply.member] = node
+            when, times = heard.asked[node]
+            if times == 1:  # else it is not known which question this answers
+                self._took[node, _kind(topic)] = self._clock() - when
             waited, size = self._clock() - heard.start, content_bytes(message.content)
             self._watcher.answered(reply.member, waited, size)
         return answer
@@ -283,7 +314,8 @@ class Conversation:
         topic.missed(node)
 
     def _why_silent(self, heard: Heard, node: int) -> str:
-        return "disconnected" if node in heard.away else "no answer in time"
+        usual = "disconnected" if node in heard.away else "no answer in time"
+        return self.silence(self.code(node), usual)
 
     def _forget_overdue(self) -> None:
         for message in self._grid.pull_messages(list(self._overdue)):
@@ -292,3 +324,8 @@ class Conversation:
     def _count(self, *, up: int = 0, down: int = 0) -> None:
         before = self._traffic
         self._traffic = Traffic(before.messages + 1, before.bytes_up + up, before.bytes_down + down)
+
+
+def _kind(topic: Topic) -> str:
+    """Questions of one kind take a lender about as long: their labels differ in numbers only."""
+    return re.sub(r"\d+", "", topic.label)

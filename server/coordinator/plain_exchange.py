@@ -57,7 +57,8 @@ class PlainExchange:
         name = self._conversation.name
         reasons = [(name(node), why) for node, why in heard.missing.items()]
         told = set(heard.answered) | {code for code, _ in reasons}
-        reasons += [(code, "not heard from") for code in self._known - told]
+        silence = self._conversation.silence
+        reasons += [(code, silence(code)) for code in self._known - told]
         return tuple(sorted(f"{code}: {why}" for code, why in reasons))
 
 

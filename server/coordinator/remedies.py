@@ -9,6 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+ENDED = "certificates ended"
+"""In the reason for a lender that the gate refuses since it has not renewed."""
+_RENEW = "renew the certificates of {}: there, lianfang-client renew"
 _REFUSED = re.compile(r"refused \(([a-z-]+)")
 _OWN = "mend what the own log of {} names, then run the same command with --resume"
 _KEYS = "the lost keys of {} cannot be made again: start a new run on new terms"
@@ -47,6 +50,8 @@ def remedy_for(lines: Iterable[str], usual: str) -> str:
     found: dict[str, list[str]] = {}
     for who, reason in sorted(refused.items()):
         found.setdefault(_BY_REASON.get(reason, _ALIKE), []).append(who)
+    if ended := sorted(who for who, why in missing.items() if ENDED in why):
+        found[_RENEW] = ended
     told = [text.format(", ".join(names)) for text, names in found.items()]
     gone = len(refused) < len(missing) or not refused
     return "; ".join([*told, usual] if usual and gone else told)

@@ -91,6 +91,7 @@ def conduct(
     *,
     resume: bool = False,
     watcher: Watcher | None = None,
+    shut_out: Callable[[str], str] = lambda code: "",
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], datetime] = _now,
@@ -98,8 +99,10 @@ def conduct(
 ) -> Run:
     """Carry a run in `folder` to its end and write the shared model there.
 
-    Without `resume` earlier stages of a plain run in the folder are forgotten. A secure run that
-    began is not begun again, as lenders mask no number twice: OperatorError, and nothing changes.
+    `shut_out`: why a lender, by code, cannot come, "" if that is not known; it is told where the
+    lender is missing. Without `resume` earlier stages of a plain run in the folder are forgotten. A
+    secure run that began is not begun again, as lenders mask no number twice: OperatorError, and
+    nothing changes.
     Raises VoidStageError when too few lenders answer; everything up to that stage is kept and can
     be resumed.
     """
@@ -113,7 +116,9 @@ def conduct(
     watcher.goes_on(records)
     if run.agreement.sums == "plain":
         _log.warning("plain sums: not secure, single lenders' numbers can be seen here")
-        conversation = Conversation(grid, policy, watcher=watcher, clock=clock, sleep=sleep)
+        conversation = Conversation(
+            grid, policy, watcher=watcher, shut_out=shut_out, clock=clock, sleep=sleep
+        )
         known = {member for record in records for member in record.members}
         exchange: Exchange = PlainExchange(conversation, known=known)
     else:
@@ -121,7 +126,13 @@ def conduct(
         members: dict[str, Member] = {}
         refusals = Refusals(folder / REFUSALS, means.suite, members.get)
         conversation = Conversation(
-            grid, policy, refusals=refusals, watcher=watcher, clock=clock, sleep=sleep
+            grid,
+            policy,
+            refusals=refusals,
+            watcher=watcher,
+            shut_out=shut_out,
+            clock=clock,
+            sleep=sleep,
         )
         setting_up = SettingUp(means, conversation, kept, members)
         exchange = SecureExchange(means, conversation, kept, setting_up, records)

@@ -114,7 +114,8 @@ class SecureExchange:
         asked = self._membership.asked(question, self._needed())
         if not self._counted.allows(question.kind, asked):
             left_out, wanted = self._left_out(), self._counted.wanted(question.kind)
-            gone = {code: left_out.get(code, "not heard from") for code in wanted - asked}
+            silence = self._conversation.silence
+            gone = {code: left_out.get(code) or silence(code) for code in wanted - asked}
             raise singled_out(f"{question.stage}, set-up", gone)
         slot, payload = self._membership.next_slot(), payload_of(run, question)
         opened = open_round(self._means.suite, self._means.identity, set_up, slot, payload)
@@ -152,7 +153,8 @@ class SecureExchange:
         needed = max(self._needed(alive), set_up.threshold)
         if len(alive) >= needed:
             gone = self._counted.wanted(question.kind) - alive
-            return singled_out(where, {c: missing.get(c, "not heard from") for c in gone})
+            silence = self._conversation.silence
+            return singled_out(where, {c: missing.get(c) or silence(c) for c in gone})
         why = f"{len(alive)} lenders answered, {needed} are needed"
         return void(where, why, self._missing(alive, missing, question.kind), _REMEDY)
 
@@ -226,7 +228,8 @@ class SecureExchange:
         if wanted and code not in wanted:
             return NOT_COUNTED
         busy = {self._conversation.code(node) for node in self._conversation.busy()}
-        return "still at work on an earlier question" if code in busy else "not heard from"
+        usual = "still at work on an earlier question" if code in busy else "not heard from"
+        return self._conversation.silence(code, usual)
 
 
 def payload_of(run: Run, question: Question) -> Payload:

@@ -1,10 +1,14 @@
-"""`status.json` in a run's folder: how far the run is, who took part, and why it ended as it did.
+"""How far a run is, who took part, and why it ended as it did, in the run's folder.
 
     starting ─► running ─► finished | failed | stopped          resumed: … ─► starting ─► …
 
+    status.json     as a stage, or the run, began or ended: durable
+    watching.json   the same within a stage, each time a lender has answered: for who watches
+
 Invariants:
-- It is written by whoever has the run's turn: the run's own process, or a command while that
-  process is gone. Each file is whole; one that ends a stage or the run is durable.
+- They are written by whoever has the run's turn: the run's own process, or a command while that
+  process is gone. Each file is whole. A power cut may cost watching.json, which is not waited for,
+  and no more: status.json is never written in another way than durably.
 - It stops no run: where a disk does not take it, the log says so, and the run goes on while its
   stages find room.
 - A process that is killed leaves "running" behind: whoever finds that and nobody at work knows that
@@ -30,7 +34,7 @@ from server.coordinator.refusals import refusals_kept
 from server.files import write_durably
 from shared.errors import LianfangError, OperatorError
 
-STATUS = "status.json"
+STATUS, WATCHING = "status.json", "watching.json"
 State = Literal["starting", "running", "finished", "failed", "stopped"]
 ENDED: frozenset[str] = frozenset({"finished", "failed", "stopped"})
 _AGAIN = ("run the same command with --resume", "go on with --resume")
@@ -96,7 +100,22 @@ class Status:
 
 def read_status(folder: Path) -> Status | None:
     """Of a run's folder; None when it has none yet. OperatorError when it is no status."""
-    path = folder / STATUS
+    kept = _read(folder / STATUS)
+    if kept is None or kept.ended:
+        return kept
+    try:
+        told = _read(folder / WATCHING)
+        newer = told is not None and _when(told) >= _when(kept)
+    except (OperatorError, ValueError):
+        return kept
+    return told if newer and told is not None and told.attempt == kept.attempt else kept
+
+
+def _when(status: Status) -> datetime:
+    return datetime.fromisoformat(status.updated)
+
+
+def _read(path: Path) -> Status | None:
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
         fields["lenders"] = {code: Part(**part) for code, part in fields["lenders"].items()}
@@ -118,6 +137,7 @@ def write_status(folder: Path, status: Status) -> None:
     """Durably; OperatorError when the disk does not take it."""
     try:
         write_durably(folder / STATUS, json.dumps(status.to_dict(), indent=1).encode())
+        (folder / WATCHING).unlink(missing_ok=True)
     except OSError as error:
         raise unwritable(folder, error) from error
 
@@ -202,19 +222,20 @@ class StatusFile(Watcher):
         self._change(**changes)
         try:
             write_durably(self._folder / STATUS, self._content())
+            (self._folder / WATCHING).unlink(missing_ok=True)
         except OSError as error:
             _log.warning("%s cannot be written: %s", STATUS, error.strerror)
 
     def _tell(self, **changes: object) -> None:
         """For who watches: not worth waiting for a disk."""
         self._change(**changes)
-        partial = self._folder / f"{STATUS}.telling"
+        partial = self._folder / f"{WATCHING}.partial"
         try:
             partial.write_bytes(self._content())
             partial.chmod(0o600)
-            partial.replace(self._folder / STATUS)
+            partial.replace(self._folder / WATCHING)
         except OSError as error:
-            _log.debug("%s cannot be written: %s", STATUS, error.strerror)
+            _log.debug("%s cannot be written: %s", WATCHING, error.strerror)
 
     def _content(self) -> bytes:
         return json.dumps(self.status.to_dict(), indent=1).encode()

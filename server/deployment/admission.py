@@ -14,9 +14,10 @@ import base64
 import binascii
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from cryptography import x509
 from google.protobuf.message import DecodeError
 
 from server.deployment.node_keys import NodeKeys
@@ -44,6 +45,7 @@ CALLS = frozenset(
         "confirm-message-received",
     )
 )
+SOON = timedelta(hours=1)
 NODE_KEY = "flwr-public-key"
 """Flower's header: the node's public key, base64 of PEM; the SuperLink checks its signature."""
 
@@ -77,6 +79,14 @@ class Admission:
         if peer.role != "lender":
             raise RefusedRequestError(403, "role", f"nothing here is for a {peer.role}")
         return peer.code
+
+    def ends_soon(self, certificate: bytes) -> bool:
+        """Whether a certificate (DER) is about to end: what its owner has renewed meanwhile shows
+        on another connection only.
+        """
+        parsed = x509.load_der_x509_certificate(certificate)
+        first, last = parsed.not_valid_before_utc, parsed.not_valid_after_utc
+        return last - self.clock() < min((last - first) / 10, SOON)
 
     def check_call(self, code: str, path: str, node_key: str) -> None:
         """That this member's node may make this call. `node_key`: the header's text."""

@@ -5,11 +5,13 @@ Invariants:
 - A process ends with the one that started it, even if that was killed (Linux: the kernel sends
   SIGKILL; elsewhere it looks twice a second).
 - Nothing runs over another Flower than the one tried.
+- All of a process's lines have the form that was asked for, its libraries' too.
 """
 
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import signal
 import sys
@@ -30,6 +32,11 @@ ENTRIES = {
     "enrolment": "server.deployment.enrolment",
 }
 """Name of a process: the module whose `main(folder)` it runs."""
+SERVICES = {
+    "keyholder": "server.deployment.keyholder",
+    "registry": "server.deployment.registry",
+}
+"""As `ENTRIES`; they run where `services.toml` has them."""
 _PR_SET_PDEATHSIG = 1
 FAILED = 2
 
@@ -54,6 +61,15 @@ def _watch(parent: int) -> None:
     os._exit(FAILED)
 
 
+def _one_way_of_logging() -> None:
+    """Uvicorn, where Flower serves by it, gives itself handlers when it begins: not here."""
+    if "uvicorn" in sys.modules:
+        import uvicorn
+
+        setattr(uvicorn.Config, "configure_logging", lambda config: None)  # noqa: B010 - a method
+        logging.getLogger("uvicorn").setLevel(logging.WARNING)
+
+
 def main(argv: Sequence[str]) -> int:
     """Run the process named; the exit status."""
     end_with_parent(int(argv[0]))
@@ -61,7 +77,8 @@ def main(argv: Sequence[str]) -> int:
         check_version()
         check_parts(argv[1])
         log_lines(form_asked())  # after Flower's own handlers are there: it replaces them
-        entry: Callable[[Path], int] = import_module(ENTRIES[argv[1]]).main
+        _one_way_of_logging()
+        entry: Callable[[Path], int] = import_module((ENTRIES | SERVICES)[argv[1]]).main
         return entry(Path(argv[2]))
     except LianfangError as error:
         sys.stderr.write(f"{argv[1]}: {error}\n")

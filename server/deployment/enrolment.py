@@ -11,6 +11,8 @@ Invariants:
 - Nothing is granted here that `admitted` and `renewed` do not grant.
 - Who is refused `MOST_REFUSALS` times in `WINDOW` seconds waits: by address, so that a stranger who
   guesses does not lock out who is invited. Secrets have 256 bits; this keeps the noise down.
+- A member is granted `RENEWALS_OF_A_DAY` renewals a day here, as many as at the gate. Only granted
+  ones count: a stranger's requests under a member's code take nothing from that member.
 - The log holds codes, addresses and our own sentences, never a message.
 """
 
@@ -28,6 +30,7 @@ from pathlib import Path
 from server.consortium.admission import admitted
 from server.consortium.folder import TRANSPORT, TRANSPORT_KEY, read_consortium
 from server.consortium.renewal import renewed
+from server.deployment.heartbeat import Heartbeat
 from server.deployment.one_request import (
     SECONDS,
     OneRequestServer,
@@ -35,10 +38,11 @@ from server.deployment.one_request import (
     Response,
     refusal,
 )
+from server.deployment.seldom import DAY_SECONDS, RENEWALS_OF_A_DAY, Seldom
 from server.keys import AUTHORITY, read_certificate
 from shared.errors import OperatorError, PeerError
 from shared.identity.address import host_and_port
-from shared.identity.enrolment_messages import MOST_REQUEST
+from shared.identity.enrolment_messages import MOST_REQUEST, read_renewal
 from shared.identity.pem import certificate_to_pem
 
 AUTHORITY_PATH, ENROL_PATH, RENEW_PATH = "/v1/authority", "/v1/enrol", "/v1/renew"
@@ -94,6 +98,7 @@ class EnrolmentDesk:
         self._folder, self._authority = folder, authority
         self._clock, self._random = clock, random
         self._refusals = refusals or Refusals()
+        self._renewals = Seldom(RENEWALS_OF_A_DAY, DAY_SECONDS)
 
     def handle(self, request: Request) -> Response:
         """The response to a request, whatever it is."""
@@ -110,6 +115,11 @@ class EnrolmentDesk:
             text = "too many requests of this address were refused"
             return refusal(429, text, f"ask again in {WINDOW / 60:.0f} minutes")
         try:
+            renews = read_renewal(request.body).code if request.path == RENEW_PATH else ""
+            if self._renewals.full(renews):
+                self._refusals.note(request.address)
+                _log.warning("%s: %s has renewed often enough today", request.path, renews)
+                return refusal(429, "too many renewals in a day", "ask again tomorrow")
             answer = grant(
                 self._folder,
                 request.body,
@@ -124,6 +134,8 @@ class EnrolmentDesk:
         except OperatorError as error:
             _log.error("%s: %s", request.path, error)
             return refusal(503, "the coordinator cannot certify now", _OFF_LINE)
+        if renews:
+            self._renewals.take(renews)
         _log.info("%s: granted to %s", request.path, request.address)
         return Response(200, answer)
 
@@ -171,9 +183,11 @@ def main(folder: Path) -> int:
     told_to = deque[int]()
     for number in (signal.SIGINT, signal.SIGTERM):  # takes no lock: a second one may come meanwhile
         signal.signal(number, lambda number, frame: told_to.append(number))
-    service = serve_enrolment(folder)
+    service, heart = serve_enrolment(folder), Heartbeat(folder, "enrolment")
     try:
         while not told_to:
+            if heart.due and service.answering():
+                heart.beat()
             time.sleep(_LOOK_SECONDS)
     finally:
         service.stop()

@@ -3,7 +3,9 @@
 Invariants:
 - What a member sends changes nothing but the body and a few named headers, each given once: what
   was checked is what is passed.
-- While the SuperLink is away the answer is 503: nodes ask again by themselves.
+- While the SuperLink is away the answer is 503: nodes ask again by themselves. So it is when it
+  fails at a sign of life or at a look for messages, with a full disk for example: at a 500 Flower's
+  node gives up its signs of life for good, and is taken for gone while it is there.
 """
 
 from __future__ import annotations
@@ -13,13 +15,15 @@ from collections.abc import Iterable, Mapping
 
 import httpx
 
-from server.deployment.admission import RefusedRequestError
+from server.deployment.admission import FLEET, RefusedRequestError
 from server.deployment.loopback import Loopback
 
 PASSED = frozenset(
     {"content-type", "accept", "flwr-public-key", "flwr-signature", "flwr-timestamp"}
     | {"flwr-package-name", "flwr-package-version", "flwr-component-name", "x-flwr-client"}
 )
+_ALWAYS_AGAIN = frozenset({FLEET + "send-node-heartbeat", FLEET + "pull-messages"})
+_AGAIN = b'{"error": "the coordinator is starting or busy; ask again"}'
 _BACK = ("content-type", "flwr-version-incompatibility-message")
 _SECONDS = 60.0
 
@@ -56,7 +60,9 @@ class Forwarding:
         try:
             answer = await self._client.post(path, content=body, headers=dict(headers))
         except httpx.TransportError:
-            return 503, b'{"error": "the coordinator is starting or busy; ask again"}', {}
+            return 503, _AGAIN, {}
+        if answer.status_code >= 500 and path in _ALWAYS_AGAIN:
+            return 503, _AGAIN, {}
         back = {name: answer.headers[name] for name in _BACK if name in answer.headers}
         return answer.status_code, answer.content, back
 

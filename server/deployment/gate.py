@@ -1,11 +1,13 @@
 """The gate: the one door that lenders have, HTTPS with certificates on both sides.
 
     POST /v1/fleet/…        what a node needs (`admission.py`), passed to the SuperLink
-    GET  /lianfang/…        agreements of open runs, bundles, members; whether the SuperLink is up
+    GET  /lianfang/…        agreements of open runs, bundles, members, who is revoked; whether the
+                            SuperLink is up
     POST /lianfang/renew    new certificates for whoever asks under its own old one
 
 Invariants:
-- TLS 1.3; a connection without a certificate of the consortium's authority ends in the handshake.
+- TLS 1.3; a connection without a certificate of the consortium's authority ends in the handshake,
+  which is bounded itself (`entrance.py`).
 - Nothing is answered before `admission` has judged the request's own certificate, at each request.
 - Sizes and times are bounded: of heads, of bodies, of how long a request may take to arrive, and of
   how many connections one member holds. Whoever dribbles stops nobody else.
@@ -39,26 +41,32 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from server.actor import TRANSPORT, TRANSPORT_KEY
 from server.deployment.admission import CALLS, FLEET, NODE_KEY, Admission, RefusedRequestError
 from server.deployment.enrolment import listening_at
+from server.deployment.entrance import EntranceServer
 from server.deployment.forwarding import Forwarding, passed_of
 from server.deployment.gate_counts import GateCounts
+from server.deployment.heartbeat import Heartbeat
 from server.deployment.loopback import Loopback
 from server.deployment.node_keys import NodeKeys
-from server.deployment.seldom import Seldom
+from server.deployment.revoked_page import RevokedPage
+from server.deployment.seldom import DAY_SECONDS, RENEWALS_OF_A_DAY, Seldom
 from server.deployment.terms_page import TermsPage
 from server.keys import AUTHORITY, read_certificate
 from server.revoked import RevokedCodes, read_revoked
 from shared.errors import LianfangError, OperatorError, PeerError
 from shared.identity.enrolment_messages import read_renewal
 from shared.training.consortium import FILE, parse_consortium
+from shared.wire.bounds import MOST_REPLY
 
-MOST_BODY, MOST_HEAD = 64 << 20, 32 << 10
+MOST_BODY, MOST_HEAD = MOST_REPLY, 32 << 10
 REQUEST_SECONDS, KEEP_SECONDS = 30.0, 60
 CONNECTIONS, CONNECTIONS_OF_ONE, REQUESTS_OF_ONE = 1024, 32, 16
 _CERTIFICATE = "lianfang.certificate"
 _COUNTS_SECONDS = 2.0
-RENEWALS_OF_A_DAY, _DAY_SECONDS, _LOG_SECONDS = 10, 86_400.0, 60.0
+_LOG_SECONDS = 60.0
 _OWN = "/lianfang/"
-_KNOWN = CALLS | {_OWN + name for name in ("ready", "terms", "bundles", "members", "renew")}
+_KNOWN = CALLS | {
+    _OWN + name for name in ("ready", "terms", "bundles", "members", "revoked", "renew")
+}
 """Paths that are counted by name."""
 _log = logging.getLogger("lianfang.gate")
 
@@ -141,11 +149,11 @@ class Gate:
             NodeKeys(folder),
             clock,
         )
-        self._pages = TermsPage(folder)
+        self._pages, self._revoked = TermsPage(folder), RevokedPage(folder)
         self.counts = GateCounts()
         self._under_way: dict[str, int] = {}
         self._told = Seldom(1, _LOG_SECONDS)
-        self._renewals = Seldom(RENEWALS_OF_A_DAY, _DAY_SECONDS)
+        self._renewals = Seldom(RENEWALS_OF_A_DAY, DAY_SECONDS)
         routes = [Route("/{path:path}", self._answer, methods=["GET", "POST"])]
         self.app = Starlette(routes=routes, lifespan=self._life)
 
@@ -161,8 +169,10 @@ class Gate:
 
     async def _keep_up(self) -> None:
         """Write the counts; show a renewed certificate from the next connection on."""
-        stamp = _stamp_of(self._folder / TRANSPORT)
+        stamp, heart = _stamp_of(self._folder / TRANSPORT), Heartbeat(self._folder, "gate")
         while True:
+            heart.beat()
+            self.counts.connections = MemberProtocol.held.total()
             with contextlib.suppress(OSError):
                 self.counts.write(self._folder)
             await asyncio.sleep(_COUNTS_SECONDS)
@@ -176,7 +186,10 @@ class Gate:
             code = self._admission.lender(request.scope.get(_CERTIFICATE))
             self.counts.members[code] += 1
             with self._turn(code):
-                return await self._admitted(code, path, request)
+                answer = await self._admitted(code, path, request)
+            if self._admission.ends_soon(request.scope[_CERTIFICATE]):
+                answer.headers["connection"] = "close"  # on the next one a renewed one shows
+            return answer
         except RefusedRequestError as error:
             self.counts.refused[error.reason] += 1
             if self._told.take((code, error.reason)):  # not a line for each: the disk is ours
@@ -241,6 +254,8 @@ class Gate:
             return _json(pages.bundles())
         if path == "/lianfang/members":
             return _raw(_handler("server.consortium.members", "page")(self._folder))
+        if path == "/lianfang/revoked":
+            return _raw(self._revoked.content(self._clock()))
         digest = path.removeprefix("/lianfang/terms/")
         agreement = pages.agreement(digest) if digest != path else None
         return None if agreement is None else _raw(agreement)
@@ -314,8 +329,12 @@ def _stamp_of(path: Path) -> tuple[int, int] | None:
     return found.st_mtime_ns, found.st_ino
 
 
-def server_of(gate: Gate, host: str, port: int) -> uvicorn.Server:
+def server_of(gate: Gate, host: str, port: int) -> EntranceServer:
     """Serves the gate; not started yet."""
+
+    def turned() -> None:
+        gate.counts.refused["handshakes"] += 1
+
     config = uvicorn.Config(
         gate.app,
         host=host,
@@ -333,7 +352,7 @@ def server_of(gate: Gate, host: str, port: int) -> uvicorn.Server:
         access_log=False,
         log_config=None,
     )
-    return uvicorn.Server(config)
+    return EntranceServer(config, turned)
 
 
 def main(folder: Path) -> int:

@@ -2,7 +2,8 @@
 
 Invariants:
 - They tell counts, sizes, seconds, codes and names of runs. What lenders send is not in them.
-- What cannot be read is left out; a scrape does not fail for it.
+- What cannot be read is left out; a scrape does not fail for it. A run whose status is damaged has
+  the state "unreadable", and its stages; the other runs are told as ever.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,15 +25,17 @@ from server.coordinator.checkpoint import SUFFIX, StageRecord, records_in
 from server.coordinator.places import STAGES
 from server.coordinator.status import Status, read_status
 from server.deployment.gate_counts import FILE as GATE
+from server.deployment.heartbeat import silences
 from server.deployment.loopback import FLOWER
 from server.deployment.runs import RUNS, names_of
 from server.keys import AUTHORITY, COORDINATOR
 from server.revoked import read_revoked
-from shared.errors import LianfangError
+from shared.errors import LianfangError, OperatorError
 from shared.identity.pem import certificate_from_pem
 
 PROCESSES = "processes.json"
-_STATES = ("starting", "running", "finished", "failed", "stopped")
+_UNREADABLE = "unreadable"
+_STATES = ("starting", "running", "finished", "failed", "stopped", _UNREADABLE)
 _WRONG_FILE = (ValueError, LookupError, TypeError, AttributeError)
 _log = logging.getLogger("lianfang.deployment")
 
@@ -71,9 +75,9 @@ class CoordinatorMetrics(Collector):
         )
         stages, lenders = _StageMetrics(), _LenderMetrics()
         for name in names_of(self._folder):
-            status = read_status(self._folder / RUNS / name) or Status(name, "starting")
+            status, how = self._standing(name)
             for one in _STATES:
-                state.add_metric([name, one], float(status.state == one))
+                state.add_metric([name, one], float(how == one))
             done.add_metric([name], status.done)
             tries.add_metric([name], status.attempt)
             if status.steps:
@@ -81,8 +85,17 @@ class CoordinatorMetrics(Collector):
             for measure, value in status.metrics.items():
                 model.add_metric([name, measure], value)
             lenders.add(name, status)
-            stages.add(name, self._stages(self._folder / RUNS / name / STAGES))
+            with suppress(LianfangError, OSError, *_WRONG_FILE):
+                stages.add(name, self._stages(self._folder / RUNS / name / STAGES))
         yield from (state, done, steps, tries, model, *stages.families, *lenders.families)
+
+    def _standing(self, name: str) -> tuple[Status, str]:
+        """A run's status and what its state is called."""
+        try:
+            status = read_status(self._folder / RUNS / name) or Status(name, "starting")
+        except OperatorError:
+            return Status(name, "starting"), _UNREADABLE
+        return status, status.state
 
     def _stages(self, folder: Path) -> list[StageRecord]:
         """Each stage's file is read once: it does not change any more."""
@@ -98,7 +111,12 @@ class CoordinatorMetrics(Collector):
             up.add_metric([name], float(runs))
         for name, about in _document(self._folder / FLOWER / PROCESSES).items():
             starts.add_metric([name], float(about["starts"]))
-        yield from (up, starts)
+        age = GaugeMetricFamily(
+            "lianfang_part_silent_seconds", "since its last sign of life", labels=["part"]
+        )
+        for name, seconds in silences(self._folder).items():
+            age.add_metric([name], seconds)
+        yield from (up, starts, age)
 
     def _gate(self) -> Iterator[Metric]:
         about = _document(self._folder / FLOWER / GATE)

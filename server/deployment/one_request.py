@@ -100,6 +100,19 @@ class OneRequestServer:
         self._run(self._close())
         self._end_loop()
 
+    def answering(self, seconds: float = 1.0) -> bool:
+        """Whether it still takes connections: says the thread that does, within `seconds`."""
+
+        async def listening() -> bool:
+            return self._server.is_serving()
+
+        asked = asyncio.run_coroutine_threadsafe(listening(), self._loop)
+        try:
+            return self._thread.is_alive() and asked.result(seconds)
+        except TimeoutError:
+            asked.cancel()
+            return False
+
     def _run(self, work: object) -> asyncio.Server:
         future = asyncio.run_coroutine_threadsafe(work, self._loop)  # type: ignore[arg-type, var-annotated]
         found: asyncio.Server = future.result()

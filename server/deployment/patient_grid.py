@@ -37,9 +37,19 @@ from flwr.supercore.inflatable.inflatable_utils import (
 )
 from flwr.superlink.grid import HttpGrid
 
+from shared.wire.bounds import MOST_REPLY
+from shared.wire.failures import (
+    DESCRIPTION,
+    NOT_WHOLE,
+    OTHER_QUESTION,
+    TOO_LARGE,
+    TOO_MANY_PARTS,
+    UNREADABLE,
+)
+
 MOST_SECONDS = 180.0
 """The SuperLink itself forgets an upload that takes longer."""
-MOST_BYTES, MOST_PARTS = 64 << 20, 20_000
+MOST_BYTES, MOST_PARTS = MOST_REPLY, 20_000
 """Of one reply: as it travels, and its arrays put together, each."""
 _MOST_DESCRIPTION = 1 << 20
 """Bytes of what describes an array: its list of chunks takes more memory than it has bytes."""
@@ -47,7 +57,7 @@ _log = logging.getLogger("lianfang.coordinator")
 
 
 class _StrangeReplyError(Exception):
-    """A reply that is not worth its memory. Its text is ours."""
+    """A reply that is not worth its memory. Its text is of `shared/wire/failures.py`."""
 
 
 @dataclass
@@ -113,24 +123,24 @@ class PatientGrid(HttpGrid):
             message = _inflated(coming)
         except Exception as error:  # noqa: BLE001 - a lender's bytes: whatever they do, not our end
             strange = isinstance(error, _StrangeReplyError)
-            return self._given_up(coming, str(error) if strange else "it cannot be read")
+            return self._given_up(coming, str(error) if strange else UNREADABLE)
         message.metadata.__dict__["_message_id"] = coming.number  # as Flower's own grid does
         return message
 
     def _fetch(self, coming: Coming, pull: Callable[[str], bytes]) -> None:
         if len(coming.missing) > MOST_PARTS:
-            raise _StrangeReplyError(f"it has more than {MOST_PARTS} parts")
+            raise _StrangeReplyError(TOO_MANY_PARTS)
         while coming.missing:
             part = pull(coming.missing[-1])
             coming.size += len(part)
             if coming.size > MOST_BYTES:
-                raise _StrangeReplyError(f"it has more than {MOST_BYTES} bytes")
+                raise _StrangeReplyError(TOO_LARGE)
             coming.parts[coming.missing.pop()] = part
 
-    def _given_up(self, coming: Coming, why: str = "its parts did not come") -> Message:
+    def _given_up(self, coming: Coming, why: str = NOT_WHOLE) -> Message:
         self._coming.pop(coming.asked, None)
         coming.parts.clear()
-        _log.warning("a lender's reply is given up: %s", why)
+        _log.warning("a reply is given up: %s", why)  # whose: the conversation tells
         node = self.node.node_id
         about = Metadata(
             run_id=self.run.run_id,
@@ -143,7 +153,7 @@ class PatientGrid(HttpGrid):
             reply_to_message_id=coming.asked,
             created_at=time.time(),
         )
-        return make_message(about, error=Error(ErrorCode.MESSAGE_UNAVAILABLE, "upload"))
+        return make_message(about, error=Error(ErrorCode.MESSAGE_UNAVAILABLE, why))
 
 
 def _inflated(coming: Coming) -> Message:
@@ -151,9 +161,9 @@ def _inflated(coming: Coming) -> Message:
     _check_growth(coming.parts)
     message = inflate_object_from_contents(coming.number, coming.parts)
     if not isinstance(message, Message):
-        raise _StrangeReplyError("it is no message")
+        raise _StrangeReplyError(UNREADABLE)
     if message.metadata.reply_to_message_id != coming.asked:
-        raise _StrangeReplyError("it answers another question than it was sent for")
+        raise _StrangeReplyError(OTHER_QUESTION)
     return message
 
 
@@ -165,8 +175,8 @@ def _check_growth(parts: Mapping[str, bytes]) -> None:
         if kind != Array.__qualname__:
             continue
         if len(content) > _MOST_DESCRIPTION:
-            raise _StrangeReplyError("the description of an array is too long")
+            raise _StrangeReplyError(DESCRIPTION)
         named = json.loads(get_object_body(content, Array))["arraychunk_ids"]
         grown += sum(len(parts[children[at]]) for at in named)
         if grown > MOST_BYTES:
-            raise _StrangeReplyError(f"its arrays grow to more than {MOST_BYTES} bytes")
+            raise _StrangeReplyError(TOO_LARGE)

@@ -22,6 +22,7 @@ import httpx
 
 from server.deployment.child import end_with_parent
 from server.deployment.flower import ENVIRONMENT
+from server.deployment.heartbeat import Heartbeat
 from server.deployment.loopback import Loopback
 from server.deployment.run_tasks import RunTask, RunTasks
 from shared.errors import LianfangError
@@ -51,13 +52,17 @@ class Executor:
         self._tasks = RunTasks(folder)
         self._carried: list[Carried] = []
         self._beaten = 0.0
+        self._own, self._superlink = Heartbeat(folder, "runs"), Heartbeat(folder, "superlink")
 
     def run(self) -> None:
         """Until the process is ended; its runs' processes end with it."""
-        for task in self._patiently(self._tasks.kept) or []:
+        while (kept := self._patiently(self._tasks.kept)) is None:
+            self._own.beat()
+        for task in kept:
             _log.warning("a run that was under way is taken up again")
             self._carried.append(self._started(task, resume=True))
         while True:
+            self._own.beat()
             task = self._patiently(self._tasks.next)
             if task is not None:
                 resume = bool(self._tasks.config(task).get("resume", False))
@@ -69,7 +74,9 @@ class Executor:
 
     def _patiently(self, ask: Any) -> Any:
         try:
-            return ask()
+            found = ask()
+            self._superlink.beat()
+            return found
         except httpx.HTTPError as error:
             _log.info("the SuperLink does not answer: %s", type(error).__name__)
             time.sleep(POLL_SECONDS)
@@ -108,6 +115,7 @@ class Executor:
             try:
                 return self._tasks.end(task, failure)
             except httpx.HTTPError:
+                self._own.beat()
                 time.sleep(POLL_SECONDS)
 
     def _started(self, task: RunTask, *, resume: bool) -> Carried:

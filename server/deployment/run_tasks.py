@@ -121,11 +121,15 @@ class RunTasks:
         return {name: asked[name] for name in _KEYS if name in asked}
 
     def alive(self, task: RunTask) -> bool:
-        """Tell the SuperLink that the task is at work; whether it still is one."""
+        """Tell the SuperLink that the task is at work; whether it still is one. A SuperLink that
+        fails, with a full disk for example, has not said no: HTTPStatusError.
+        """
         try:
             with self._client(RuntimeTokenHttpInterceptor(task.token)) as client:
                 return bool(client.SendTaskHeartbeat(SendTaskHeartbeatRequest()).success)
-        except httpx.HTTPStatusError:
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code >= 500:
+                raise
             return False
 
     def end(self, task: RunTask, failure: str = "") -> None:
@@ -134,7 +138,9 @@ class RunTasks:
         try:
             with self._client(RuntimeTokenHttpInterceptor(task.token)) as client:
                 client.PushTaskOutput(PushTaskOutputRequest(sub_status=status, details=failure))
-        except httpx.HTTPStatusError:
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code >= 500:
+                raise
             _log.warning("the SuperLink does not know the run any more")
         self._path(task).unlink(missing_ok=True)
 

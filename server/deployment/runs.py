@@ -41,6 +41,7 @@ from server.one_at_a_time import alone_in
 from shared.errors import LianfangError, OperatorError
 from shared.identity.certificate import CODE
 from shared.training.agreement import Agreement
+from shared.wire.bounds import MOST_VALUES
 
 RUNS, STARTED, CLOSED = "runs", "started.json", "closed"
 MOST_FRUITLESS = 5
@@ -118,7 +119,13 @@ def start_run(
     deadline: float = 0.0,
     now: Callable[[], datetime] = _now,
 ) -> Path:
-    """Found a run and start it; its folder. `patience`, `deadline`: seconds, 0 as usual."""
+    """Found a run and start it; its folder. `patience`, `deadline`: seconds, 0 as usual.
+
+    OperatorError, and nothing is changed, where an answer would be larger than messages are.
+    """
+    from shared.training.longest import check_longest  # loads torch: for this command alone
+
+    check_longest(agreement, MOST_VALUES)
     bundle = bundle_of(folder)
     place = found_run(folder, name, agreement)
     started = Started(patience=patience, deadline=deadline)

@@ -11,6 +11,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Hashable
 
+RENEWALS_OF_A_DAY, DAY_SECONDS = 10, 86_400.0
+"""How often a member's certificates are renewed, at the gate and at the enrolment, each."""
 _MOST_NAMES = 10_000
 
 

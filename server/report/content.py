@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from server.report.ring_figures import RingFigures
+
 SCHEMA_VERSION = 1
 
 Points = tuple[tuple[float, float], ...]
@@ -261,3 +263,4 @@ class Report:
     warnings: tuple[str, ...]
     sweep: Sweep | None
     fraud_list: FraudList | None = None
+    rings: RingFigures | None = None

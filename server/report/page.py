@@ -18,6 +18,7 @@ from server.report.content import Report
 from server.report.list_section import list_section
 from server.report.parsing import parse_report
 from server.report.parts import Section
+from server.report.ring_section import ring_section
 from server.report.sums import seen_by_coordinator, sums_section
 from server.report.wording import MISSING, count, percent, plural
 from shared.errors import OperatorError
@@ -85,6 +86,7 @@ def _sections(report: Report) -> list[Section]:
         gain_sections.lenders_section(report),
         gain_sections.swap_section(report),
         list_section(report),
+        ring_section(report),
         curve_sections.learning_section(report),
         curve_sections.roc_section(report),
         curve_sections.ks_section(report),

@@ -27,6 +27,7 @@ from server.report.content import (
     SweepLender,
 )
 from server.report.fields import Fields
+from server.report.ring_figures import parse_rings
 from shared.errors import OperatorError
 
 
@@ -68,6 +69,7 @@ def parse_report(document: Mapping[str, object]) -> Report:
         warnings=top.texts("warnings"),
         sweep=_sweep(top.child("sweep")) if top.has("sweep") else None,
         fraud_list=_fraud_list(top.child("fraud_list")) if top.has("fraud_list") else None,
+        rings=parse_rings(top.child("rings")) if top.has("rings") else None,
     )
 
 

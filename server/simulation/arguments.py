@@ -49,6 +49,14 @@ def parser(about: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--no-out-of-time", action="store_true", help="skip the second, timed run")
     parser.add_argument("--no-list", action="store_true", help="leave the fraud list out")
+    parser.add_argument(
+        "--rings", type=_positive, nargs="?", const=60, default=0, metavar="N",
+        help="plant N made-up fraud rings (60) over the lenders and see who finds them",
+    )  # fmt: skip
+    parser.add_argument(
+        "--decoys", type=_positive, metavar="M",
+        help="with --rings: innocent look-alikes to plant (default: five for each ring)",
+    )  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="all three: train, and no more")
     parser.add_argument(
         "--fault", action="append", default=[], metavar="F",

@@ -35,6 +35,8 @@ class Asked:
     out_of_time: bool
     plain: bool = False
     fraud_list: bool = True
+    rings: int = 0
+    decoys: int = 0
 
 
 def read_asked(out: Path, now: Asked, usual: Asked) -> Asked:

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from server.report.gain_sections import gain_sentences, sweep_sentence
 from server.report.list_section import list_line
 from server.report.parsing import parse_report
+from server.report.ring_section import ring_lines
 from server.report.sums import PLAIN, SECURE, limits_briefly
 from server.simulation.assessment import Report
 from server.simulation.faults import Fault
@@ -101,10 +102,12 @@ def tell_outcome(report: Report, out: Path) -> None:
 
 def _found(report: Report) -> tuple[str, ...]:
     """The page's own sentences, so that screen and page count alike: gains, where there are
-    references, and the fraud list.
+    references, the fraud list and fraud rings.
     """
     parsed = parse_report(report)
-    listed = () if parsed.fraud_list is None else (list_line(parsed.fraud_list),)
+    listed: tuple[str, ...] = ()
+    listed += () if parsed.fraud_list is None else (list_line(parsed.fraud_list),)
+    listed += () if parsed.rings is None else ring_lines(parsed.rings)
     if all(lender.gain is None for lender in parsed.lenders):
         return listed
     over_seeds = (sweep_sentence(parsed.sweep),) if parsed.sweep else ()

@@ -16,7 +16,7 @@ from shared.training.network_training import NetworkSettings, NetworkTraining
 from shared.training.question import Question
 from shared.training.rows import LenderRows
 
-SMALL_ROWS, LARGE_ROWS = 15_000, 100_000
+SMALL_ROWS, LARGE_ROWS, MANY_LEVELS = 15_000, 100_000, 20
 
 
 def network_settings(rows: int, rounds: int | None, *, many_levels: bool) -> NetworkSettings:
@@ -36,7 +36,7 @@ class NetworkFamily:
     def __init__(
         self, transform: Transform, census: Census, seed: int, rounds: int | None = None
     ) -> None:
-        many = any(b.size > 20 for b in transform.columns if hasattr(b, "order"))
+        many = any(b.size > MANY_LEVELS for b in transform.columns if hasattr(b, "order"))
         settings = network_settings(census.rows, rounds, many_levels=many)
         self._transform = transform
         self._training = NetworkTraining(

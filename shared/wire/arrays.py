@@ -18,9 +18,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from shared.errors import PeerError
-
-MOST_VALUES = 1 << 24
-"""64 MB of 32-bit numbers: far above any real stage."""
+from shared.wire.bounds import MOST_BYTES, MOST_VALUES
 
 
 def pack_numbers(vector: NDArray[np.int64]) -> ArrayRecord:
@@ -56,7 +54,7 @@ def _parsed(content: RecordDict, name: str, dtypes: tuple[str, ...]) -> NDArray[
     array = record["values"]
     if array.dtype not in dtypes or len(array.shape) != 1 or array.stype != "numpy.ndarray":
         raise PeerError(f"the {name} are not one flat row of whole numbers")
-    if array.shape[0] > MOST_VALUES or len(array.data) > 9 * MOST_VALUES:
+    if array.shape[0] > MOST_VALUES or len(array.data) > MOST_BYTES:
         raise PeerError(f"the {name} are larger than any stage needs")
     return _numbers(array.data, np.dtype(array.dtype), array.shape[0], name)
 

@@ -46,6 +46,7 @@ from shared.secure_sum.statements import (
     Survivors,
 )
 from shared.wire.arrays import pack_numbers, pack_words, parse_numbers, parse_words
+from shared.wire.bounds import MOST_STATEMENT
 from shared.wire.fields import (
     check_names,
     config_of,
@@ -118,7 +119,7 @@ class Refused:
 Question = Ask | SetUpOpen | Roll | Delivery | Survivors
 Reply = Sum | Behind | Refused | MemberKeys | SealedShares | Ready | MaskedInput | Answer
 
-_LARGE, _SMALL = 4 << 20, 1 << 20
+_LARGE, _SMALL = MOST_STATEMENT, 1 << 20
 # A text of JSON takes up to thirty times its size when it is read, so each kind has its own bound.
 _QUESTIONS: dict[str, tuple[type[SetUpOpen | Roll | Delivery | Survivors], int]] = {
     "SetUpOpen": (SetUpOpen, 1 << 16),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import shutil
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +20,7 @@ from client import https, joining
 from client.joining import join
 from server.consortium.members import read_members
 from server.consortium.renewal import renew_own
+from server.deployment import enrolment
 from server.deployment.enrolment import (
     MOST_REFUSALS,
     WINDOW,
@@ -27,10 +30,11 @@ from server.deployment.enrolment import (
     serve_enrolment,
 )
 from server.deployment.one_request import Request, Response
+from server.deployment.seldom import RENEWALS_OF_A_DAY
 from server.keys import AUTHORITY, read_certificate
 from shared.errors import OperatorError, PeerError
 from shared.identity.enrolment import digest_of
-from shared.identity.enrolment_messages import MOST_REQUEST
+from shared.identity.enrolment_messages import MOST_REQUEST, RenewRequest, read_renewal
 from shared.identity.invitation import read_invitation
 from shared.identity.pem import private_from_pem
 from tests.consortium_folders import asked, enrolling, founded, invited, now, readdressed
@@ -316,3 +320,47 @@ def test_an_address_that_is_taken_is_named(folder: Path) -> None:
 )
 def test_it_listens_at_a_number_and_everywhere_for_a_name(address: str, host: str) -> None:
     assert listening_at(address) == (host, 8444)
+
+
+def test_a_member_renews_only_so_often_a_day(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Granted renewals count, another member's and a stranger's do not; another address does not
+    help; and joining goes on.
+    """
+    granted: list[str] = []
+
+    def renewed(_: Path, body: bytes, *given: object, **more: object) -> bytes:
+        code = read_renewal(body).code
+        if body.endswith(b" "):
+            raise PeerError("the signature is not that of the member")
+        granted.append(code)
+        return b"{}"
+
+    monkeypatch.setattr(enrolment, "renewed", renewed)
+    desk = EnrolmentDesk(folder)
+
+    def status(code: str, address: int, end: bytes = b"") -> int:
+        fields = dict.fromkeys(RenewRequest.__dataclass_fields__, "x") | {"code": code}
+        body = json.dumps(fields).encode() + end
+        return desk.handle(Request("POST", "/v1/renew", body, f"192.0.2.{address}")).status
+
+    assert {status("L02", number, b" ") for number in range(RENEWALS_OF_A_DAY + 1)} == {403}
+    told = [status("L01", number) for number in range(RENEWALS_OF_A_DAY + 2)]
+    assert told == [200] * RENEWALS_OF_A_DAY + [429] * 2
+    assert status("L02", 99) == 200
+    assert granted.count("L01") == RENEWALS_OF_A_DAY
+    assert desk.handle(Request("POST", "/v1/enrol", b"{}", "192.0.2.98")).status == 403
+
+
+def test_it_tells_whether_it_still_answers(folder: Path) -> None:
+    """Not when it listens no more, though its process runs; nor when its thread is stuck."""
+    service = serve_enrolment(folder, "127.0.0.1:0")
+    try:
+        assert service.answering()
+        free = threading.Event()
+        service._loop.call_soon_threadsafe(free.wait)
+        assert not service.answering(0.1)
+        free.set()
+        service._loop.call_soon_threadsafe(service._server.close)
+        assert not service.answering()
+    finally:
+        service.stop()

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from server.authority import Authority, issue, issue_transport, read_authority
@@ -144,6 +144,7 @@ def join(consortium: Consortium, folder: Path, code: str, days: float = 365) -> 
         "public": public_of(private).hex(),
         "node": node_public_of(node).decode(),
         "joined": "2031-05-06",
+        "until": (about["now"] + timedelta(days=days)).isoformat(timespec="seconds"),
     }
     path.write_text(json.dumps(members))
 

@@ -1,12 +1,19 @@
-"""The page of kill points says what was measured, and counts what was lost."""
+"""The page of faults says what was measured, and counts what was lost."""
 
 from dataclasses import asdict
 from typing import Any
 
-from tests.deployment.faults_page import page, summary
+from tests.deployment.faults_page import (
+    KILLS,
+    Row,
+    kills_section,
+    rows_section,
+    summary,
+    with_section,
+)
 from tests.deployment.kill_points import Kill
 
-KILLS = (
+SOME = (
     Kill(1, "run", "", "census", "set-up/keys", 4.0, "by itself"),
     Kill(1, "run", "", "refine", "refine", 8.0, "void, resumed by command"),
     Kill(2, "lender", "L02", "bins", "bins/unmask", 6.0, "by itself", ("outbox of L02",)),
@@ -14,7 +21,7 @@ KILLS = (
 
 
 def _about(*models: tuple[str, str]) -> dict[str, Any]:
-    kills = [asdict(kill) for kill in KILLS]
+    kills = [asdict(kill) for kill in SOME]
     return {"machine": "2 cores", "date": "2027-03-01", "kills": kills, "models": models}
 
 
@@ -24,11 +31,34 @@ def test_what_was_lost_is_counted() -> None:
     assert summary(_about(("a", "a"), ("b", "c")))["lost"] == 2
 
 
-def test_the_page_has_a_row_for_each_process_and_phase() -> None:
+def test_there_is_a_row_for_each_process_and_phase() -> None:
     """With how many went on by themselves; one that was not killed has a row too."""
-    text = page(_about(("a", "a"), ("b", "b")))
+    text = kills_section(_about(("a", "a"), ("b", "b")))
     assert "3 kills (`kill -9`), 2 run(s)" in text
     assert "seed(s) 1, 2. 2 of 2 ended" in text
     assert "| the run's process at the coordinator | 2 | 6.0 | 8.0 | 1 of 2 | 0 |" in text
     assert "| the gate | 0 | – | – | 0 of 0 | 0 |" in text
     assert "| unmasking | 1 | 6.0 | 6.0 |" in text
+
+
+def test_a_section_takes_the_place_of_its_earlier_self_alone() -> None:
+    """A soak of one kind keeps what the others wrote; a page of another form is begun anew."""
+    page = with_section("# something older\n", KILLS, "three kills")
+    page = with_section(page, "Connections", "| a | table |")
+    again = with_section(page, KILLS, "four kills\n")
+    assert again.index("## Processes killed\n\nfour kills") < again.index("## Connections")
+    assert "| a | table |" in again
+    assert "three" not in again + with_section(again, KILLS, "")
+    assert "older" not in page
+    assert with_section(again, KILLS, "four kills") == again
+
+
+def test_what_did_not_hold_is_seen() -> None:
+    """In the row of its fault."""
+    rows: list[Row] = [
+        {"fault": "cut", "how": "in mid-message", "held": True, "seconds": 2.04},
+        {"fault": "half open", "how": "for good", "held": False, "seconds": 14.0},
+    ]
+    text = rows_section(rows, ["Words."])
+    assert "| cut | in mid-message | yes | 2.0 |" in text
+    assert "| half open | for good | **no** | 14.0 |" in text

@@ -83,6 +83,26 @@ class FlowerNode:
         digest = hashlib.sha256(self.bundle).hexdigest()
         return int(self.state.create_task(task_type="flwr-clientapp", run_id=RUN, fab_hash=digest))
 
+    def lose(self, content: RecordDict) -> None:
+        """Put a message before the executor whose parts do not come, and give it up when it has
+        been taken, as the SuperNode does.
+        """
+        store = self.store
+        store.put = lambda *_: None  # over the class's own
+        try:
+            number = self.ask(content)
+        finally:
+            del store.put
+        until = time.monotonic() + 60.0
+        while not self.state.get_tasks(task_ids=[number])[0].running_at:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        asked = list(self.state.msg_store)
+        self.state.delete_messages(message_ids=asked)
+        for one in asked:
+            store.delete(one)
+        self.state.finish_task(number, "failed", "its parts did not come")
+
     def reply(self, seconds: float = 60.0) -> Message:
         """What the executor hands in."""
         until = time.monotonic() + seconds

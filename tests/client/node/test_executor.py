@@ -63,7 +63,8 @@ def test_a_changed_bundle_is_refused_unheard_and_never_run(
     node: tuple[Path, FlowerNode], tmp_path: Path
 ) -> None:
     """Not on the list: one word, and the log has the digest. On the list: the lender's own code
-    answers, under the bundle's name; and a worker that is killed is replaced.
+    answers, under the bundle's name; a worker that is killed is replaced; a question whose parts
+    never come ends nothing.
     """
     folder, served = node
     digest = hashlib.sha256(served.bundle).hexdigest()
@@ -73,6 +74,7 @@ def test_a_changed_bundle_is_refused_unheard_and_never_run(
         assert f"refused: the bundle {digest}" in (folder / "log").read_text()
         assert not (folder / "own/secret").exists()
         (folder / "bundles.json").write_text(json.dumps([digest]))
+        served.lose(QUESTION)
         for _ in range(2):
             served.ask(QUESTION)
             assert parse_reply(served.reply().content) == Refused("L01", "operator")
@@ -82,6 +84,7 @@ def test_a_changed_bundle_is_refused_unheard_and_never_run(
         assert said.count("refused: the bundle") == 1
         assert "question refused" in said  # by the desk, for want of a table: our own code
         assert "another one takes the message" in said
+        assert process.poll() is None
     assert not (tmp_path / "marker").exists()
 
 

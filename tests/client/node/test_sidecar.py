@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import select
 import socket
 import ssl
 import threading
@@ -22,6 +23,7 @@ from server.authority import Authority, create_authority, issue_transport
 from shared.identity.certificate import Role
 from shared.identity.pem import certificate_to_pem
 from shared.identity.transport import new_transport_key, transport_public_of
+from tests.faulty_way import NONE, Fault, FaultyWay
 
 NOW = datetime.now(UTC)
 OURS = create_authority("ours", days=30, now=NOW, random=secrets.token_bytes)
@@ -60,7 +62,8 @@ def gate_of(folder: Path) -> Iterator[int]:
                 return
             try:
                 with context.wrap_socket(raw, server_side=True) as spoken:
-                    spoken.sendall(spoken.recv(100))
+                    while heard := spoken.recv(100):
+                        spoken.sendall(heard)
             except OSError:
                 raw.close()
 
@@ -74,8 +77,9 @@ def gate_of(folder: Path) -> Iterator[int]:
         thread.join(5)
 
 
-def echoed(lender: Path, gate: int) -> bytes:
-    """What comes back through a lender's sidecar; empty when the connection is cut."""
+@contextmanager
+def carried(lender: Path, gate: int) -> Iterator[ssl.SSLSocket]:
+    """A connection through a lender's sidecar."""
     loopback = Loopback(lender)
     loopback.renew()
     way = Sidecar(loopback, Mutual(lender), f"{HOST}:{gate}")
@@ -87,12 +91,40 @@ def echoed(lender: Path, gate: int) -> bytes:
             socket.create_connection((HOST, loopback.port("sidecar")), timeout=10) as raw,
             context.wrap_socket(raw, server_hostname=HOST) as spoken,
         ):
-            spoken.sendall(b"hello")
-            return spoken.recv(100)
-    except OSError:
-        return b""
+            yield spoken
     finally:
         way.stop()
+
+
+def said(spoken: ssl.SSLSocket, word: bytes) -> bytes:
+    """What comes back; empty when the connection is cut."""
+    try:
+        spoken.sendall(word)
+        return spoken.recv(100)
+    except TimeoutError:
+        raise
+    except OSError:
+        return b""
+
+
+def echoed(lender: Path, gate: int) -> bytes:
+    """What comes back through a lender's sidecar; empty when the connection is cut."""
+    try:
+        with carried(lender, gate) as spoken:
+            return said(spoken, b"hello")
+    except OSError:
+        return b""
+
+
+@pytest.fixture
+def way(tmp_path: Path) -> Iterator[FaultyWay]:
+    """To a gate that answers with what it was sent."""
+    with gate_of(certified(tmp_path / "gate", OURS, "c", "coordinator")) as port:
+        made = FaultyWay(port)
+        try:
+            yield made
+        finally:
+            made.close()
 
 
 @pytest.mark.parametrize(
@@ -135,3 +167,36 @@ def test_the_system_tells_whose_a_connection_is(monkeypatch: pytest.MonkeyPatch)
             user: Callable[[], int] = lambda: 4_000_000  # noqa: E731
             monkeypatch.setattr("client.node.same_user.os.getuid", user)
             assert not is_own(client.getsockname(), here)
+
+
+def test_a_connection_that_hears_nothing_more_is_given_up(
+    way: FaultyWay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where an answer is owed: half open, it is cut within seconds. One that is idle for longer
+    goes on.
+    """
+    monkeypatch.setattr(sidecar, "SILENT_SECONDS", 0.3)
+    with carried(certified(tmp_path / "L01", OURS, "L01", "lender"), way.port) as spoken:
+        assert said(spoken, b"first") == b"first"
+        assert not select.select([spoken], [], [], 0.8)[0]
+        assert said(spoken, b"second") == b"second"
+        way.set(Fault("half open"))
+        assert said(spoken, b"third") == b""
+        assert way.struck == 1
+
+
+def test_a_short_partition_costs_nothing(
+    way: FaultyWay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control of the above: with more patience the same connection is still there, and what was
+    held back arrives.
+    """
+    monkeypatch.setattr(sidecar, "SILENT_SECONDS", 60.0)
+    with carried(certified(tmp_path / "L01", OURS, "L01", "lender"), way.port) as spoken:
+        way.set(Fault("partition"))
+        spoken.settimeout(0.8)
+        with pytest.raises(TimeoutError):
+            said(spoken, b"first")
+        way.set(NONE)
+        spoken.settimeout(10.0)
+        assert spoken.recv(100) == b"first"

@@ -33,12 +33,16 @@ def test_a_process_that_cannot_be_started_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Less and less often, while the others run; and started when there is room."""
-    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: _Process())
+    hindered = ["a"]
+
+    def start(words: list[str], **_: Any) -> _Process:
+        return full() if words[-1] in hindered else _Process()
+
+    monkeypatch.setattr(subprocess, "Popen", start)
     now = [100.0]
     monkeypatch.setattr(supervisor.time, "monotonic", lambda: now[0])
-    children = [Child("a", ("-c", "")), Child("b", ("-c", ""))]
+    children = [Child("a", ("-c", "a")), Child("b", ("-c", "b"))]
     keep = Supervisor(children, tmp_path / "processes.json", tmp_path / "log")
-    monkeypatch.setattr(supervisor, "_turn_over", lambda log: log.stem == "a" and full())
     keep.look()
     assert [child.starts for child in children] == [0, 1]
     assert "a cannot be started (No space left on device)" in caplog.text
@@ -49,7 +53,7 @@ def test_a_process_that_cannot_be_started_is_tried_again(
         now[0] = children[0].due
         keep.look()
     assert children[0].wait == LONGEST_WAIT
-    monkeypatch.setattr(supervisor, "_turn_over", lambda log: None)
+    hindered.clear()
     now[0] = children[0].due
     keep.look()
     assert [child.starts for child in children] == [1, 1]

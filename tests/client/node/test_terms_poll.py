@@ -47,6 +47,8 @@ class Gate(TermsPoll):
         return {path.stem for path in (self._folder / "terms").glob("*")}
 
     def _get(self, path: str) -> bytes:
+        if path not in self.answers:
+            raise PeerError("it answers 403")  # as a gate that does not have the page
         return self.answers[path]
 
 

@@ -59,3 +59,25 @@ def test_a_slow_lender_counts_once_and_is_not_taken_for_busy() -> None:
     assert len(nodes[3].asked) == 3  # at 0, 15 and 45 seconds
     assert 50 <= clock.now < 54
     assert conversation.busy() == set()
+
+
+def test_who_was_quick_before_is_asked_again_sooner() -> None:
+    """A reply lost in a later round of questions costs three seconds, where the same took none."""
+    nodes = honest(3)
+    exchange, _, clock = _asking(nodes)
+    exchange.collect(Run(TERMS), [])
+    nodes[3].lender, began = _losing(nodes[3].lender, 1), clock.now
+    got = exchange.collect(Run(TERMS), [])
+    assert (got.members, got.missing) == (("L01", "L02", "L03"), ())
+    assert 3 <= clock.now - began < 5
+
+
+def test_who_was_slow_before_is_given_the_time_again() -> None:
+    """It is asked once: four times as long as it took, and never after more than 15 seconds."""
+    nodes = honest(3)
+    nodes[3].delay = 3.0
+    exchange, _, _ = _asking(nodes)
+    exchange.collect(Run(TERMS), [])
+    nodes[3].delay, asked = 11.0, len(nodes[3].asked)
+    exchange.collect(Run(TERMS), [])
+    assert len(nodes[3].asked) == asked + 1

@@ -2,7 +2,7 @@
 
 import json
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,14 @@ from client.app import app as client_app
 from client.desk import close_all
 from server.coordinator.attempt import attempt
 from server.coordinator.exchange import Policy, VoidStageError
-from server.coordinator.status import STATUS, Status, StatusFile, read_status, write_status
+from server.coordinator.status import (
+    STATUS,
+    WATCHING,
+    Status,
+    StatusFile,
+    read_status,
+    write_status,
+)
 from server.one_at_a_time import alone_in
 from server.simulation.faults import Faults, parse_fault
 from server.simulation.grid import InProcessGrid
@@ -134,3 +141,32 @@ def test_a_status_is_read_back_as_it_was_written(tmp_path: Path) -> None:
         (tmp_path / STATUS).write_text(wrong)
         with pytest.raises(OperatorError, match="not a run's status"):
             read_status(tmp_path)
+
+
+def test_a_power_cut_costs_what_was_told_within_a_stage_and_no_more(tmp_path: Path) -> None:
+    """Who watches sees each answer; where that file is damaged or gone the stage's beginning is
+    still there, and a run that has ended is told by its own file alone.
+    """
+    times = iter(range(10))
+    kept = StatusFile(
+        tmp_path, Status("spring", "running"), lambda: NOW + timedelta(seconds=next(times))
+    )
+    kept.stage("census", 0, None)
+    kept.asking("census, masked input")
+    kept.answered("L01", 1.5, 100)
+    told = read_status(tmp_path)
+    assert told is not None
+    assert (told.phase, told.answered) == ("census, masked input", ("L01",))
+    left = (tmp_path / WATCHING).read_bytes()
+    for damage in (b"", b"[]", None):
+        (tmp_path / WATCHING).unlink(missing_ok=True)
+        if damage is not None:
+            (tmp_path / WATCHING).write_bytes(damage)
+        after = read_status(tmp_path)
+        assert after is not None
+        assert (after.stage, after.phase) == ("census", "")
+    kept.finished("ab" * 32, {})
+    (tmp_path / WATCHING).write_bytes(left)  # a power cut may bring it back
+    ended = read_status(tmp_path)
+    assert ended is not None
+    assert ended.state == "finished"

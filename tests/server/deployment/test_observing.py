@@ -2,21 +2,31 @@
 
 import json
 import os
+import shutil
 import socket
+import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+import client.node.heartbeat
+import client.node.metrics
 import client.node.observing
+import server.deployment.heartbeat
+import server.deployment.metrics
 import server.deployment.observing
 from server.deployment.runs import start_run
 from shared.errors import OperatorError
 from tests.federation import STAGES
 from tests.server.deployment.coordinator_folder import CoordinatorFolder, coordinator_in
+
+Heartbeats = {server.deployment: server.deployment.heartbeat, client.node: client.node.heartbeat}
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +102,67 @@ def test_processes_and_gate_are_told(place: CoordinatorFolder, port: int) -> Non
     (flower / "processes.json").write_text(json.dumps(running))
     status, text = _got(port, "/health")
     assert (status, json.loads(text)["processes"]) == (503, {"gate": True, "superlink": False})
+
+
+def test_a_damaged_status_hides_no_other_run(place: CoordinatorFolder, port: int) -> None:
+    """That run is unreadable, and its stages are still told."""
+    summer = place.folder / "runs" / "summer"
+    shutil.copytree(place.folder / "runs" / "spring", summer, symlinks=True)
+    try:
+        assert _metrics(port)["lianfang_run_state", "summer", "finished"] == 1
+        (summer / "status.json").write_bytes(b"")
+        (summer / "watching.json").unlink(missing_ok=True)
+        found = _metrics(port)
+        assert found["lianfang_run_state", "summer", "unreadable"] == 1
+        assert found["lianfang_run_state", "summer", "finished"] == 0
+        assert found["lianfang_run_state", "spring", "finished"] == 1
+        assert found["lianfang_stage_lenders", "summer", "close"] == 5
+    finally:
+        shutil.rmtree(summer)
+
+
+@pytest.mark.parametrize("side", [server.deployment, client.node])
+def test_health_sees_what_has_stopped_inside_a_process(
+    side: Any, place: CoordinatorFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part whose last sign is old, and a thread of this process that has died; processes alone
+    tell nothing of either: the control. A new start begins without earlier signs.
+    """
+    folder = place.folder if side is server.deployment else place.lenders.homes[0]
+    heart = Heartbeats[side]
+    part = next(iter(heart.MOST_SILENT))
+    listed = folder / side.metrics.PROCESSES
+    listed = folder / "flower" / listed.name if side is server.deployment else listed
+    listed.parent.mkdir(parents=True, exist_ok=True)
+    listed.write_text(json.dumps({part: {"pid": os.getpid(), "starts": 1}}))
+    heart.Heartbeat(folder, "an earlier start's").beat()
+    worked = threading.Event()
+    thread = threading.Thread(target=worked.wait, name="sidecar", daemon=True)
+    thread.start()
+    made = side.observing.observed(folder, 0, ("sidecar",))
+    try:
+        assert not list((folder / heart.ALIVE).iterdir())
+        assert _health(made.port) == (200, [])
+        heart.Heartbeat(folder, part).beat()
+        assert _health(made.port) == (200, [])
+        sign = folder / heart.ALIVE / part
+        old = time.time() - heart.MOST_SILENT[part] - 60
+        os.utime(sign, (old, old))
+        assert _health(made.port) == (503, [part])
+        assert _metrics(made.port)["lianfang_part_silent_seconds", part] > 60
+        heart.Heartbeat(folder, part).beat()
+        worked.set()
+        thread.join()
+        assert _health(made.port) == (503, ["thread sidecar"])
+    finally:
+        made.stop()
+        listed.unlink()
+
+
+def _health(port: int) -> tuple[int, list[str]]:
+    status, text = _got(port, "/health")
+    assert all(json.loads(text)["processes"].values())
+    return status, json.loads(text)["silent"]
 
 
 def test_a_part_that_cannot_be_read_is_left_out(place: CoordinatorFolder, port: int) -> None:

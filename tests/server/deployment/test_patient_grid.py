@@ -21,6 +21,14 @@ from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_conte
 
 from server.deployment import patient_grid
 from server.deployment.patient_grid import PatientGrid
+from shared.wire.failures import (
+    DESCRIPTION,
+    OTHER_QUESTION,
+    TOO_LARGE,
+    TOO_MANY_PARTS,
+    UNREADABLE,
+    shown,
+)
 
 ASKED = "the question"
 Parts = dict[str, bytes]
@@ -49,6 +57,12 @@ def reply(asked: str = ASKED) -> tuple[str, Parts]:
     message = make_message(about, content=RecordDict())
     found = get_all_nested_objects(message)
     return message.object_id, {name: one.deflate() for name, one in found.items()}
+
+
+def lone(kind: str, body: bytes) -> tuple[str, Parts]:
+    """A reply of one part."""
+    name, content = part(kind, [], body)
+    return name, {name: content}
 
 
 def growing(times: int) -> tuple[str, Parts]:
@@ -113,19 +127,24 @@ def test_an_honest_reply_is_given(pulled: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "strange",
+    ("strange", "why"),
     [
-        (lambda name, content: (name, {name: content}))(*part("Message", [], b"\xff\xff\xff")),
-        (lambda name, content: (name, {name: content}))(*part("Nothing", [], b"")),
-        growing(2),
-        reply("another question"),
+        (lone("Message", b"\xff\xff\xff"), UNREADABLE),
+        (lone("Nothing", b""), UNREADABLE),
+        (growing(2), UNREADABLE),
+        (reply("another question"), OTHER_QUESTION),
     ],
     ids=["no protobuf", "no kind", "no message", "another question"],
 )
-def test_a_strange_reply_is_an_error_of_its_node(strange: tuple[str, Parts], pulled: Any) -> None:
-    """To the question that was asked: the conversation counts that lender as missing."""
+def test_a_strange_reply_is_an_error_of_its_node(
+    strange: tuple[str, Parts], why: str, pulled: Any
+) -> None:
+    """To the question that was asked: the conversation counts that lender as missing, for a reason
+    that may be shown.
+    """
     message = pulled(*strange)
     assert message.has_error()
+    assert shown(message.error.reason) == why
     assert message.metadata.reply_to_message_id == ASKED
 
 
@@ -150,14 +169,16 @@ def test_an_array_does_not_grow_past_the_bound(
 def test_an_arrays_description_is_bounded() -> None:
     """Its list of chunks is not read when it is too long; a shorter one is: the control."""
     patient_grid._check_growth(growing(10)[1])
-    with pytest.raises(patient_grid._StrangeReplyError, match="description"):
+    with pytest.raises(patient_grid._StrangeReplyError, match=DESCRIPTION):
         patient_grid._check_growth(growing(400_000)[1])
 
 
-@pytest.mark.parametrize(("bound", "value"), [("MOST_BYTES", 10), ("MOST_PARTS", 1)])
+@pytest.mark.parametrize(
+    ("bound", "value", "why"), [("MOST_BYTES", 10, TOO_LARGE), ("MOST_PARTS", 1, TOO_MANY_PARTS)]
+)
 def test_what_is_fetched_is_bounded(
-    bound: str, value: int, pulled: Any, monkeypatch: pytest.MonkeyPatch
+    bound: str, value: int, why: str, pulled: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By size and by number of parts."""
     monkeypatch.setattr(patient_grid, bound, value)
-    assert pulled(*reply()).has_error()
+    assert pulled(*reply()).error.reason == why

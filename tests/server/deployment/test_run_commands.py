@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import server.deployment.control
+import server.deployment.runs
 from server.cli import main
 from server.coordinator.exchange import VoidStageError
 from tests.deployment.consortium import TERMS
@@ -140,3 +141,31 @@ def test_nothing_is_asked_where_nothing_runs(
     assert main(["run", "start", str(made.folder), "spring"]) == 2
     assert "lianfang-server start" in capsys.readouterr().err
     assert not (made.folder / "runs").exists()
+
+
+def test_one_damaged_status_hides_no_other_run(
+    place: CoordinatorFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`list` shows the others and names the file; before it was damaged it showed both."""
+    for name in ("spring", "autumn"):
+        assert _run(place, "start", name, "--detach", "--json") == 0
+    capsys.readouterr()
+    assert _run(place, "list", "--json") == 0
+    assert len(json.loads(capsys.readouterr().out)) == 2
+    (place.folder / "runs" / "spring" / "status.json").write_bytes(b"")
+    assert _run(place, "list", "--json") == 0
+    told = capsys.readouterr()
+    assert [run["run"] for run in json.loads(told.out)] == ["autumn"]
+    assert "spring/status.json: it is not a run's status" in told.err
+
+
+def test_a_run_whose_answers_would_be_too_long_is_not_founded(
+    place: CoordinatorFolder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reason is told, and nothing is there; with the usual bound it is started."""
+    with monkeypatch.context() as patch:
+        patch.setattr(server.deployment.runs, "MOST_VALUES", 1000)
+        assert _run(place, "start", "spring", "--detach") == 2
+    assert "stage census may have" in capsys.readouterr().err
+    assert not (place.folder / "runs").exists()
+    _started(place)

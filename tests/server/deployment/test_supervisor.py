@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,14 @@ from server.deployment.supervisor import FIRST_WAIT, Child, Supervisor
 from tests.deployment.consortium import awaited
 
 _SLEEPER = "import time; time.sleep(600)"
+_TALKER = """\
+import sys, time
+from pathlib import Path
+while True:
+    if not Path(sys.argv[1]).exists():
+        print("x" * 99, flush=True)
+    time.sleep(0.002)
+"""
 _BOUND = """\
 import os, subprocess, sys, time
 from pathlib import Path
@@ -108,6 +117,46 @@ def test_a_process_ends_with_a_parent_that_was_killed(
         os.kill(child, signal.SIGKILL)
 
 
+@pytest.mark.parametrize("module", [server.deployment.supervisor, client.node.supervisor])
+def test_a_log_turns_over_while_its_process_runs(
+    module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it held is set aside, and the process goes on writing at the new beginning; where
+    nothing can be set aside it is let go. Without a look the log grows: the control.
+    """
+    monkeypatch.setattr(module, "MOST_LOG_BYTES", 1000)
+    monkeypatch.setattr(module, "_LOGS_SECONDS", 0.0)
+    log, older = tmp_path / "log" / "a.log", tmp_path / "log" / "a.log.1"
+    child = module.Child("a", ("-c", _TALKER, str(tmp_path / "hush")))
+    supervisor = module.Supervisor([child], tmp_path / "state", tmp_path / "log")
+    supervisor.look()
+    awaited(lambda: log.stat().st_size > 3000)
+    (tmp_path / "hush").touch()
+    awaited(lambda: _still(log))
+    supervisor.look()
+    assert (log.stat().st_size, older.stat().st_mode & 0o077) == (0, 0)
+    assert older.stat().st_size > 3000
+    (tmp_path / "hush").unlink()
+    monkeypatch.setattr(module.shutil, "copyfile", full_disk)
+    awaited(lambda: log.stat().st_size > 3000)
+    assert log.read_bytes().startswith(b"xxx")
+    supervisor.look()
+    assert not older.exists()
+    assert log.stat().st_size < 3000
+    supervisor.stop()
+
+
+def full_disk(*_: object, **__: object) -> None:
+    """What writing there raises."""
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def _still(path: Path) -> bool:
+    before = path.stat().st_size
+    time.sleep(0.1)
+    return path.stat().st_size == before
+
+
 def test_a_full_disk_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be started is tried again, less and less often; a file that is not written costs
     no process. When there is room again it runs.
@@ -115,11 +164,8 @@ def test_a_full_disk_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     child = Child("a", ("-c", _SLEEPER))
     supervisor = Supervisor([child], tmp_path / "state", tmp_path / "log")
 
-    def full(*given: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     with monkeypatch.context() as patch:
-        patch.setattr(server.deployment.supervisor, "_turn_over", full)
+        patch.setattr(subprocess, "Popen", full_disk)
         supervisor.look()
         supervisor.look()
         assert (child.process, child.wait) == (None, 2 * FIRST_WAIT)
@@ -127,7 +173,7 @@ def test_a_full_disk_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         supervisor.look()
         assert child.wait == 4 * FIRST_WAIT
     with monkeypatch.context() as patch:
-        patch.setattr(server.deployment.supervisor, "write_owned", full)
+        patch.setattr(server.deployment.supervisor, "write_owned", full_disk)
         child.due = 0.0
         supervisor.look()
         assert (child.starts, child.wait) == (1, 4 * FIRST_WAIT)

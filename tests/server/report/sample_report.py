@@ -79,6 +79,7 @@ def sample_report(
         "model": {"digest": "c0ffee" * 10 + "0000", "parameters": 76_800},
         "warnings": ["L09 has fewer than 100 bad rows: its interval is wide."],
         "fraud_list": _fraud_list(codes),
+        "rings": _rings(codes),
     }  # fmt: skip
     if sweep:
         document["sweep"] = _sweep(rng, people)
@@ -123,6 +124,43 @@ def _fraud_list(codes: list[str]) -> dict[str, object]:
         "tokenised": 480 * len(codes), "evaluations": 1152 * len(codes),
         "classes": {"fraud_confirmed": hits - hits // 3, "mule_account": hits // 3},
         "measured": {"cpu": 2.9, "bytes": 3_300_000}, "lenders": lenders,
+    }  # fmt: skip
+
+
+def _rings(codes: list[str]) -> dict[str, object]:
+    names = ("shared_device", "common_payee", "scatter_gather")
+    return {
+        "planted": 3, "members": 24, "decoys": 15, "subjects": 9_000, "weeks": 26, "reported": 3,
+        "recall": 2 / 3, "precision_at_k": 1.0, "precision_strict": 2 / 3, "member_recall": 0.75,
+        "member_recall_ceiling": 0.875, "member_recall_meeting_floor": 0.8,
+        "member_recall_best_single_lender": 0.25, "member_recall_every_lender_alone": 0.5,
+        "innocents_per_1000": 0.333, "invisible_to_single": 1 / 3, "recall_of_invisible": 1.0,
+        "recall_any_single_lender": None,
+        "by_typology": {
+            name: {"rings": 1, "members": 8, "recall": at / 2, "member_recall": 0.5 + at / 4}
+            for at, name in enumerate(names)
+        },
+        "by_decoy": {"family": {"groups": 10, "people": 31, "flagged": 2}},
+        "weeks_to_detect": {"median": 2.0, "nine_in_ten": 5.0, "never": 1, "by_week": [0.5, 0.6]},
+        "ablation": {
+            "device": {"recall": 1 / 3, "member_recall": 0.5, "innocents_per_1000": 0.1}
+        },
+        "lenders": [
+            {
+                "code": code, "customers": 900, "members": 8, "alone": i % 3, "together": 6,
+                "innocent_alone": i % 2, "innocent_together": 1,
+            }
+            for i, code in enumerate(codes)
+        ],
+        "drawn": {
+            "typology": "shared_device", "invisible": True,
+            "members": [
+                {"lender": codes[at % len(codes)], "flagged": at != 2} for at in range(4)
+            ],
+            "things": ["device", "bank_card/payee"],
+            "edges": [[0, 0], [1, 0], [2, 1], [3, 1], [0, 1]],
+        },
+        "measured": {"cpu": 12.5},
     }  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""Fraud rings across lenders: tokens and edges in, scored rings with their reasons out. Pure."""

@@ -1,0 +1,92 @@
+"""The graph of one case, kept with its analysis so that a week's edges cost only what they touch.
+
+`with_week` analyses again exactly the components that hold a subject of an attribute named by the
+new edges; everything else is carried over. The result equals an analysis of all edges from
+scratch, except for the numbers given to rings inside.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from shared.rings.analysis import analyse
+from shared.rings.columns import Ints, Mask
+from shared.rings.edges import Edges
+from shared.rings.kinds import Terms
+from shared.rings.traced import Traced
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Graph:
+    """`edges` are distinct and keep their places as it grows; rings refer to those places."""
+
+    edges: Edges
+    terms: Terms
+    seed: int
+    traced: Traced
+
+    @classmethod
+    def of(cls, edges: Edges, terms: Terms | None = None, seed: int = 0) -> "Graph":
+        """The graph of these edges; the same edge twice counts once."""
+        terms = terms or Terms()
+        edges = edges.take(edges.distinct())
+        everyone = np.unique(edges.subject)
+        return cls(edges, terms, seed, analyse(edges, everyone, terms, seed))
+
+    @property
+    def last_week(self) -> int:
+        """Week of the latest edge, 0 when there is none."""
+        return int(self.edges.week.max()) if len(self.edges) else 0
+
+    def with_week(self, edges: Edges) -> "Graph":
+        """The graph with these edges too, whatever their weeks; this one stays as it was."""
+        merged, fresh = self._merged(edges)
+        if not fresh:
+            return self
+        # Five hops of money round: nobody on a changed circle is further than two steps away.
+        again = self._around(self._around(self._named(merged, merged.attribute[-fresh:])))
+        near = self._around(self._around(again))
+        known = np.zeros(int(merged.attribute.max()) + 1, dtype=bool)
+        known[merged.attribute[near[merged.subject]]] = True
+        context = np.flatnonzero(known[merged.attribute])
+        part = analyse(merged.take(context), np.flatnonzero(again), self.terms, self.seed)
+        part = _placed(part, context)
+        return Graph(merged, self.terms, self.seed, self.traced.without(again).beside(part))
+
+    def _merged(self, edges: Edges) -> tuple[Edges, int]:
+        """All edges, new ones last, and how many are new; only old edges like them are compared."""
+        edges = edges.take(edges.distinct())
+        like = np.flatnonzero(np.isin(self.edges.subject, edges.subject))
+        both = self.edges.take(like).then(edges)
+        first = both.distinct()
+        fresh = both.take(first[first >= len(like)])
+        return self.edges.then(fresh), len(fresh)
+
+    def _named(self, merged: Edges, added: Ints) -> Mask:
+        """Subjects with one of these attributes."""
+        named = np.zeros(int(merged.subject.max()) + 1, dtype=bool)
+        named[merged.subject[np.isin(merged.attribute, added)]] = True
+        return named
+
+    def _around(self, subjects: Mask) -> Mask:
+        """These subjects, those they met at a point until now, and the whole components of all."""
+        old = self.traced
+        around = self._whole(subjects)
+        at = np.isin(old.tie_node, old.tie_node[around[old.tie_subject]])
+        around[old.tie_subject[at]] = True
+        return self._whole(around)
+
+    def _whole(self, subjects: Mask) -> Mask:
+        """These subjects and everyone in their components until now."""
+        old, whole = self.traced, subjects.copy()
+        parts = np.zeros(len(subjects), dtype=bool)
+        parts[old.component[subjects[old.subject]]] = True
+        whole[old.subject[parts[old.component]]] = True
+        return whole
+
+
+def _placed(part: Traced, context: Ints) -> Traced:
+    """The analysis of a part of the edges, its edges named by their places in the whole."""
+    columns = {name: getattr(part, name) for name in Traced.__slots__}
+    columns["edge_index"] = context[part.edge_index]
+    return Traced(**columns)

@@ -1,0 +1,45 @@
+"""A ring, why it is one, and the flag that an applicant's lender sees. Plain frozen data."""
+
+from dataclasses import dataclass
+
+from shared.rings.kinds import Kind
+from shared.rings.motifs import Motif
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One class of evidence: `name` of a kind or motif, how many members, over how many points."""
+
+    name: str
+    members: int
+    points: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """Subjects tied together; `score` 0 to 100, `strength` 0 to 1 for each member in order.
+
+    `edges` are indices into the edges that were asked about.
+    """
+
+    number: int
+    members: tuple[int, ...]
+    score: float
+    strength: tuple[float, ...]
+    reasons: tuple[Reason, ...]
+    kinds: tuple[Kind, ...]
+    motifs: tuple[Motif, ...]
+    edges: tuple[int, ...]
+    first_week: int
+    last_week: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """Ring number, steps to it (0 member, 1, 2), classes of reasons, and how strong it is."""
+
+    ring: int
+    distance: int
+    classes: tuple[str, ...]
+    strength: str
