@@ -1,5 +1,8 @@
 """`lianfang-client`: what a member institution runs.
 
+    lianfang-client join - --folder /srv/lender --table loans.parquet    with an invitation
+    lianfang-client doctor /srv/lender          is all ready, and if not, what to do
+    lianfang-client start /srv/lender           the node, until told to stop
     lianfang-client check loans.csv --schema consortium.toml
     lianfang-client score own/model applicants.csv --out scored.csv --reasons 4
     lianfang-client result own/result.json
@@ -9,9 +12,9 @@
     lianfang-client list sync --folder /srv/lender      the shared fraud list: see list -h
     lianfang-client screen book.csv --out hits.csv --folder /srv/lender
 
-Exit status: 0 done; 1 (list, screen) done, and somebody should look, at a hit for example; 2 the
-input or a setting is wrong (the message says which and what to do). With --json an error is also a
-line {"error": …, "remedy": …} on standard output.
+Exit status: 0 done; 1 (list, screen, members, doctor) done, and somebody should look, at a hit for
+example; 2 the input or a setting is wrong (the message says which and what to do). With --json an
+error is also a line {"error": …, "remedy": …} on standard output.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from client.commands import doctor, join, listing, screen, start
+from client.commands import allowing, doctor, join, listing, screen, start
 from client.commands.printing import fail
 from shared.errors import LianfangError, OperatorError
 from shared.plain_parser import PlainParser
@@ -90,10 +93,13 @@ def _score(arguments: argparse.Namespace) -> int:
             scorer, arguments.book, arguments.out, reasons=arguments.reasons, progress=begin
         )
     if arguments.json:
-        _out({"rows": rows, "out": str(arguments.out), "personal": scorer.layer is not None})
+        personal = scorer.layer is not None
+        about = {"rows": rows, "out": str(arguments.out), "personal": personal}
+        _out(about | {"model": scorer.digest})
     else:
         which = "personal" if scorer.layer is not None else "shared"
         _line(f"{rows:,} applicants scored with the {which} model: {arguments.out}")
+        _line(f"shared model {scorer.digest[:16]}: compare it with the one in use")
     return 0
 
 
@@ -180,6 +186,7 @@ def _parser() -> argparse.ArgumentParser:
     join.add(commands)
     doctor.add(commands)
     start.add(commands)
+    allowing.add(commands)
     listing.add(commands)
     screen.add(commands)
     return parser

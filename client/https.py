@@ -5,7 +5,7 @@ Invariants:
   its host is called; the machine's list of public authorities plays no part. No proxy is used.
 - Before that nothing is sent but the question for the authority's certificate, and nothing taken
   but that certificate, if it has the digest that came with the invitation.
-- Answers and waiting are bounded.
+- Answers and waiting are bounded: each receive, and the whole.
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ from email.utils import parsedate_to_datetime
 from hmac import compare_digest
 from pathlib import Path
 
+from client.deadline import ended_after
 from shared.errors import LianfangError, OperatorError, PeerError
 from shared.identity.address import host_and_port
 from shared.identity.enrolment import certificate_of, digest_of
 from shared.identity.transport import read_peer
 
 SECONDS = 20.0
+_MOST_WAITS = 3
+"""Times `SECONDS`: an answer as a whole, however busily the other end sends."""
 MOST_ANSWER = 4 << 20
 _MOST_CERTIFICATE = 16_384
 _MOST_TEXT = 400
@@ -166,9 +169,10 @@ def _asked(
     most: int,
 ) -> Reply:
     try:
-        connection.request(method, path, body or None, {"Connection": "close"})
-        found = connection.getresponse()
-        content = found.read(most + 1)
+        with ended_after(connection.sock, _MOST_WAITS * SECONDS):
+            connection.request(method, path, body or None, {"Connection": "close"})
+            found = connection.getresponse()
+            content = found.read(most + 1)
         headers = {name.lower(): value for name, value in found.getheaders()}
     except (OSError, http.client.HTTPException) as error:
         raise _unreachable(address, error) from error

@@ -125,7 +125,7 @@ def finish(folder: Path, content: bytes, *, now: datetime) -> Joined:
             remedy="give the answer in the folder in which the request was made",
         )
     asked = read_request(begun["request"].encode())
-    answer = read_answer(content)
+    answer = _answer(content)
     public = public_of(private_from_pem(private_text(folder / IDENTITY_KEY)))
     pinned = bytes.fromhex(begun["authority"])
     check_answer(answer, asked, pinned=pinned, public=public, now=now)
@@ -136,6 +136,30 @@ def finish(folder: Path, content: bytes, *, now: datetime) -> Joined:
         raise _unwritable(folder, error) from error
     members = {code: bytes.fromhex(key) for code, key in sorted(answer.members.items())}
     return Joined(asked.code, consortium, public, members, answer.bundles)
+
+
+def _answer(content: bytes) -> EnrolAnswer:
+    try:
+        return read_answer(content)
+    except PeerError as error:
+        _check_no_request(content)
+        raise PeerError(
+            error.what,
+            remedy="name the file that lianfang-server admit wrote, copied whole; nothing was "
+            "written here",
+        ) from error
+
+
+def _check_no_request(content: bytes) -> None:
+    try:
+        read_request(content)
+    except PeerError:
+        return
+    raise OperatorError(
+        "this is a request, not the coordinator's answer to one",
+        remedy="hand it to the coordinator's operator (lianfang-server admit), and join with the "
+        "file that comes back",
+    )
 
 
 def read_answer_file(path: Path) -> bytes:
@@ -258,7 +282,8 @@ def _check_same(folder: Path, begun: dict[str, Any], invitation: Invitation) -> 
     if (begun["code"], begun["authority"]) != (invitation.code, invitation.authority.hex()):
         raise OperatorError(
             f"{folder}: joining was begun here with the invitation of {begun['code']!s:.64}",
-            remedy="go on with that invitation, or name another --folder",
+            remedy="go on with that invitation, or name another --folder; if it was refused for "
+            f"good, remove {folder / 'own'}, whose keys were never certified, and join anew",
         )
 
 

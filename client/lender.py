@@ -24,6 +24,7 @@ from client.files import keep_private
 from client.outbox import Outbox
 from client.personal import PersonalModel, Trial, fit_personal, try_personal
 from client.result import write_result
+from client.rows_asked import name_of_rows
 from client.sealed import Sealed
 from client.settings import ClientSettings
 from client.table import read_table
@@ -70,7 +71,9 @@ class Lender:
         _keep_to_itself(settings.own)
         self._outbox = Outbox(settings.outbox, clock)
         secure = settings.agreement.sums == "secure"
-        self._sealed = Sealed(settings, self._outbox, clock) if secure else None
+        self._sealed = (
+            Sealed(settings, self._outbox, clock, rows=name_of_rows(table)) if secure else None
+        )
 
     def close(self) -> None:
         """Let the outbox's file go."""

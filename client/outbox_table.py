@@ -24,6 +24,7 @@ _WHAT: dict[RecordKind, str] = {
     "answer": "answer",
     "refusal": "refusal",
     "sum": "PLAIN numbers",
+    "allowed": "allowed here",
     "points": "blinded points",
     "events": "list events",
     "request": "list request",

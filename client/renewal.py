@@ -7,6 +7,7 @@ Invariants:
   coordinator's consortium.toml is another than the one here is told, and changes nothing.
 - Interrupted, give it again: a transport key and a certificate that do not fit any more are no
   hindrance, since the request is signed with the identity key and needs no certificate.
+- A new transport key that was asked for is asked for until it is there (`next_key.py`).
 """
 
 from __future__ import annotations
@@ -32,13 +33,14 @@ from client.joining import (
     TRANSPORT,
     TRANSPORT_KEY,
 )
+from client.next_key import NEXT_KEY, asked_key
 from shared.errors import OperatorError, PeerError
 from shared.identity.address import host_and_port
 from shared.identity.certificate import CODE, public_of
 from shared.identity.enrolment import certificate_of, check_answer, digest_of, renew_request
 from shared.identity.enrolment_messages import read_answer
 from shared.identity.pem import certificate_from_pem, certificate_to_pem, private_from_pem
-from shared.identity.transport import new_transport_key, transport_public_of
+from shared.identity.transport import transport_public_of
 from shared.training.consortium import FILE as CONSORTIUM
 
 GATE_PATH, ENROL_PATH = "/lianfang/renew", "/v1/renew"
@@ -113,7 +115,10 @@ def renew(
     authority = read_authority(folder / AUTHORITY, now)
     private = private_from_pem(private_text(folder / IDENTITY_KEY))
     current = _der(folder / TRANSPORT)
-    key = new_transport_key(random) if new_key else private_text(folder / TRANSPORT_KEY)
+    try:
+        key = asked_key(folder, current, random if new_key else None)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
     asked = renew_request(member.code, private, authority, transport_public_of(key), current)
     content = _answered(member, authority, current, asked.content(), now)
     answer = read_answer(content)
@@ -122,14 +127,12 @@ def renew(
     identity, transport = certificate_of(answer.certificate), certificate_of(answer.transport)
     try:
         _put(folder / CERTIFICATE, certificate_to_pem(identity))
-        if new_key:
+        if (folder / NEXT_KEY).exists():
             _put(folder / TRANSPORT_KEY, key)
         _put(folder / TRANSPORT, certificate_to_pem(transport))
+        (folder / NEXT_KEY).unlink(missing_ok=True)
     except OSError as error:
-        raise OperatorError(
-            f"{error.filename or folder} cannot be written: {error.strerror}",
-            remedy="free space or mend the folder's permissions, then give the command again",
-        ) from error
+        raise _unwritable(folder, error) from error
     until = min(_dates(one)[1] for one in (identity, transport))
     return Renewed(until, _terms(folder) != answer.consortium.encode())
 
@@ -172,6 +175,13 @@ def _answered(
         except (UnreachableError, OperatorError, PeerError):
             pass  # the other way says why, if it is refused there too
     return request(member.enrol, authority, "POST", ENROL_PATH, content, now=now).content()
+
+
+def _unwritable(folder: Path, error: OSError) -> OperatorError:
+    return OperatorError(
+        f"{error.filename or folder} cannot be written: {error.strerror}",
+        remedy="free space or mend the folder's permissions, then give the command again",
+    )
 
 
 def _entry(document: dict[str, Any], section: str, name: str) -> str:

@@ -1,7 +1,9 @@
 """Scoring a book at the lender: PD, score, tier and reasons for every applicant, streamed.
 
 Invariants:
-- The output appears whole or not at all, and never over the input.
+- The output appears whole or not at all, and never over the input. Another file of its name is
+  replaced.
+- A CSV begins with a byte order mark: Excel takes it for UTF-8 then.
 - Reasons are columns that raised this applicant's PD, strongest first, at most four; none is given
   where nothing raised it.
 - A text cell that a spreadsheet would run as a formula is written with a leading apostrophe.
@@ -23,7 +25,7 @@ from client.saved_personal import DOCUMENT as PERSONAL
 from client.saved_personal import personal_from
 from client.table import read_table
 from shared.errors import OperatorError
-from shared.model.saved import DOCUMENT, from_files
+from shared.model.saved import DOCUMENT, digest_of, from_files
 from shared.model.shared_model import BLOCK_ROWS, SharedModel, pd_of
 from shared.schema import Table
 from shared.statistics.scores import score_of_logit, tier_name, tier_of_score
@@ -40,6 +42,11 @@ class Scorer:
 
     shared: SharedModel
     layer: PersonalLayer | None
+
+    @property
+    def digest(self) -> str:
+        """The shared model's, hex: as `result.json` and `lianfang-server model list` name it."""
+        return digest_of(self.shared)
 
     def blocks(self, table: Table, reasons: int, progress: Progress) -> Iterator[pd.DataFrame]:
         """Scored rows, `BLOCK_ROWS` at a time; `progress` is told rows done."""

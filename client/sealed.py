@@ -59,7 +59,9 @@ _MOST_UNPROVEN = 3
 
 
 class Sealed:
-    """Raises OperatorError when the vault cannot be used. `randomness` is a test's to replace."""
+    """Raises OperatorError when the vault cannot be used. `randomness` is a test's to replace;
+    `rows` names the rows that are answered from (`client/rows_asked.py`).
+    """
 
     def __init__(
         self,
@@ -67,6 +69,8 @@ class Sealed:
         outbox: Outbox,
         clock: Callable[[], datetime],
         randomness: Randomness = os.urandom,
+        *,
+        rows: str = "",
     ) -> None:
         if settings.identity is None or settings.authority is None:
             raise InternalError("secure sums without an identity: the settings should refuse that")
@@ -77,7 +81,7 @@ class Sealed:
         self._told: set[str] = set()
         self._unproven: tuple[bytes, int] = (b"", 0)
         agreement = bytes.fromhex(settings.agreement.digest())
-        terms = Terms(STANDARD, settings.identity, trust, settings.floors, agreement)
+        terms = Terms(STANDARD, settings.identity, trust, settings.floors, agreement, rows)
         with outbox.locked():  # alone in the vault, too
             vault = Vault(settings.vault)
             _drop_unrecorded(settings, vault, outbox)
@@ -170,7 +174,11 @@ class Sealed:
 
     def _refused(self, error: RefusedError, asked: Asked) -> Refused:
         self._tell(error, type(asked).__name__)
-        refusal = self._side.refusal(error, asked, **self._about(asked))
+        about = self._about(asked)
+        if error.reason == "rows" and isinstance(asked, Survivors):  # what a person may allow
+            masked = self._outbox.history.masked[asked.round.hex()]
+            about |= {"rows": masked.rows, "lenders": asked.alive}
+        refusal = self._side.refusal(error, asked, **about)
         return Refused(self._member, "peer", refusal)
 
     def _tell(self, error: RefusedError, what: str) -> None:

@@ -88,12 +88,27 @@ def read_raw(path: str | Path) -> RawTable:
             content = _unpacked(content, path.name)
     except (OSError, EOFError, zlib.error) as error:
         raise OperatorError(
-            f"{path.name}: cannot be read ({error.__class__.__name__})",
+            f"{path.name}: cannot be read ({_why(error)})",
             remedy="check that the file exists, may be read, and was copied completely",
         ) from error
     if content.startswith(_PARQUET):
         return _from_parquet(content, path.name)
+    if path.suffix == ".parquet":
+        raise OperatorError(
+            f"{path.name}: it is not Parquet, though it is called so",
+            remedy="name a text file .csv, or save the table as Parquet again",
+        )
     return _from_csv(content, path.name)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(error, IsADirectoryError):
+        return "it is a folder"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return "it is cut off or damaged"  # gzip
 
 
 def _unpacked(content: bytes, source: str) -> bytes:

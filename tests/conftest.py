@@ -1,5 +1,6 @@
 """What every test shares: one thread for torch, no deadline of hypothesis, a disk at once."""
 
+import gc
 import os
 import warnings
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ with warnings.catch_warnings():  # what its dependencies find deprecated in each
 
 from tests.list_databases import list_url, postgresql, sqlite_template  # noqa: F401
 
+# Reading tests makes many objects and lets few go: looking for cycles was a third of that time.
+gc.set_threshold(50_000, 20, 20)
 torch.set_num_threads(1)
 # Machines are shared and slow at times: a slow example is not a wrong one.
 settings.register_profile(

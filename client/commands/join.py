@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -96,9 +97,22 @@ def _join(arguments: argparse.Namespace) -> int:
             line(f"  {code:<10} {other}")
     if joined.consortium.profile == "production":
         line("compare each of these with that lender by telephone")
-    line(f"next: put your rows in place, or mend table in {folder / 'client.toml'}; then")
+    line(_next(folder))
     line("      lianfang-client doctor, lianfang-client start")
     return DONE
+
+
+def _next(folder: Path) -> str:
+    """What is to be done before the node is started."""
+    from client.database_table import is_database
+
+    settings = tomllib.loads((folder / "client.toml").read_text(encoding="utf-8"))
+    table = folder / settings["lender"]["table"]
+    if is_database(settings["lender"]["table"]):
+        return "next: see whether your rows can be read;"
+    if table.is_file():
+        return f"next: your rows are in {table};"
+    return f"next: put your rows in place, {table}, or mend table in client.toml there; then"
 
 
 def _table(given: str) -> str:

@@ -1,10 +1,11 @@
 """`lianfang-client start`: the lender's node, until told to stop.
 
-    lianfang-client start /srv/lender
-
 Invariants:
 - One `start` at a time works on a folder. It says in one line when the node is connected.
-- It ends, and all its processes with it, on Ctrl-C or SIGTERM, and when it is killed.
+- It ends, and all its processes with it, on Ctrl-C or SIGTERM, when it is killed, and when the
+  coordinator says that this lender is revoked.
+- What the executor has to tell of an error stands here, too: a table that no run can read, why a
+  question was refused.
 """
 
 from __future__ import annotations
@@ -26,9 +27,11 @@ from types import FrameType
 
 from client.bundles import read_bundles
 from client.files import keep_private
+from client.joining import SETTINGS
 from client.logs import form_asked, log_lines
 from client.node.child import ENTRIES
 from client.node.disk import DiskWatch
+from client.node.echo import Echo
 from client.node.flower import ENVIRONMENT, check_version
 from client.node.loopback import Loopback
 from client.node.mutual import Mutual
@@ -42,6 +45,16 @@ from client.tls import read_transport
 from shared.errors import OperatorError
 from shared.training.consortium import Consortium
 
+EXAMPLES = """examples:
+  lianfang-client start                      in the lender's folder
+  lianfang-client start /srv/lender --metrics-port 9500
+
+It says in one line when the node is connected, and ends on Ctrl-C or SIGTERM. Your table is looked
+at when it starts: what is wrong with it, and why a question is refused, stands here and in log/.
+
+Exit status: 0 it was told to end; 2 it cannot be served (the message says why and what to do), or
+the coordinator has revoked this lender.
+"""
 _LOOK_SECONDS = 5.0
 _THREADS = ("sidecar", "terms", "renewing")
 """Of this process; /health tells when one has died."""
@@ -53,7 +66,7 @@ def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
         "start",
         help="run the lender's node",
         description="run the lender's node",
-        epilog=__doc__,
+        epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     start.add_argument("folder", type=Path, nargs="?", default=Path(), help="the lender's folder")
@@ -90,20 +103,28 @@ def _start(arguments: argparse.Namespace) -> int:
         threading.Thread(target=_say, args=told, daemon=True).start()
         sidecar.start()
         poll.start()
-        renewing = Renewing(folder)
+        renewing, echo = Renewing(folder), Echo(folder / "log" / "executor.log")
         renewing.start()
+        echo.start()
         threading.Thread(target=_watch_disk, args=(folder, ended), name="disk", daemon=True).start()
         watched = _watched(folder, arguments.metrics_port)
         try:
             state = loopback.home / "processes.json"
-            Supervisor(children_of(folder), state, folder / "log").run(lambda: bool(told_to))
+            keeping = Supervisor(children_of(folder), state, folder / "log")
+            keeping.run(lambda: bool(told_to) or poll.revoked.is_set())
         finally:
             _hear_no_more()
             ended.set()
             watched.stop()
+            echo.stop()
             renewing.stop()
             poll.stop()
             sidecar.stop()
+    if poll.revoked.is_set() and not told_to:
+        raise OperatorError(
+            f"{member} was revoked: the gate at {gate} lets it in no more",
+            remedy="ask the coordinator's operator; who is to come back joins under another code",
+        )
     return 0
 
 
@@ -117,6 +138,12 @@ def checked(folder: Path) -> tuple[str, str, Consortium]:
     """Member, gate and consortium; OperatorError when the folder cannot be served: better now than
     in a process's log.
     """
+    if not (folder / SETTINGS).is_file():
+        there = "holds no client.toml" if folder.is_dir() else "is no folder"
+        raise OperatorError(
+            f"{folder} {there}",
+            remedy="name the lender's folder, or join a consortium first: lianfang-client join -h",
+        )
     member, gate, consortium = read_node(folder)
     read_transport(folder, member, datetime.now(UTC))
     read_bundles(folder)
@@ -196,5 +223,6 @@ def _say(
     else:
         return
     text = json.dumps({"member": member, "gate": gate})
-    sys.stdout.write(f"{text}\n" if as_json else f"{member} is connected to {gate}\n")
+    told = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {member} is connected to {gate}\n"
+    sys.stdout.write(f"{text}\n" if as_json else told)
     sys.stdout.flush()

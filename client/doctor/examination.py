@@ -1,7 +1,8 @@
 """All checks in order, from the machine to the coordinator.
 
 Invariants:
-- Every check is made, whatever the others find; what one raises is a line like any other.
+- Every check is made, whatever the others find; what one raises is a line like any other. Where
+  nothing has joined that alone is told.
 - Nothing is changed, nothing is sent but what a node asks anyway, and no row's value is shown.
 """
 
@@ -30,8 +31,13 @@ def examine(
 ) -> Iterator[Advice]:
     """A line for each thing looked at, as soon as it is known."""
     yield from _told("versions", machine.versions)
-    yield from _told("disk", lambda: [machine.disk(folder)])
-    yield from _told("locks", lambda: [machine.locks(folder)])
+    strange = machine.folder(folder)
+    if folder.is_dir():
+        yield from _told("disk", lambda: [machine.disk(folder)])
+        yield from _told("locks", lambda: [machine.locks(folder)])
+    if strange is not None:
+        yield strange
+        return
     yield from _told("privacy", lambda: [machine.privacy(folder)])
     yield from _told("settings", lambda: identity.settings(folder))
     found: list[Membership] = []

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from client.bundles import listed_digests, read_bundles
 from client.credentials import read_authority
 from client.doctor.advice import Advice, attention, ok, wrong
+from client.doctor.identity import pins
 from client.https import Reply, request
 from client.joining import AUTHORITY
 from client.members import compare
@@ -78,7 +79,7 @@ def _members(member: Membership, now: datetime) -> Iterator[Advice]:
             f"{', '.join(lists.changed)}: shown under another key than the one pinned",
             "ask that member by telephone before you take part in anything",
         )
-    if lists.new:
+    if lists.new and pins(member.folder):
         yield attention(
             "members",
             f"not pinned here: {', '.join(lists.new)}",

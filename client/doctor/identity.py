@@ -102,4 +102,13 @@ def members(member: Membership) -> Iterator[Advice]:
             "lianfang-client members shows who has joined since; pin whom you have compared",
         )
     else:
-        yield ok("members", f"{count} members known, profile {consortium.profile}")
+        known = f"{count} member{'s' * (count != 1)} pinned"
+        if not pins(member.folder):
+            known = "nobody is pinned: whom the authority certifies is believed"
+        yield ok("members", f"{known}, profile {consortium.profile}")
+
+
+def pins(folder: Path) -> bool:
+    """Whether this lender believes only whom its pinned list names: always in production."""
+    document = tomllib.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    return "members" in document.get("lender", {})

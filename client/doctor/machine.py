@@ -14,6 +14,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from client.doctor.advice import Advice, attention, ok, wrong
+from client.joining import BEGUN, SETTINGS
 
 LEAST_PYTHON = (3, 11)
 LEAST_FREE, ENOUGH_FREE = 1 << 30, 5 << 30
@@ -52,6 +53,19 @@ def _misfit(asked: Requirement, version_of: Callable[[str], str]) -> str:
         return f"{asked.name} is missing"
     fits = asked.specifier.contains(there, prereleases=True)
     return "" if fits else f"{asked.name} {there}, asked for {asked.specifier}"
+
+
+def folder(place: Path) -> Advice | None:
+    """What is wrong with a folder that has not joined; None for a lender's."""
+    if (place / SETTINGS).is_file():
+        return None
+    if (place / BEGUN).is_file():
+        remedy = "give lianfang-client join again, with the same invitation or the answer's file"
+        return wrong("settings", f"{place}: joining was begun here and is not finished", remedy)
+    remedy = "name the lender's folder; to make one: lianfang-client join -h"
+    if not place.is_dir():
+        return wrong("settings", f"there is no folder {place}", remedy)
+    return wrong("settings", f"{place} is no lender's folder: it has no {SETTINGS}", remedy)
 
 
 def disk(folder: Path) -> Advice:

@@ -17,7 +17,8 @@ and perhaps revoked.json: codes of holders that are not asked any more.
 Invariants:
 - What is misspelt is refused, never ignored. Certificates are read and checked before anything is
   asked; whoever has no settings for an address is never spoken to.
-- A registry that is revoked is not spoken to at all.
+- A registry that is revoked is not spoken to at all. It and the key holders are revoked by the
+  lender's own hand only: what the coordinator's list says of them is left out.
 """
 
 from __future__ import annotations
@@ -102,12 +103,12 @@ def read_exchange(folder: Path, *, clock: Callable[[], datetime] = _now) -> Exch
         identity=read_identity(certificate, key, authority, exchange["member"], now),
         authority=authority,
         transport=read_transport(folder, exchange["member"], now),
-        revoked=_revoked(folder, registry["code"]),
+        revoked=_revoked(folder, registry["code"], holders),
     )
 
 
-def _revoked(folder: Path, registry: str) -> frozenset[str]:
-    codes = read_revoked(folder)
+def _revoked(folder: Path, registry: str, holders: Mapping[str, str]) -> frozenset[str]:
+    codes = read_revoked(folder, services={registry, *holders})
     if registry in codes:
         raise OperatorError(
             f"{folder / REVOKED}: the registry {registry} is revoked: it is not asked",

@@ -11,6 +11,7 @@ Invariants:
 from __future__ import annotations
 
 import ctypes
+import gc
 import logging
 import os
 import signal
@@ -30,6 +31,8 @@ ENTRIES = {
     "executor": "client.node.executor",
 }
 """Name of a process: the module whose `main(folder)` it runs."""
+_COLLECT = (5_000, 10, 10)
+"""Python looks for cycles a seventh as often: loading makes many objects, and lets few go."""
 _PR_SET_PDEATHSIG = 1
 FAILED = 2
 
@@ -66,6 +69,7 @@ def _one_way_of_logging() -> None:
 def main(argv: Sequence[str]) -> int:
     """Run the process named; the exit status."""
     end_with_parent(int(argv[0]))
+    gc.set_threshold(*_COLLECT)
     try:
         check_version()
         check_parts(argv[1])

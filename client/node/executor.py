@@ -2,7 +2,9 @@
 
 Invariants:
 - Only the code installed here runs. A bundle is looked at by its digest alone: one that is not on
-  the lender's list is answered with a refusal, and the worker hears nothing of it.
+  the lender's list is answered with a refusal; nothing of its question is read, here or elsewhere.
+- A question is bounded before it is read (`question.py`); one that cannot be read is answered as
+  failed, and ends nothing.
 - What heavy libraries there are is loaded once; a worker that is killed is replaced by a fork and
   given the same message again. Asked the same twice, a lender gives the same answer.
 - This process has one thread, so that forking is safe, and shares no connection with a worker.
@@ -13,7 +15,6 @@ Invariants:
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import re
@@ -27,13 +28,24 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from client.bundles import read_bundles
-from client.node.flower import ENVIRONMENT, look_often
+from client.node.flower import ENVIRONMENT
 from client.node.heartbeat import Heartbeat
 from client.node.loopback import Loopback
+from client.node.question import (
+    LostQuestionError,
+    Question,
+    Task,
+    confirm,
+    fetched,
+    message_of,
+    question_of,
+    task_of,
+)
 from client.node.worker import Worker
 from client.settings import answer_seconds, member_named
 from shared.errors import OperatorError
-from shared.wire.failures import WORKER_ENDED, WORKER_LATE
+from shared.wire.failures import STRANGE_QUESTION, WORKER_ENDED, WORKER_LATE
+from shared.wire.parts import StrangePartsError
 
 if TYPE_CHECKING:
     from flwr.app import Context, Message
@@ -42,8 +54,8 @@ if TYPE_CHECKING:
 CLIENT_APP = "flwr-clientapp"
 SHORTEST_PAUSE, LONGEST_PAUSE, SHARE = 0.01, 0.25, 0.05
 HEARTBEAT_SECONDS, REPLY_SECONDS, TELL_SECONDS = 10.0, 0.5, 60.0
-MOST_TRIES, MOST_WAIT = 3, 900.0
-"""How often a message is given to a worker; seconds until its parts are there."""
+MOST_TRIES = 3
+"""How often a message is given to a worker."""
 _ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
 _log = logging.getLogger("lianfang.executor")
 
@@ -98,47 +110,36 @@ class Executor:
     def _carry(self, token: str) -> None:
         """Fetch a task's input, have it answered, hand in the reply."""
         from flwr.common.constant import SubStatus
-        from flwr.supercore.inflatable.inflatable_utils import ObjectPullError
         from flwr.supercore.interceptors import RuntimeTokenHttpInterceptor
-        from flwr.supercore.task_identity import TaskIdentity
-        from flwr.supernode.runtime.run_clientapp import (
-            pull_task_input,
-            push_message,
-            push_task_output,
-        )
+        from flwr.supernode.runtime.run_clientapp import push_message, push_task_output
 
         with self._connected(RuntimeTokenHttpInterceptor(token)) as client:
+            task = task_of(client)
             try:
-                message, context, _, fab = pull_task_input(self._signing(client))
-            except (ObjectPullError, RuntimeError):  # the SuperNode has given it up
+                reply = self._replied(client, task, question_of(client))
+            except LostQuestionError:
                 _log.warning("a question did not come whole; it is asked again")
                 return
-            digest = hashlib.sha256(fab.content).hexdigest()
-            if self._allowed(digest):
-                reply = self._answer(client, message, context, TaskIdentity.task_id)
-            else:
-                reply = _refused(self._folder, message)
-            push_message(client, reply, context)
-            push_task_output(client, context, SubStatus.COMPLETED, "")
+            push_message(client, reply, task.context)
+            push_task_output(client, task.context, SubStatus.COMPLETED, "")
 
-    def _signing(self, client: Any) -> Any:
-        """The client, which gives signs of life while it waits for parts of a question: over a slow
-        line they may take minutes to the SuperNode, which gives up what will not come.
-        """
-        from flwr.proto.runtime_pb2 import SendTaskHeartbeatRequest
-
-        pull, beaten = client.PullObject, time.monotonic()
-
-        def pulled(request: Any) -> Any:
-            nonlocal beaten
-            if time.monotonic() - beaten > HEARTBEAT_SECONDS:
-                beaten = time.monotonic()
-                client.SendTaskHeartbeat(SendTaskHeartbeatRequest())
-            self._heart.beat()
-            return pull(request)
-
-        client.PullObject = pulled
-        return client
+    def _replied(self, client: Any, task: Task, question: Question) -> Message:
+        """The reply to a question, whatever it is; LostQuestionError when it does not come."""
+        allowed, message, why = self._allowed(task.bundle), None, ""
+        try:
+            parts = fetched(client, task, question, self._heart.beat)
+            message = message_of(question, parts) if allowed else None
+        except (httpx.HTTPError, LostQuestionError):
+            raise
+        except Exception as error:  # noqa: BLE001 - the coordinator's bytes: they do not end us
+            why = str(error) if isinstance(error, StrangePartsError) else type(error).__name__
+        confirm(client, task, question)
+        if why:
+            _log.error("refused: a question that no stage asks (%s)", why)
+            return _failed(question.bare, STRANGE_QUESTION)
+        if message is None:
+            return _refused(self._folder, question.bare)
+        return self._answer(client, message, task.context, task.number)
 
     def _allowed(self, digest: str) -> bool:
         try:
@@ -235,7 +236,6 @@ def main(folder: Path) -> int:
     os.environ.update(ENVIRONMENT)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.umask(0o077)
-    look_often(MOST_WAIT)
     import client.app
     import client.lender  # noqa: F401 - torch and pandas: once, before workers fork off
 

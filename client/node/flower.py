@@ -11,11 +11,13 @@ Relied on, all as of 1.41:
     flwr.supernode.start_client_internal       its loop: `time` (its pauses), its connection
                                                (`http_request_response`), and what reads a bundle's
                                                configuration (`get_fused_config_from_fab`)
-    flwr.supernode.runtime.run_clientapp       fetching a task's input, handing in its reply
+    flwr.supernode.runtime.run_clientapp       handing in a reply
     flwr.supernode.fleet_http_client           to take back a registration that was left open
     flwr.supercore.runtime, .interceptors      the Runtime API's client
     flwr.supercore.inflatable                  how long it waits for parts of a message (keyword
-                                               defaults of its two pulling functions)
+                                               defaults of its two pulling functions); the tree of
+                                               a message's parts, and putting them together
+    flwr.proto, flwr.common.serde              messages and contexts on the wire
 """
 
 from __future__ import annotations
@@ -57,13 +59,10 @@ PARTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "flwr.supernode.fleet_http_client": ("FleetHttpClient",),
         "flwr.supernode.node_auth_http_interceptor": ("NodeAuthHttpInterceptor",),
     },
-    "executor": _PULLING
-    | {
-        "flwr.supernode.runtime.run_clientapp": (
-            "pull_task_input",
-            "push_message",
-            "push_task_output",
-        ),
+    "executor": {
+        "flwr.supernode.runtime.run_clientapp": ("push_message", "push_task_output"),
+        "flwr.supercore.inflatable.inflatable_utils": ("inflate_object_from_contents",),
+        "flwr.supercore.inflatable.inflatable_object": ("iterate_object_tree",),
         "flwr.supercore.runtime": ("RuntimeHttpClient",),
         "flwr.supercore.interceptors": (
             "RuntimeTokenHttpInterceptor",

@@ -18,8 +18,9 @@ from pathlib import Path
 
 ALIVE = "own/node/alive"
 EVERY = 5.0
-MOST_SILENT: Mapping[str, float] = {"supernode": 120.0, "executor": 60.0}
-"""Seconds. The executor's signs are the SuperNode's answers, and its waiting for the worker."""
+MOST_SILENT: Mapping[str, float] = {"supernode": 120.0, "executor": 60.0, "terms": 120.0}
+"""Seconds. The executor's signs are the SuperNode's answers, and its waiting for the worker; those
+of the terms are the gate's answers, and its failing to."""
 
 
 class Heartbeat:
@@ -54,11 +55,13 @@ def forget(folder: Path) -> None:
 
 
 def silences(folder: Path, now: Callable[[], float] = time.time) -> dict[str, float]:
-    """Seconds since the last sign of each part that has given one. `now`: since 1970."""
+    """Seconds since the last sign of each part that has given one. `now`: since 1970. A sign from
+    the future counts alike: where the clock was set back, whoever gets on gives a new one.
+    """
     found = {}
     for name in MOST_SILENT:
         with suppress(OSError):
-            found[name] = max(0.0, now() - (folder / ALIVE / name).stat().st_mtime)
+            found[name] = abs(now() - (folder / ALIVE / name).stat().st_mtime)
     return found
 
 

@@ -2,32 +2,39 @@
 
 Invariants:
 - It listens on 127.0.0.1 only, reads files and changes none but the one that says where it answers.
+- They are shown to this user's own processes, and to whoever shows the token in own/metrics.token:
+  what the lender's model is worth on its own rows is no other local user's business.
 - Well is: every process runs, none of their parts is silent (`heartbeat.py`), and the threads of
   this process that were named are there.
-- A caller that sends nothing, or asks for something else, costs a thread for five seconds.
+- Callers are few, and none is heard for long (`few_callers.py`).
 """
 
 from __future__ import annotations
 
 import json
+import secrets
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from hmac import compare_digest
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from client.files import write_whole
+from client.node.few_callers import FewCallers
 from client.node.heartbeat import forget, silent
 from client.node.loopback import HOST
 from client.node.metrics import LenderMetrics, processes_up
+from client.node.same_user import is_own
 from shared.errors import OperatorError
 
 PORT = 9465
-OBSERVED = "own/observed.json"
+OBSERVED, TOKEN = "own/observed.json", "own/metrics.token"
 _REQUEST_SECONDS = 5.0
+_TOKEN_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,7 @@ class Observed:
     """A server that answers on `port` of 127.0.0.1 until `stop`."""
 
     port: int
-    server: ThreadingHTTPServer
+    server: FewCallers
 
     def stop(self) -> None:
         """End."""
@@ -56,15 +63,14 @@ def observed(folder: Path, port: int = PORT, threads: Collection[str] = ()) -> O
         "/metrics": lambda: (200, CONTENT_TYPE_LATEST, generate_latest(registry)),
         "/health": lambda: _health(folder, threads),
     }
-    handler = type("Pages", (_Handler,), {"pages": pages})
+    handler = type("Pages", (_Handler,), {"pages": pages, "token": _token(folder)})
     try:
-        server = ThreadingHTTPServer((HOST, port), handler)
+        server = FewCallers((HOST, port), handler)
     except OSError as error:
         raise OperatorError(
             f"{HOST}:{port} cannot be served: {error.strerror}",
             remedy="choose another port for metrics, or stop what uses it",
         ) from error
-    server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="observed", daemon=True).start()
     made = Observed(server.server_address[1], server)
     write_whole(folder / OBSERVED, json.dumps({"port": made.port}).encode())
@@ -75,21 +81,45 @@ class _Handler(BaseHTTPRequestHandler):
     """Two pages."""
 
     pages: dict[str, Callable[[], tuple[int, str, bytes]]]
+    token: bytes
     timeout = _REQUEST_SECONDS  # a caller that sends nothing holds no thread for long
     server_version, sys_version = "lianfang", ""
 
     def do_GET(self) -> None:
         """Answer."""
         page = self.pages.get(self.path)
-        status, kind, content = page() if page else (404, "text/plain", b"/metrics, /health\n")
+        status, kind, content = 404, "text/plain", b"/metrics, /health\n"
+        if not self._may_see():
+            status, content = 403, b"show the token in own/metrics.token\n"
+        elif page:
+            status, kind, content = page()
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
 
+    def _may_see(self) -> bool:
+        shown = self.headers.get("Authorization", "").encode()
+        if compare_digest(shown, b"Bearer " + self.token):
+            return True
+        return is_own(self.client_address, self.connection.getsockname())
+
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: a scrape every few seconds is no news."""
+
+
+def _token(folder: Path) -> bytes:
+    """Made at the first start, and kept: it stands in a monitoring system's settings."""
+    path = folder / TOKEN
+    try:
+        token = path.read_bytes().strip()
+    except FileNotFoundError:
+        token = b""
+    if not token:
+        token = secrets.token_hex(_TOKEN_BYTES).encode()
+        write_whole(path, token + b"\n")
+    return token
 
 
 def _health(folder: Path, threads: Collection[str]) -> tuple[int, str, bytes]:

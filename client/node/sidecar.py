@@ -5,7 +5,8 @@
 Invariants:
 - It carries bytes and looks at none. The lender's transport key is known to it alone: Flower's
   process has no use of it.
-- It serves processes of this user only, and a bounded number of connections.
+- It serves processes of this user only, and a bounded number of connections: who is another's is
+  turned away before a word of TLS, so that nobody else on the machine uses its places up.
 - A connection on which the gate owes an answer and nothing moves any more is given up: a way that
   is broken without a word (half open) costs seconds, not Flower's half minute for each call.
 - Whatever goes wrong ends one connection; the SuperNode tries again by itself.
@@ -30,6 +31,7 @@ from shared.errors import LianfangError
 from shared.identity.address import host_and_port
 
 MOST_CONNECTIONS = 32
+HANDSHAKE_SECONDS, _AGAIN_SECONDS = 10.0, 0.5
 CONNECT_SECONDS, SILENT_SECONDS = 10.0, 12.0
 """The gate answers within some three seconds, also where it waits for a message."""
 _PIECE, _UNSENT = 1 << 16, 1 << 17
@@ -51,11 +53,10 @@ class Sidecar:
 
     def start(self) -> None:
         """Listen; returns when it does. Raises OSError when the port is taken."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self._loopback.certificate, self._loopback.key)
-        port = self._loopback.port("sidecar")
-        served = asyncio.start_server(self._serve, HOST, port, ssl=context)
-        self._server = self._loop.run_until_complete(served)
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(self._loopback.certificate, self._loopback.key)
+        self._listening = socket.create_server((HOST, self._loopback.port("sidecar")), backlog=100)
+        self._listening.setblocking(False)
         self._thread.start()
 
     def stop(self) -> None:
@@ -68,23 +69,42 @@ class Sidecar:
         self._loop.close()
 
     async def _end(self) -> None:
-        self._server.close()
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._listening.close()
         await asyncio.sleep(0.01)  # transports that were cut are let go
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
+        accepting = self._loop.create_task(self._accept())
         self._loop.run_forever()
+        accepting.cancel()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        peer, here = (writer.get_extra_info(name) for name in ("peername", "sockname"))
-        if self._open >= MOST_CONNECTIONS or not is_own(peer, here):
-            writer.transport.abort()
+    async def _accept(self) -> None:
+        serving = set[asyncio.Task[None]]()
+        while True:
+            try:
+                plain, peer = await self._loop.sock_accept(self._listening)
+            except OSError:  # no handles are left, for example
+                await asyncio.sleep(_AGAIN_SECONDS)
+                continue
+            if self._open >= MOST_CONNECTIONS or not is_own(peer, plain.getsockname()):
+                plain.close()
+                continue
+            self._open += 1
+            task = self._loop.create_task(self._serve(plain))
+            serving.add(task)
+            task.add_done_callback(serving.discard)
+
+    async def _serve(self, plain: socket.socket) -> None:
+        try:
+            reader, writer = await self._spoken(plain)
+        except (OSError, ssl.SSLError, TimeoutError):
+            self._open -= 1
+            plain.close()
             return
-        self._open += 1
         try:
             there = await self._connected()
             await _carry(reader, writer, *there)
@@ -93,6 +113,16 @@ class Sidecar:
         finally:
             self._open -= 1
             writer.transport.abort()
+
+    async def _spoken(
+        self, plain: socket.socket
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader = asyncio.StreamReader(loop=self._loop)
+        protocol = asyncio.StreamReaderProtocol(reader, loop=self._loop)
+        transport, _ = await self._loop.connect_accepted_socket(
+            lambda: protocol, plain, ssl=self._context, ssl_handshake_timeout=HANDSHAKE_SECONDS
+        )
+        return reader, asyncio.StreamWriter(transport, protocol, reader, self._loop)
 
     async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         host, port = self._gate

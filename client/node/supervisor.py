@@ -51,7 +51,7 @@ class Child:
     environment: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     starts: int = 0
-    wait: float = FIRST_WAIT
+    wait: float = 0.0
     began: float = 0.0
     due: float = 0.0
 
@@ -129,6 +129,7 @@ class Supervisor:
                 stdin=subprocess.DEVNULL,
                 stdout=handle,
                 stderr=handle,
+                process_group=0,  # a terminal's Ctrl-C is for this process, which ends the others
                 env={**os.environ, **child.environment},
             )
         finally:
@@ -150,7 +151,8 @@ class Supervisor:
 
 def _put_off(child: Child, lived: float) -> None:
     """Its next start; later each time unless it `lived` (seconds) for long."""
-    child.wait = FIRST_WAIT if lived > LONG_ENOUGH else min(2 * child.wait, LONGEST_WAIT)
+    longer = 0.0 if lived > LONG_ENOUGH else 2 * child.wait
+    child.wait = min(max(FIRST_WAIT, longer), LONGEST_WAIT)
     child.due = time.monotonic() + child.wait
 
 

@@ -6,7 +6,8 @@ Invariants:
 - Log and disk stay bounded whatever the gate lists (`telling.py`, `client/terms.py`).
 - While the gate does not answer it looks less and less often, up to every half minute. Nothing
   that it says ends this thread.
-- Sizes of answers are bounded, and nothing in them becomes a path but a checked digest.
+- Sizes of answers are bounded, and the time that one takes; each is a sign of life for /health.
+  Nothing in an answer becomes a path but a checked digest.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from client.bundles import listed_digests, read_bundles
+from client.deadline import ended_after
 from client.logs import kind_and_place
+from client.node.heartbeat import Heartbeat
 from client.node.mutual import Mutual
 from client.node.telling import Telling
 from client.revocations import take_revocations
@@ -32,7 +35,10 @@ from shared.training.consortium import Consortium
 
 SECONDS, LONGEST, REVOKED_SECONDS = 1.0, 30.0, 60.0
 MOST_TERMS = 100
-_ANSWER_SECONDS = 10.0
+_ANSWER_SECONDS, _MOST_SECONDS = 10.0, 30.0
+"""For each receive; for an answer as a whole."""
+_REVOKED = "this certificate was revoked"
+"""As the gate says it (`server/deployment/admission.py`)."""
 _log = logging.getLogger("lianfang.terms")
 
 
@@ -45,12 +51,15 @@ class TermsPoll:
         self._gate = host_and_port(gate)
         self._consortium = consortium
         self._telling = Telling(_log)
+        self._heart = Heartbeat(folder, "terms")
         self._asked: float | None = None
         self._ended = threading.Event()
         self._open: http.client.HTTPSConnection | None = None
         self._thread = threading.Thread(target=self._run, name="terms", daemon=True)
         self.ready = threading.Event()
         """The gate has answered."""
+        self.revoked = threading.Event()
+        """The coordinator has said that this lender is revoked, which is never taken back."""
 
     def start(self) -> None:
         """Begin."""
@@ -64,6 +73,7 @@ class TermsPoll:
     def _run(self) -> None:
         wait = SECONDS
         while not self._ended.wait(0.0 if not self.ready.is_set() else wait):
+            self._heart.beat()
             try:
                 self.look()
                 self.ready.set()
@@ -132,11 +142,16 @@ class TermsPoll:
 
     def _get(self, path: str) -> bytes:
         connection = self._connected()
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        content = answer.read(MOST_BYTES + 1)
+        self._heart.beat()
+        with ended_after(connection.sock, _MOST_SECONDS):
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            content = answer.read(MOST_BYTES + 1)
         if answer.status != 200 or len(content) > MOST_BYTES:
-            raise PeerError(_why(answer.status, content))
+            why = _why(answer.status, content)
+            if answer.status == 401 and why.endswith(_REVOKED):
+                self.revoked.set()
+            raise PeerError(why)
         return content
 
     def _connected(self) -> http.client.HTTPSConnection:

@@ -22,12 +22,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from client.node.child import end_with_parent
+from client.node.table_look import look_at_table
 from shared.wire.failures import NOT_TAKEN
 
 if TYPE_CHECKING:
     from flwr.app import Context, Message
 
 FOLDER_KEY = "lender-directory"
+_looked: set[Path] = set()
+"""Folders whose table the first worker looks at before it is asked."""
 PIPE_SECONDS = 60
 """For one end to take what the other writes, once that has begun."""
 
@@ -45,7 +48,8 @@ class Worker:
     def forked(cls, folder: Path) -> Worker:
         """A new one. Connections that are open in the executor stay the executor's alone."""
         here, there = Pipe()
-        parent = os.getpid()
+        parent, first = os.getpid(), folder not in _looked
+        _looked.add(folder)
         sys.stdout.flush()
         sys.stderr.flush()
         process = os.fork()
@@ -57,6 +61,8 @@ class Worker:
             _close_all_but(there.fileno())
             end_with_parent(parent)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            if first:
+                look_at_table(folder)
             _serve(there, folder)
         finally:
             sys.stdout.flush()

@@ -40,6 +40,7 @@ Exit status: 0 done; 1 (members) something ends within 30 days; 2 the input is w
 says what to do).
 """
 _SOON_DAYS = 30
+_INVITE = "if the lender is to join, invite it again"
 
 
 def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
@@ -95,9 +96,11 @@ def _add_terms(init: argparse.ArgumentParser) -> None:
 
 
 def _init(arguments: argparse.Namespace) -> int:
+    from server.commands.init_options import check_options
     from server.consortium.founding import found, terms_text
     from server.deployment.bundle import write_bundle
 
+    check_options(arguments)
     try:
         schema = arguments.schema.read_bytes()
     except OSError as error:
@@ -176,7 +179,7 @@ def _admit(arguments: argparse.Namespace) -> int:
     except PeerError as error:
         raise OperatorError(
             f"{arguments.request}: {error.what}",
-            remedy="nobody was admitted; if the lender is to join, invite it again",
+            remedy=f"nobody was admitted; {error.remedy or _INVITE}",
         ) from error
     try:
         write_durably(arguments.out, answer)
@@ -209,7 +212,7 @@ def _members(arguments: argparse.Namespace) -> int:
     table = Table("code", "state", "since / until", "certificates until", "fingerprint")
     for row in rows:
         last = row["certificates_until"]
-        table.add_row(row["code"], row["state"], row["date"], last, row["fingerprint"])
+        table.add_row(row["code"], row["state"], row["date"][:10], last, row["fingerprint"])
     Console().print(table)
     _line(f"the coordinator's own certificates last {own} days")
     if status:
@@ -273,8 +276,9 @@ def _revoke(arguments: argparse.Namespace) -> int:
     if code in known:
         _line(f"{code} is revoked" if changed else f"{code} was revoked before")
         _line(
-            "its connections are refused from the next request on; runs go on without it. Tell the "
-            "others: in production each takes it off its own members.json too"
+            "its connections are refused from the next request on. A run goes on without it where "
+            "its terms allow; one that needs its counts fails: start a new one without it. "
+            "Tell the others: in production each takes it off its own members.json too"
         )
     return 0
 

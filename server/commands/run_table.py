@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from server.commands.connected import Connected
 from server.coordinator.checkpoint import StageRecord
 from server.coordinator.status import Status
 
@@ -15,12 +16,18 @@ _COLOURS = {"finished": "green", "failed": "bold red", "stopped": "yellow", "run
 _LAST = 12
 
 
-def page(status: Status, records: Sequence[StageRecord], *, last: int = _LAST) -> RenderableType:
-    """The `last` stages (0: all), every lender, the state."""
-    return Group(_stages(records, last), _lenders(status), _state(status))
+def page(
+    status: Status,
+    records: Sequence[StageRecord],
+    *,
+    last: int = _LAST,
+    there: Connected | None = None,
+) -> RenderableType:
+    """The `last` stages (0: all), every lender, the state; `there`: who is connected, if known."""
+    return Group(_stages(records, last), _lenders(status), _state(status, there))
 
 
-def lines_of(status: Status) -> list[str]:
+def lines_of(status: Status, there: Connected | None = None) -> list[str]:
     """How the run stands, in sentences; of a failed one lenders, phase and remedy."""
     of = f" of {status.steps}" if status.steps else ""
     told = [f"run {status.run}: {status.state}, {status.done}{of} stages done"]
@@ -28,6 +35,8 @@ def lines_of(status: Status) -> list[str]:
         told.append(f"now: {status.phase or status.stage}")
         if status.waiting:
             told.append(f"waiting for: {', '.join(status.waiting)}")
+    if there is not None and not there.enough and not status.ended:
+        told.append(there.line())
     if status.where:
         told.append(f"failed at: {status.where}")
     if status.blamed:
@@ -44,6 +53,7 @@ def lines_of(status: Status) -> list[str]:
 
 def _stages(records: Sequence[StageRecord], last: int) -> Table:
     table = Table("stage", "in", "missing", "kB up", "kB down", "seconds")
+    table.caption = "seconds: of the whole stage, waiting for lenders included" if records else None
     left_out = len(records) - last if last else 0
     if left_out > 0:
         table.add_row(f"… {left_out} earlier", "", "", "", "", "")
@@ -77,8 +87,8 @@ def _lenders(status: Status) -> Table:
     return table
 
 
-def _state(status: Status) -> Text:
-    first, *others = lines_of(status)
+def _state(status: Status, there: Connected | None) -> Text:
+    first, *others = lines_of(status, there)
     text = Text(first, style=_COLOURS.get(status.state, ""))
     for line in others:
         text.append(f"\n{line}", style="")

@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -19,6 +20,8 @@ from shared.errors import OperatorError
 from shared.training.agreement import Family
 
 if TYPE_CHECKING:
+    from server.commands.connected import Connected
+    from server.coordinator.checkpoint import StageRecord
     from server.coordinator.status import Status
 
 EXAMPLES = """examples:
@@ -38,6 +41,7 @@ remedy.
 """
 NOT_FINISHED, FAILED = 1, 3
 _LOOK_SECONDS, _ASK_SECONDS, _GRACE_SECONDS = 0.5, 3.0, 60.0
+_LOOKS = 5
 
 
 def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
@@ -72,6 +76,7 @@ def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
 
 
 def _start(arguments: argparse.Namespace) -> int:
+    from server.commands.asked_run import check_name, length_of
     from server.consortium.folder import read_consortium
     from server.deployment.control import control_of
     from server.deployment.runs import start_run
@@ -82,6 +87,7 @@ def _start(arguments: argparse.Namespace) -> int:
         if (value := getattr(arguments, name)) is not None
     }
     consortium = read_consortium(arguments.folder)
+    check_name(arguments.folder, arguments.name)
     title = f"{consortium.name}: {arguments.name}"
     agreement = consortium.agreement(seed=arguments.seed, name=title, **changes)
     with control_of(arguments.folder) as control:
@@ -93,6 +99,8 @@ def _start(arguments: argparse.Namespace) -> int:
             patience=arguments.patience or 0.0,
             deadline=arguments.deadline or 0.0,
         )
+    if told := length_of(arguments.folder, agreement.rounds):
+        sys.stderr.write(f"attention: {told}\n")
     return _accepted(arguments)
 
 
@@ -164,17 +172,16 @@ def _accepted(arguments: argparse.Namespace) -> int:
 def _ended(arguments: argparse.Namespace, status: Status, *, shown: bool = False) -> int:
     """Say how the run stands, unless a live table has `shown` it; the exit status."""
     from server.commands.run_table import lines_of, page
-    from server.coordinator.checkpoint import records_in
-    from server.coordinator.rounds import STAGES
     from server.deployment.disk import REMEDY, trouble_of
-    from server.deployment.runs import run_folder
 
-    records = records_in(run_folder(arguments.folder, arguments.name) / STAGES)
+    status, records = _looked(arguments, status)
+    there = None if status.ended else _connected(arguments)
     if arguments.json:
-        stages = [record.to_dict() for record in records]
-        _line(json.dumps(status.to_dict() | {"stages": stages}, ensure_ascii=False))
+        known = {} if there is None else {"connected": asdict(there)}
+        stages = {"stages": [record.to_dict() for record in records]}
+        _line(json.dumps(status.to_dict() | stages | known, ensure_ascii=False))
     elif not shown:
-        Console().print(page(status, records, last=0))
+        Console().print(page(status, records, last=0, there=there))
     if status.state != "finished" and (trouble := trouble_of(arguments.folder)):
         sys.stderr.write(f"attention: {trouble}. {REMEDY}\n")
     if status.state in ("failed", "stopped"):
@@ -182,6 +189,30 @@ def _ended(arguments: argparse.Namespace, status: Status, *, shown: bool = False
             sys.stderr.write(f"{line}\n")
         return FAILED
     return 0 if status.state == "finished" else NOT_FINISHED
+
+
+def _looked(arguments: argparse.Namespace, status: Status) -> tuple[Status, list[StageRecord]]:
+    """The status, and the records of as many stages as it says are done. It may be older than the
+    records, which are durable before it is: then it is read again.
+    """
+    from server.coordinator.checkpoint import records_in
+    from server.coordinator.places import STAGES
+    from server.deployment.runs import run_folder
+
+    stages = run_folder(arguments.folder, arguments.name) / STAGES
+    for _ in range(_LOOKS):
+        records = records_in(stages)
+        if status.ended or status.done >= len(records):
+            break
+        status = _standing(arguments)
+    return replace(status, done=max(status.done, len(records))), records
+
+
+def _connected(arguments: argparse.Namespace) -> Connected | None:
+    from server.commands.connected import connected
+    from server.deployment.runs import run_folder
+
+    return connected(arguments.folder, run_folder(arguments.folder, arguments.name))
 
 
 def _standing(arguments: argparse.Namespace) -> Status:
@@ -199,23 +230,24 @@ def _watched(
 ) -> Status:
     """The status once the run has ended, with a live table where a person looks."""
     from server.commands.run_table import page
-    from server.coordinator.checkpoint import records_in
-    from server.coordinator.rounds import STAGES
-    from server.deployment.runs import run_folder
 
-    stages = run_folder(arguments.folder, arguments.name) / STAGES
     console = Console()
     shown = console.is_terminal and not arguments.json
+    there, told = None, ""
     with Live(console=console, auto_refresh=False, transient=False) as live:
         asked = alone_since = clock()
         while True:
             status = _standing(arguments)
             if shown:
-                live.update(page(status, records_in(stages)), refresh=True)
+                status, records = _looked(arguments, status)
+                live.update(page(status, records, there=there), refresh=True)
             if status.ended:
                 return status
             if clock() - asked > _ASK_SECONDS:
                 asked = clock()
+                there = _connected(arguments)
+                if not shown:
+                    told = _tell_of(there, told)
                 if _somebody_is_at_it(arguments):
                     alone_since = clock()
             if clock() - alone_since > _GRACE_SECONDS:
@@ -226,6 +258,17 @@ def _watched(
                     f"{arguments.folder} {arguments.name}",
                 )
             sleep(_LOOK_SECONDS)
+
+
+def _tell_of(there: Connected | None, told: str) -> str:
+    """On standard error, where no table is shown, that too few lenders are there: each time it is
+    something else. What was told.
+    """
+    what = "" if there is None or there.enough else there.line()
+    if what and what != told:
+        sys.stderr.write(f"{what}\n")
+        sys.stderr.flush()
+    return what
 
 
 def _somebody_is_at_it(arguments: argparse.Namespace) -> bool:

@@ -2,17 +2,13 @@
 
     lianfang-server start /srv/consortium
 
-It keeps a key holder or the registry running too (never both, unless the profile is demo) where
-FOLDER/services.toml has one of them:
-
-    [registry]                       or [keyholder]
-    folder = "/srv/lianfang/r1"      which `lianfang-server registry init` made
-    listen = "0.0.0.0:7443"
+It keeps a key holder or the registry running too where FOLDER/services.toml has one of them
+(`server/deployment/services.py`).
 
 Invariants:
 - One `start` at a time works on a folder. It says in one line when lenders can connect.
 - It ends, and all its processes with it, on Ctrl-C or SIGTERM, and when it is killed.
-- A service that cannot be served is told of before anything starts.
+- A service that cannot be served, and a port that is another's, are told of before anything starts.
 """
 
 from __future__ import annotations
@@ -30,17 +26,20 @@ from pathlib import Path
 from types import FrameType
 
 from server.commands.serving import command, now
+from server.consortium.folder import read_consortium
 from server.deployment.bundle import write_bundle
 from server.deployment.child import ENTRIES
 from server.deployment.disk import DiskWatch
 from server.deployment.enrolment import listening_at
 from server.deployment.fleet import Fleet
 from server.deployment.flower import ENVIRONMENT, check_version
+from server.deployment.flower_state import set_aside_if_damaged
+from server.deployment.free_ports import check_free
 from server.deployment.gate import tls_of
 from server.deployment.handed_on import HandedOn
+from server.deployment.interrupted_runs import resume_interrupted
 from server.deployment.loopback import FLOWER, Loopback
 from server.deployment.observing import PORT, Observed, observed
-from server.deployment.runs import resume_interrupted
 from server.deployment.service_trial import try_services
 from server.deployment.services import Service, check_apart, check_ports, read_services
 from server.deployment.supervisor import Child, Supervisor
@@ -49,8 +48,23 @@ from server.logs import form_asked, log_lines
 from server.one_at_a_time import alone_in
 from shared.errors import OperatorError
 from shared.identity.address import host_and_port
-from shared.training.consortium import FILE, Consortium, parse_consortium
+from shared.training.consortium import Consortium
 
+EXAMPLES = """examples:
+  lianfang-server start /srv/consortium
+  lianfang-server start /srv/consortium --metrics-port 9500
+
+One at a time works on a folder. It says in one line when lenders can connect, and ends, with all
+its processes, on Ctrl-C or SIGTERM. It keeps a key holder or the registry running too (never both,
+unless the profile is demo) where FOLDER/services.toml has one of them:
+
+  [registry]                       or [keyholder]
+  folder = "/srv/lianfang/r1"      which `lianfang-server registry init` made
+  listen = "0.0.0.0:7443"
+
+Exit status: 0 it was told to end; 2 it cannot be served (folder, certificate, port or service: the
+message says which and what to do), and nothing was started.
+"""
 _LOOK_SECONDS = 5.0
 _LOOKING = "looks after runs"
 _THREADS = (_LOOKING, "fleet")
@@ -59,7 +73,7 @@ _THREADS = (_LOOKING, "fleet")
 
 def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
     """The command's arguments."""
-    start = command(commands, "start", "run the coordinator", __doc__ or "")
+    start = command(commands, "start", "run the coordinator", EXAMPLES)
     start.add_argument("folder", type=Path, help="the consortium's folder")
     start.add_argument(
         "--metrics-port",
@@ -78,6 +92,7 @@ def _start(arguments: argparse.Namespace) -> int:
     consortium = checked(folder)
     turn = alone_in(folder)
     os.umask(0o077)
+    check_free({"the gate": consortium.gate, "enrolment": consortium.enrol})
     services = services_of(folder, consortium, arguments.metrics_port)
     ended, told_to = threading.Event(), deque[int]()
 
@@ -88,6 +103,7 @@ def _start(arguments: argparse.Namespace) -> int:
         signal.signal(number, end)
     log_lines(form_asked())
     Loopback(folder).renew()
+    set_aside_if_damaged(Loopback(folder).database)
     digest = write_bundle(folder)
     fleet = Fleet(folder)
     threading.Thread(
@@ -124,13 +140,7 @@ def checked(folder: Path) -> Consortium:
     """Its terms; OperatorError when the folder cannot be served: better now than in a process's
     log.
     """
-    try:
-        consortium = parse_consortium((folder / FILE).read_bytes(), str(folder / FILE))
-    except OSError as error:
-        raise OperatorError(
-            f"{folder / FILE} cannot be read: {error.strerror}",
-            remedy="name a folder that lianfang-server init made",
-        ) from error
+    consortium = read_consortium(folder)
     read_identity(folder, now())
     tls_of(folder)
     host_and_port(consortium.gate)
@@ -189,5 +199,6 @@ def _say(fleet: Fleet, ended: threading.Event, gate: str, digest: str, as_json: 
         if ended.is_set():
             return
     text = json.dumps({"gate": gate, "bundle": digest})
-    sys.stdout.write(f"{text}\n" if as_json else f"lenders connect at {gate}\n")
+    told = f"{now():%Y-%m-%dT%H:%M:%SZ} lenders connect at {gate}\n"
+    sys.stdout.write(f"{text}\n" if as_json else told)
     sys.stdout.flush()

@@ -44,6 +44,10 @@ from shared.identity.pem import certificate_to_pem
 UNKNOWN = "there is no open invitation for this request"
 _NOBODY = Given(public_of(bytes(range(32))).hex(), "2000-01-01T00:00:00+00:00", 1)
 """Checked against where there is no invitation, so that both cases take the same time."""
+_ANOTHER = (
+    "ask the coordinator's operator for an invitation under another code, and tell them if it was "
+    "not you who used this one: a code that was used is given once and for ever"
+)
 _AGAIN = timedelta(days=1)
 """How long after its end an invitation that was used is answered again."""
 Random = Callable[[int], bytes]
@@ -134,9 +138,10 @@ def _checked(request: EnrolRequest, given: Given | None, held: Authority, now: d
         raise PeerError(UNKNOWN)
     if found.used:
         if found.used != request.name().hex():
-            raise PeerError("this invitation was used before, with other keys")
+            raise PeerError("this invitation was used before, with other keys", remedy=_ANOTHER)
         if found.expired(now - _AGAIN):
-            raise PeerError("this invitation was used, and it is too late to be answered again")
+            late = "this invitation was used, and it is too late to be answered again"
+            raise PeerError(late, remedy=_ANOTHER)
         return found
     if found.expired(now):
         raise PeerError(f"this invitation is expired since {found.expires}")

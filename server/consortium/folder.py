@@ -8,6 +8,7 @@
     members.json              code → {"public": hex, "node": PEM, "joined": date}
     invitations.json          code → {"verifier", "expires", "days", "used"}
     revoked.json              codes that are believed no more
+    renewals/CODE.json        what a member was granted last (`granted.py`)
     bundle/sha256             digest of the code bundle that runs are started with
 
 Invariants:
@@ -43,7 +44,13 @@ _MOST_BYTES = 16 << 20
 
 
 def consortium_text(folder: Path) -> bytes:
-    """consortium.toml as it lies there; OperatorError when it cannot be read."""
+    """consortium.toml as it lies there; OperatorError when it cannot be read, or the folder is a
+    lender's, which has a copy.
+    """
+    if (folder / "client.toml").exists():
+        raise OperatorError(
+            f"{folder} is a lender's folder", remedy="name the coordinator's folder"
+        )
     try:
         return (folder / FILE).read_bytes()
     except OSError as error:

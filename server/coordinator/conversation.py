@@ -2,9 +2,10 @@
 
 Invariants:
 - An exchange ends when nobody is left to wait for, when enough have answered and `patience` has
-  passed, or at the `deadline`. A lender that is disconnected or has failed is not waited for, but
-  asked again while the others' replies are not enough. One that nobody can stand in for is waited
-  for with all patience while it is gone, and a minute when it answers that it cannot.
+  passed, when nobody has come in that time, or at the `deadline`. A lender that is disconnected or
+  has failed is not waited for, but asked again while the others' replies are not enough. One that
+  nobody can stand in for is waited for with all patience while it is gone, and a minute when it
+  answers that it cannot.
 - Who is there and silent for much longer than it took for such a question before is asked the same
   again, less and less often: a reply that a crash cut off on its way is not sent twice by itself,
   and lenders keep what they worked out.
@@ -27,7 +28,7 @@ from flwr.serverapp import Grid
 from server.coordinator.exchange import Policy
 from server.coordinator.progress import NoWatcher, Watcher
 from server.coordinator.refusals import BLAMES, Refusals, Where
-from server.coordinator.topic import Topic
+from server.coordinator.topic import RETURN_SECONDS, Topic
 from server.coordinator.traffic import Traffic, content_bytes
 from shared.errors import PeerError
 from shared.wire.failures import shown
@@ -181,9 +182,12 @@ class Conversation:
             most = topic.patience(self.policy)
             most = most if expected or able else min(most, topic.hope(self.policy, able))
             return not (expected or awaited) or waited > most
-        # Nobody left to wait for: only a lender that comes back can save the exchange.
-        if expected or not (heard.answered or heard.missing or heard.away):
+        # Nobody left to wait for: only a lender that comes, or comes back, can save the exchange.
+        if expected:
             return False
+        if not (heard.answered or heard.missing or heard.away):
+            known = self.codes or self.hints  # gone together: rather our own way to them
+            return waited > max(self.policy.patience, RETURN_SECONDS if known else 0.0)
         settled = topic.final and heard.refused and heard.refused >= heard.missing.keys()
         return bool(settled) or waited > topic.hope(self.policy, able)
 

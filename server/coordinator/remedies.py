@@ -11,6 +11,9 @@ from collections.abc import Iterable, Mapping
 
 ENDED = "certificates ended"
 """In the reason for a lender that the gate refuses since it has not renewed."""
+REVOKED = "is revoked"
+"""Likewise, since it is believed no more."""
+_WITHOUT = "{} does not come back: start a new run without it"
 _RENEW = "renew the certificates of {}: there, lianfang-client renew"
 _REFUSED = re.compile(r"refused \(([a-z-]+)")
 _OWN = "mend what the own log of {} names, then run the same command with --resume"
@@ -20,13 +23,18 @@ _FLOORS = (
     "same command with --resume, or start a new run on terms that fit them"
 )
 _ONCE = "no lender lets the same numbers out twice, nor does {}: start a new run on new terms"
+_ROWS = (
+    "bring back the lenders that were counted over these rows before, or let a person at each of "
+    "{} decide: there, lianfang-client terms show says what it costs and how to allow it; then run "
+    "the same command with --resume"
+)
 _ALIKE = (
     "compare agreement, certificates and version with {} (the evidence is in the folder refusals), "
     "mend what differs, then run the same command with --resume"
 )
 _BY_REASON = (
     dict.fromkeys(("operator", "internal", "unexpected", "peer"), _OWN)
-    | {"no-keys": _KEYS}
+    | {"no-keys": _KEYS, "rows": _ROWS}
     | dict.fromkeys(("cohort", "threshold", "clip", "kind", "cell"), _FLOORS)
     | dict.fromkeys(("again", "answered", "slot", "later", "difference", "survivors"), _ONCE)
 )
@@ -43,6 +51,11 @@ def refusals_in(missing: Mapping[str, str]) -> dict[str, str]:
     return {who: match[1] for who, match in found.items() if match}
 
 
+def revoked_in(missing: Mapping[str, str]) -> frozenset[str]:
+    """Of missing lenders and why, those that the gate refuses for good."""
+    return frozenset(who for who, why in missing.items() if REVOKED in why)
+
+
 def remedy_for(lines: Iterable[str], usual: str) -> str:
     """For a void stage. `lines`: each "lender: why"; `usual`: where lenders are gone."""
     missing = dict(line.split(": ", 1) for line in lines if ": " in line)
@@ -52,8 +65,11 @@ def remedy_for(lines: Iterable[str], usual: str) -> str:
         found.setdefault(_BY_REASON.get(reason, _ALIKE), []).append(who)
     if ended := sorted(who for who, why in missing.items() if ENDED in why):
         found[_RENEW] = ended
+    if revoked := revoked_in(missing):
+        found[_WITHOUT] = sorted(revoked)
     told = [text.format(", ".join(names)) for text, names in found.items()]
-    gone = len(refused) < len(missing) or not refused
+    known = len(refused) + len(revoked)
+    gone = known < len(missing) or not known
     return "; ".join([*told, usual] if usual and gone else told)
 
 

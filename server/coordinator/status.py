@@ -33,10 +33,13 @@ from server.coordinator.progress import Watcher
 from server.coordinator.refusals import refusals_kept
 from server.files import write_durably
 from shared.errors import LianfangError, OperatorError
+from shared.identity.certificate import CODE
 
 STATUS, WATCHING = "status.json", "watching.json"
 State = Literal["starting", "running", "finished", "failed", "stopped"]
 ENDED: frozenset[str] = frozenset({"finished", "failed", "stopped"})
+MOST_LISTED = 1000
+"""Lenders in a status."""
 _AGAIN = ("run the same command with --resume", "go on with --resume")
 _log = logging.getLogger("lianfang.coordinator")
 
@@ -53,6 +56,11 @@ class Part:
     stage: str = ""
     seconds: float = 0.0
     size: int = 0
+
+    @property
+    def heard(self) -> bool:
+        """Whether it has ever answered."""
+        return bool(self.stages or self.stage)
 
 
 @dataclass(frozen=True)
@@ -163,8 +171,9 @@ class StatusFile(Watcher):
         self._keep(stage=stage, phase="", done=done, steps=steps, answered=(), waiting=())
 
     def asking(self, label: str) -> None:
-        """An exchange is begun: everybody known is waited for."""
-        self._tell(phase=label, answered=(), waiting=tuple(sorted(self._parts)))
+        """An exchange is begun: everybody who has ever answered is waited for."""
+        known = tuple(code for code, part in sorted(self._parts.items()) if part.heard)
+        self._tell(phase=label, answered=(), waiting=known)
 
     def answered(self, member: str, seconds: float, size: int) -> None:
         """A lender's answer is there."""
@@ -182,9 +191,9 @@ class StatusFile(Watcher):
         self._tell(answered=answered, waiting=waiting, lenders=dict(self._parts))
 
     def missed(self, name: str, why: str) -> None:
-        """A lender did not answer."""
-        if name in self._parts:
-            self._parts[name] = replace(self._parts[name], why=why)
+        """A lender did not answer, perhaps one that never has."""
+        if self._is_lender(name):
+            self._parts[name] = replace(self._parts.get(name, Part()), why=why)
         self._tell(lenders=dict(self._parts))
 
     def recorded(self, record: StageRecord) -> None:
@@ -207,12 +216,20 @@ class StatusFile(Watcher):
 
     def _count(self, record: StageRecord) -> None:
         reasons = dict(_split(record.missing))
-        for code in {*record.members, *(name for name in reasons if name in self._parts)}:
+        for code in {*record.members, *filter(self._is_lender, reasons)}:
             before = self._parts.get(code, Part())
             if code in record.members:
                 self._parts[code] = replace(before, stages=before.stages + 1, why="")
             else:
                 self._parts[code] = replace(before, missed=before.missed + 1, why=reasons[code])
+
+    def _is_lender(self, name: str) -> bool:
+        """Whether a name is one to list: a code, of which a node that has shown none may claim any;
+        so of those there are but so many.
+        """
+        return name in self._parts or (
+            CODE.fullmatch(name) is not None and len(self._parts) < MOST_LISTED
+        )
 
     def _change(self, **changes: object) -> None:
         updated = self._now().isoformat(timespec="milliseconds")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Set
 from server.coordinator.exchange import Policy
 from shared.wire.messages import Question, Reply
 
-_RETURN_SECONDS = 60.0
+RETURN_SECONDS = 60.0
 """How long an exchange hopes for lenders that are gone, or have answered that they cannot, once it
 waits for nobody else.
 """
@@ -63,4 +63,4 @@ class Topic(ABC):
         """Seconds to wait when nobody is at work on the question any more. `awaited`: those of
         `self.awaited()` that have not answered that they cannot.
         """
-        return policy.patience if awaited else min(policy.patience, _RETURN_SECONDS)
+        return policy.patience if awaited else min(policy.patience, RETURN_SECONDS)

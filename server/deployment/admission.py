@@ -15,21 +15,16 @@ import binascii
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from cryptography import x509
-from google.protobuf.message import DecodeError
 
+from server.deployment.bodies import FLEET, Announced
 from server.deployment.node_keys import NodeKeys
+from server.deployment.refused_request import RefusedRequestError
 from server.revoked import RevokedCodes
-from shared.errors import LianfangError, PeerError
+from shared.errors import PeerError
 from shared.identity.transport import read_peer
 
-if TYPE_CHECKING:
-    from flwr.proto.fleet_pb2 import PushMessagesRequest
-
-FLEET = "/v1/fleet/"
-PUSH = FLEET + "push-messages"
 CALLS = frozenset(
     FLEET + name
     for name in (
@@ -48,15 +43,6 @@ CALLS = frozenset(
 SOON = timedelta(hours=1)
 NODE_KEY = "flwr-public-key"
 """Flower's header: the node's public key, base64 of PEM; the SuperLink checks its signature."""
-
-
-class RefusedRequestError(LianfangError):
-    """`status` of the answer; `reason`: a word for the counts."""
-
-    def __init__(self, status: int, reason: str, what: str) -> None:
-        super().__init__(what)
-        self.status = status
-        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -99,24 +85,9 @@ class Admission:
         if not shown or self.nodes.current().get(code) != shown:
             raise RefusedRequestError(403, "node", f"this is not the node key of {code}")
 
-    def check_body(self, path: str, body: bytes) -> None:
-        """That replies are the node's own: Flower compares the node with its key, but not with
-        the name its replies bear.
+    def check_reply(self, reply: Announced) -> None:
+        """That a reply is the node's own: Flower compares the node with its key, but not with the
+        name its replies bear.
         """
-        if path != PUSH:
-            return
-        request = _push(body)
-        names = {message.metadata.src_node_id for message in request.messages_list}
-        if not names <= {request.node.node_id}:
+        if not reply.names <= {reply.node}:
             raise RefusedRequestError(403, "name", "a reply in another node's name")
-
-
-def _push(body: bytes) -> PushMessagesRequest:
-    from flwr.proto.fleet_pb2 import PushMessagesRequest
-
-    request = PushMessagesRequest()
-    try:
-        request.ParseFromString(body)
-    except DecodeError as error:
-        raise RefusedRequestError(400, "form", "this is not Flower's message") from error
-    return request

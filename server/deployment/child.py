@@ -11,8 +11,10 @@ Invariants:
 from __future__ import annotations
 
 import ctypes
+import gc
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
@@ -37,6 +39,9 @@ SERVICES = {
     "registry": "server.deployment.registry",
 }
 """As `ENTRIES`; they run where `services.toml` has them."""
+MOST_FILES = 65_536
+_COLLECT = (5_000, 10, 10)
+"""Python looks for cycles a seventh as often: loading makes many objects, and lets few go."""
 _PR_SET_PDEATHSIG = 1
 FAILED = 2
 
@@ -61,6 +66,14 @@ def _watch(parent: int) -> None:
     os._exit(FAILED)
 
 
+def _many_files() -> None:
+    """Each connection is one: as many as the system lets us, up to `MOST_FILES`."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if most == resource.RLIM_INFINITY else min(most, MOST_FILES)
+    if now != resource.RLIM_INFINITY and now < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+
+
 def _one_way_of_logging() -> None:
     """Uvicorn, where Flower serves by it, gives itself handlers when it begins: not here."""
     if "uvicorn" in sys.modules:
@@ -73,6 +86,8 @@ def _one_way_of_logging() -> None:
 def main(argv: Sequence[str]) -> int:
     """Run the process named; the exit status."""
     end_with_parent(int(argv[0]))
+    gc.set_threshold(*_COLLECT)
+    _many_files()
     try:
         check_version()
         check_parts(argv[1])

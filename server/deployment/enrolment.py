@@ -130,7 +130,8 @@ class EnrolmentDesk:
         except PeerError as error:
             self._refusals.note(request.address)
             _log.warning("%s: %s refused: %s", request.path, request.address, error.what)
-            return refusal(403, error.what, "ask the coordinator's operator for a new invitation")
+            remedy = error.remedy or "ask the coordinator's operator for a new invitation"
+            return refusal(403, error.what, remedy)
         except OperatorError as error:
             _log.error("%s: %s", request.path, error)
             return refusal(503, "the coordinator cannot certify now", _OFF_LINE)

@@ -6,8 +6,9 @@ Invariants:
   turned away at once, and costs others nothing while there are places left.
 - What one connection does ends neither the others nor the taking of new ones.
 
-Uvicorn takes connections by itself, waits a minute for a handshake and counts none; so it is given
-this in place of its own `asyncio.Server`. Both of its event loops have what is used here.
+The gate and the enrolment are behind it. Uvicorn takes connections by itself, waits a minute for a
+handshake and counts none; so it is given this in place of its own `asyncio.Server`. Both of its
+event loops have what is used here.
 """
 
 from __future__ import annotations
@@ -22,21 +23,24 @@ from collections.abc import Callable
 
 import uvicorn
 
+from server.deployment.seldom import Seldom
 from server.logs import kind_and_place
 from shared.errors import OperatorError
 
 HANDSHAKE_SECONDS = 10.0
 HANDSHAKES, HANDSHAKES_OF_ONE = 256, 32
+GOODBYE_SECONDS = 30.0
+"""For the other end to take what is still to be sent, and to say that it has."""
 _WAITING = 1024
 """Connections that the system holds for us; as many as uvicorn has."""
 _NO_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
-_PAUSE = 0.5
+_PAUSE, _LOG_SECONDS = 0.5, 60.0
 _log = logging.getLogger("lianfang.gate")
 
 
 class Entrance:
     """Of one server. `made`: a new protocol for each connection; `turned`: called for each that is
-    turned away. As uvicorn wants it: `sockets`, `close`, `wait_closed`.
+    turned away; `goodbye`: seconds. As uvicorn wants it: `sockets`, `close`, `wait_closed`.
     """
 
     def __init__(
@@ -45,12 +49,20 @@ class Entrance:
         tls: ssl.SSLContext,
         made: Callable[[], asyncio.Protocol],
         turned: Callable[[], None] = lambda: None,
+        goodbye: float = GOODBYE_SECONDS,
     ) -> None:
         self.sockets = sockets
+        self._goodbye = goodbye
         self._tls, self._made, self._turned = tls, made, turned
         self.shaking: Counter[str] = Counter()
         """Handshakes under way, by address."""
-        self._tasks = {asyncio.create_task(self._taken(one)) for one in sockets}
+        self._told = Seldom(1, _LOG_SECONDS)
+        self._accepting = [asyncio.create_task(self._taken(one)) for one in sockets]
+        self._tasks = set(self._accepting)
+
+    def is_serving(self) -> bool:
+        """Whether it takes connections."""
+        return not any(task.done() for task in self._accepting)
 
     def close(self) -> None:
         """Take no more; handshakes that are under way are cut."""
@@ -71,7 +83,8 @@ class Entrance:
             except ConnectionError:  # it has gone again
                 continue
             except OSError as error:  # no more handles, for one
-                _log.error("no connection can be taken: %s", error.strerror)
+                if self._told.take(error.errno):
+                    _log.error("no connection can be taken: %s", error.strerror)
                 await asyncio.sleep(_PAUSE)
                 continue
             host = str(address[0])
@@ -88,7 +101,11 @@ class Entrance:
         loop = asyncio.get_running_loop()
         try:
             await loop.connect_accepted_socket(
-                self._made, connection, ssl=self._tls, ssl_handshake_timeout=HANDSHAKE_SECONDS
+                self._made,
+                connection,
+                ssl=self._tls,
+                ssl_handshake_timeout=HANDSHAKE_SECONDS,
+                ssl_shutdown_timeout=self._goodbye,
             )
         except OSError:
             pass  # TLS that fails, or takes too long

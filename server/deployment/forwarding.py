@@ -15,8 +15,9 @@ from collections.abc import Iterable, Mapping
 
 import httpx
 
-from server.deployment.admission import FLEET, RefusedRequestError
+from server.deployment.bodies import FLEET
 from server.deployment.loopback import Loopback
+from server.deployment.refused_request import RefusedRequestError
 
 PASSED = frozenset(
     {"content-type", "accept", "flwr-public-key", "flwr-signature", "flwr-timestamp"}

@@ -9,8 +9,10 @@ Invariants:
 - TLS 1.3; a connection without a certificate of the consortium's authority ends in the handshake,
   which is bounded itself (`entrance.py`).
 - Nothing is answered before `admission` has judged the request's own certificate, at each request.
-- Sizes and times are bounded: of heads, of bodies, of how long a request may take to arrive, and of
-  how many connections one member holds. Whoever dribbles stops nobody else.
+- Sizes and times are bounded: of heads, of each call's body, of all bytes of one member that are
+  under way, of what it uploads for one question (`bodies.py`, `uploads.py`), of how long a request
+  may take to arrive, and of how many connections one member holds (`member_protocol.py`). Whoever
+  dribbles stops nobody else.
 """
 
 from __future__ import annotations
@@ -20,48 +22,57 @@ import contextlib
 import json
 import logging
 import ssl
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import uvicorn
-from cryptography import x509
-from cryptography.x509.oid import NameOID
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from server.actor import TRANSPORT, TRANSPORT_KEY
-from server.deployment.admission import CALLS, FLEET, NODE_KEY, Admission, RefusedRequestError
+from server.deployment.admission import CALLS, NODE_KEY, Admission
+from server.deployment.bodies import (
+    FLEET,
+    PUSH,
+    RENEW,
+    UPLOAD,
+    announced,
+    most_of,
+    promised,
+    uploaded,
+)
 from server.deployment.enrolment import listening_at
 from server.deployment.entrance import EntranceServer
 from server.deployment.forwarding import Forwarding, passed_of
 from server.deployment.gate_counts import GateCounts
 from server.deployment.heartbeat import Heartbeat
 from server.deployment.loopback import Loopback
+from server.deployment.member_protocol import CERTIFICATE, MemberProtocol
 from server.deployment.node_keys import NodeKeys
+from server.deployment.refused_request import RefusedRequestError
 from server.deployment.revoked_page import RevokedPage
 from server.deployment.seldom import DAY_SECONDS, RENEWALS_OF_A_DAY, Seldom
 from server.deployment.terms_page import TermsPage
+from server.deployment.uploads import Uploads
 from server.keys import AUTHORITY, read_certificate
 from server.revoked import RevokedCodes, read_revoked
 from shared.errors import LianfangError, OperatorError, PeerError
 from shared.identity.enrolment_messages import read_renewal
 from shared.training.consortium import FILE, parse_consortium
-from shared.wire.bounds import MOST_REPLY
+from shared.wire.scan import UnscannableError
 
-MOST_BODY, MOST_HEAD = MOST_REPLY, 32 << 10
-REQUEST_SECONDS, KEEP_SECONDS = 30.0, 60
-CONNECTIONS, CONNECTIONS_OF_ONE, REQUESTS_OF_ONE = 1024, 32, 16
-_CERTIFICATE = "lianfang.certificate"
+MOST_HEAD = 32 << 10
+KEEP_SECONDS = 60
+CONNECTIONS, REQUESTS_OF_ONE = 1024, 16
 _COUNTS_SECONDS = 2.0
+_LONGEST_NUMBER = 12
 _LOG_SECONDS = 60.0
 _OWN = "/lianfang/"
 _KNOWN = CALLS | {
@@ -69,71 +80,6 @@ _KNOWN = CALLS | {
 }
 """Paths that are counted by name."""
 _log = logging.getLogger("lianfang.gate")
-
-
-class MemberProtocol(H11Protocol):
-    """Uvicorn's HTTP, which also tells the application whose certificate a connection showed, and
-    ends connections whose request does not come.
-    """
-
-    held: ClassVar[Counter[str]] = Counter()
-    """Connections by member: certificates of one code count together."""
-    _timer: asyncio.TimerHandle | None = None
-    _holder = ""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Keep the certificate for every request of this connection."""
-        super().connection_made(transport)
-        spoken, app = transport.get_extra_info("ssl_object"), self.app
-        certificate = spoken.getpeercert(binary_form=True) or b""
-        self._holder = holder_of(certificate)
-        self.held[self._holder] += 1
-        if self.held[self._holder] > CONNECTIONS_OF_ONE:
-            transport.abort()
-
-        async def told(scope: Any, receive: Any, send: Any) -> None:
-            if scope["method"] == "GET":  # its body, if any, is not looked at
-                self.arrived()
-            await app({**scope, _CERTIFICATE: certificate}, _Timely(self, receive), send)
-
-        self.app = told
-        self._expect()
-
-    def data_received(self, data: bytes) -> None:
-        """A request that has begun is to arrive in time."""
-        if self._timer is None and (self.cycle is None or self.cycle.response_complete):
-            self._expect()
-        super().data_received(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is waited for any more."""
-        self.arrived()
-        self.held[self._holder] -= 1
-        if self.held[self._holder] <= 0:
-            del self.held[self._holder]
-        super().connection_lost(exc)
-
-    def _expect(self) -> None:
-        self._timer = self.loop.call_later(REQUEST_SECONDS, self.transport.abort)
-
-    def arrived(self) -> None:
-        """The request is there as a whole."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-
-class _Timely:
-    """Tells the protocol when the last part of a request's body is there."""
-
-    def __init__(self, protocol: MemberProtocol, receive: Any) -> None:
-        self._protocol, self._receive = protocol, receive
-
-    async def __call__(self) -> Any:
-        event = await self._receive()
-        if not event.get("more_body", False):
-            self._protocol.arrived()
-        return event
 
 
 class Gate:
@@ -152,6 +98,7 @@ class Gate:
         self._pages, self._revoked = TermsPage(folder), RevokedPage(folder)
         self.counts = GateCounts()
         self._under_way: dict[str, int] = {}
+        self._uploads = Uploads()
         self._told = Seldom(1, _LOG_SECONDS)
         self._renewals = Seldom(RENEWALS_OF_A_DAY, DAY_SECONDS)
         routes = [Route("/{path:path}", self._answer, methods=["GET", "POST"])]
@@ -183,11 +130,11 @@ class Gate:
     async def _answer(self, request: Request) -> Response:
         path, code = request.url.path, ""
         try:
-            code = self._admission.lender(request.scope.get(_CERTIFICATE))
+            code = self._admission.lender(request.scope.get(CERTIFICATE))
             self.counts.members[code] += 1
             with self._turn(code):
                 answer = await self._admitted(code, path, request)
-            if self._admission.ends_soon(request.scope[_CERTIFICATE]):
+            if self._admission.ends_soon(request.scope[CERTIFICATE]):
                 answer.headers["connection"] = "close"  # on the next one a renewed one shows
             return answer
         except RefusedRequestError as error:
@@ -211,8 +158,9 @@ class Gate:
     async def _admitted(self, code: str, path: str, request: Request) -> Response:
         if request.method == "POST" and path.startswith(FLEET):
             return await self._fleet(code, path, request)
-        if request.method == "POST" and path == "/lianfang/renew":
-            return await self._renew(code, await self._body(request))
+        if request.method == "POST" and path == RENEW:
+            async with self._body(code, request) as body:
+                return await self._renew(code, body)
         self._count(path)
         if request.method == "GET" and path == "/lianfang/ready":
             return _json({}, 200 if await self._forwarding.ready() else 503)
@@ -226,24 +174,45 @@ class Gate:
         passed = passed_of(request.headers.items())
         admission.check_call(code, path, passed.get(NODE_KEY, ""))
         self._count(path)
-        body = await self._body(request)
-        admission.check_body(path, body)
-        status, content, headers = await self._forwarding.post(path, body, passed)
+        async with self._body(code, request) as body:
+            question = self._checked(code, path, body)
+            status, content, headers = await self._forwarding.post(path, body, passed)
+        if path == PUSH and status == 200:
+            with contextlib.suppress(UnscannableError):
+                self._uploads.asked_for(code, question, promised(content))
         self.counts.bytes_out += len(content)
         return Response(content, status, headers)
+
+    def _checked(self, code: str, path: str, body: bytes) -> str:
+        """The question that a reply answers, if one is announced."""
+        if path == UPLOAD:
+            self._uploads.brought(code, *uploaded(body))
+        if path != PUSH:
+            return ""
+        reply = announced(body)
+        self._admission.check_reply(reply)
+        return reply.question
 
     def _count(self, path: str) -> None:
         self.counts.requests[path if path in _KNOWN else "other"] += 1
 
-    async def _body(self, request: Request) -> bytes:
-        pieces, size = [], 0
-        async for piece in request.stream():
-            size += len(piece)
-            if size > MOST_BODY:
-                raise RefusedRequestError(413, "size", f"a body of more than {MOST_BODY} bytes")
-            pieces.append(piece)
-        self.counts.bytes_in += size
-        return b"".join(pieces)
+    @asynccontextmanager
+    async def _body(self, code: str, request: Request) -> AsyncIterator[bytes]:
+        """A body, which counts as under way until the block ends."""
+        most, pieces = most_of(request.url.path), []
+        stated = request.headers.get("content-length", "0")
+        if not stated.isdecimal() or len(stated) > _LONGEST_NUMBER or int(stated) > most:
+            raise RefusedRequestError(413, "size", f"a body of more than {most} bytes")
+        with self._uploads.body(code) as held:
+            async for piece in request.stream():
+                held.grow(len(piece))
+                if held.size > most:
+                    raise RefusedRequestError(413, "size", f"a body of more than {most} bytes")
+                pieces.append(piece)
+            self.counts.bytes_in += held.size
+            body = b"".join(pieces)
+            pieces.clear()
+            yield body
 
     def _page(self, path: str) -> Response | None:
         """A page for every member; None when there is none there."""
@@ -273,15 +242,6 @@ class Gate:
         except LianfangError as error:
             self.counts.refused["renewal"] += 1
             return _json({"error": error.what, "remedy": error.remedy}, 400)
-
-
-def holder_of(certificate: bytes) -> str:
-    """The code that a certificate (DER) names, for counting only: TLS knows who issued it."""
-    try:
-        names = x509.load_der_x509_certificate(certificate).subject
-        return str(names.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
-    except (ValueError, IndexError):
-        return ""
 
 
 def _handler(module: str, name: str) -> Any:

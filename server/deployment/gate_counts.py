@@ -33,5 +33,7 @@ class GateCounts:
         }
 
     def write(self, folder: Path) -> None:
-        """Into the coordinator's folder, for whoever shows it."""
+        """Into the coordinator's folder, for whoever shows it; not durably, which would cost a turn
+        of the disk every few seconds: counts that a power cut took are left out of the metrics.
+        """
         write_owned(folder / FLOWER / FILE, json.dumps(self.snapshot()).encode())

@@ -2,7 +2,8 @@
 
 Invariants:
 - A code is only ever added to a service's own `revoked.json`; what stands there stays.
-- The file is replaced whole. A list that cannot be read changes nothing and is told once.
+- The file is replaced whole and durably: one that a power cut left empty would end the service. A
+  list that cannot be read changes nothing and is told once.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from server.deployment.loopback import write_owned
 from server.deployment.services import Service
+from server.files import write_durably
 from server.revoked import REVOKED, read_revoked
 from shared.errors import OperatorError
 
@@ -44,5 +45,5 @@ class HandedOn:
         codes, held = read_revoked(self._folder), read_revoked(service.folder)
         if not codes <= held:
             text = json.dumps(sorted(codes | held))
-            write_owned(service.folder / REVOKED, text.encode())
+            write_durably(service.folder / REVOKED, text.encode())
             _log.info("%s has been handed on", REVOKED, extra={"service": service.name})

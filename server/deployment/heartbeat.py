@@ -57,11 +57,13 @@ def forget(folder: Path) -> None:
 
 
 def silences(folder: Path, now: Callable[[], float] = time.time) -> dict[str, float]:
-    """Seconds since the last sign of each part that has given one. `now`: since 1970."""
+    """Seconds since the last sign of each part that has given one. `now`: since 1970. A sign from
+    the future counts alike: where the clock was set back, whoever gets on gives a new one.
+    """
     found = {}
     for name in MOST_SILENT:
         with suppress(OSError):
-            found[name] = max(0.0, now() - (folder / ALIVE / name).stat().st_mtime)
+            found[name] = abs(now() - (folder / ALIVE / name).stat().st_mtime)
     return found
 
 

@@ -93,7 +93,10 @@ def promote(folder: Path, number: int, operator: Path, now: datetime) -> Listed:
     try:
         check_two(proposal, promotion, authority)
     except PeerError as error:
-        raise OperatorError(error.what, remedy="let another operator promote it") from error
+        raise OperatorError(
+            f"{error.what} (proposed by {proposal.operator})",
+            remedy=f"let another operator than {proposal.operator} promote it",
+        ) from error
     _check_kept(models / str(number), proposal.digest)
     if folded_digest(run_folder(folder, proposal.run)) != proposal.digest:
         raise OperatorError(

@@ -4,7 +4,7 @@ Invariants:
 - It listens on 127.0.0.1 only, reads files and changes none but the one that says where it answers.
 - Well is: every process runs, none of their parts is silent (`heartbeat.py`), and the threads of
   this process that were named are there.
-- A caller that sends nothing, or asks for something else, costs a thread for five seconds.
+- Callers are few, and none is heard for long (`few_callers.py`).
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import json
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from server.deployment.few_callers import FewCallers
 from server.deployment.heartbeat import forget, silent
 from server.deployment.loopback import FLOWER, HOST, write_owned
 from server.deployment.metrics import CoordinatorMetrics, processes_up
@@ -34,7 +35,7 @@ class Observed:
     """A server that answers on `port` of 127.0.0.1 until `stop`."""
 
     port: int
-    server: ThreadingHTTPServer
+    server: FewCallers
 
     def stop(self) -> None:
         """End."""
@@ -57,13 +58,12 @@ def observed(folder: Path, port: int = PORT, threads: Collection[str] = ()) -> O
     }
     handler = type("Pages", (_Handler,), {"pages": pages})
     try:
-        server = ThreadingHTTPServer((HOST, port), handler)
+        server = FewCallers((HOST, port), handler)
     except OSError as error:
         raise OperatorError(
             f"{HOST}:{port} cannot be served: {error.strerror}",
             remedy="choose another port for metrics, or stop what uses it",
         ) from error
-    server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="observed", daemon=True).start()
     made = Observed(server.server_address[1], server)
     write_owned(folder / FLOWER / OBSERVED, json.dumps({"port": made.port}).encode())

@@ -1,8 +1,9 @@
 """A small HTTPS server for strangers: one request a connection, bounded in size, time and number.
 
 Invariants:
-- TLS 1.3 only. A connection ends after `SECONDS`, whatever came by then; who connects and is silent
-  holds one of few places of its own address, and none of anybody else's.
+- TLS 1.3 only. Handshakes are bounded in time and number (`entrance.py`), and a connection ends
+  `SECONDS` after its own, whatever came by then: who connects and is silent holds one of few places
+  of its own address, and none of anybody else's.
 - A request's head and body are bounded before they are taken; nothing is parsed but by `h11`.
 - A certificate that was renewed on disk is shown from the next connection on.
 
@@ -17,15 +18,18 @@ import logging
 import ssl
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import h11
 
+from server.deployment.entrance import Entrance, bound
 from shared.errors import OperatorError
 
-SECONDS, HANDSHAKE_SECONDS = 15.0, 5.0
+T = TypeVar("T")
+SECONDS, _GOODBYE_SECONDS = 15.0, 1.0
 MOST_CONNECTIONS, MOST_OF_ONE = 256, 16
 _MOST_HEAD = 16_384
 _log = logging.getLogger("lianfang.server")
@@ -87,12 +91,9 @@ class OneRequestServer:
         self._thread.start()
         try:
             self._server = self._run(self._listen(address))
-        except OSError as error:
+        except OperatorError:
             self._end_loop()
-            raise OperatorError(
-                f"{address[0]}:{address[1]} cannot be served: {error.strerror}",
-                remedy="choose another address, or stop what uses it",
-            ) from error
+            raise
         self.port: int = self._server.sockets[0].getsockname()[1]
 
     def stop(self) -> None:
@@ -113,20 +114,15 @@ class OneRequestServer:
             asked.cancel()
             return False
 
-    def _run(self, work: object) -> asyncio.Server:
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)  # type: ignore[arg-type, var-annotated]
-        found: asyncio.Server = future.result()
-        return found
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    async def _listen(self, address: tuple[str, int]) -> asyncio.Server:
-        return await asyncio.start_server(
-            self._connected,
-            *address,
-            ssl=self._tls,
-            ssl_handshake_timeout=HANDSHAKE_SECONDS,
-            ssl_shutdown_timeout=1.0,
-            limit=_MOST_HEAD,
-        )
+    async def _listen(self, address: tuple[str, int]) -> Entrance:
+        return Entrance(bound(*address), self._tls, self._made, goodbye=_GOODBYE_SECONDS)
+
+    def _made(self) -> asyncio.Protocol:
+        reader = asyncio.StreamReader(limit=_MOST_HEAD, loop=self._loop)
+        return asyncio.StreamReaderProtocol(reader, self._connected, loop=self._loop)
 
     async def _close(self) -> None:
         self._server.close()

@@ -3,32 +3,27 @@
 Invariants:
 - A reply is given when all its parts are there. While they are not, the others' replies go on; one
   whose parts do not come is given up, as an error of its node.
-- A reply is bounded, as it travels and as it is when its arrays are put together. One that is too
-  large, or is no answer to what was asked, is given up as well: a lender ends no run with it.
+- A reply is bounded before any of it is parsed (`shared/wire/parts.py`). One that is too large,
+  or is no answer to what was asked, is given up as well: a lender ends no run with it.
 - A reply is fetched once: the SuperLink hands each out once and forgets the question.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from flwr.app import Array, Error, Message
+from flwr.app import Error, Message
 from flwr.app.message import make_message
 from flwr.app.metadata import Metadata
 from flwr.common.constant import ErrorCode
 from flwr.proto.message_pb2 import ConfirmMessageReceivedRequest, ObjectTree
 from flwr.proto.runtime_pb2 import PullAppMessagesRequest
 from flwr.supercore.constant import SYSTEM_MESSAGE_TYPE
-from flwr.supercore.inflatable.inflatable_object import (
-    get_object_body,
-    get_object_head_values_from_object_content,
-    iterate_object_tree,
-)
+from flwr.supercore.inflatable.inflatable_object import iterate_object_tree
 from flwr.supercore.inflatable.inflatable_protobuf_utils import make_pull_object_fn_protobuf
 from flwr.supercore.inflatable.inflatable_utils import (
     ObjectPullError,
@@ -37,27 +32,12 @@ from flwr.supercore.inflatable.inflatable_utils import (
 )
 from flwr.superlink.grid import HttpGrid
 
-from shared.wire.bounds import MOST_REPLY
-from shared.wire.failures import (
-    DESCRIPTION,
-    NOT_WHOLE,
-    OTHER_QUESTION,
-    TOO_LARGE,
-    TOO_MANY_PARTS,
-    UNREADABLE,
-)
+from shared.wire.failures import NOT_WHOLE, OTHER_QUESTION, UNREADABLE
+from shared.wire.parts import Parts, StrangePartsError, check_count
 
 MOST_SECONDS = 180.0
 """The SuperLink itself forgets an upload that takes longer."""
-MOST_BYTES, MOST_PARTS = MOST_REPLY, 20_000
-"""Of one reply: as it travels, and its arrays put together, each."""
-_MOST_DESCRIPTION = 1 << 20
-"""Bytes of what describes an array: its list of chunks takes more memory than it has bytes."""
 _log = logging.getLogger("lianfang.coordinator")
-
-
-class _StrangeReplyError(Exception):
-    """A reply that is not worth its memory. Its text is of `shared/wire/failures.py`."""
 
 
 @dataclass
@@ -68,8 +48,7 @@ class Coming:
     asked: str
     since: float
     missing: list[str]
-    parts: dict[str, bytes] = field(default_factory=dict)
-    size: int = 0
+    parts: Parts = field(default_factory=Parts)
 
     @classmethod
     def of(cls, proto: Any, tree: ObjectTree) -> Coming:
@@ -111,7 +90,7 @@ class PatientGrid(HttpGrid):
             return self._given_up(coming)
         except ObjectPullError:
             return self._given_up(coming)
-        except _StrangeReplyError as error:
+        except StrangePartsError as error:
             return self._given_up(coming, str(error))
         self._coming.pop(coming.asked)
         self._runtime_client.ConfirmMessageReceived(
@@ -122,24 +101,20 @@ class PatientGrid(HttpGrid):
         try:
             message = _inflated(coming)
         except Exception as error:  # noqa: BLE001 - a lender's bytes: whatever they do, not our end
-            strange = isinstance(error, _StrangeReplyError)
+            strange = isinstance(error, StrangePartsError)
             return self._given_up(coming, str(error) if strange else UNREADABLE)
         message.metadata.__dict__["_message_id"] = coming.number  # as Flower's own grid does
         return message
 
     def _fetch(self, coming: Coming, pull: Callable[[str], bytes]) -> None:
-        if len(coming.missing) > MOST_PARTS:
-            raise _StrangeReplyError(TOO_MANY_PARTS)
+        check_count(len(coming.missing) + len(coming.parts.contents))
         while coming.missing:
-            part = pull(coming.missing[-1])
-            coming.size += len(part)
-            if coming.size > MOST_BYTES:
-                raise _StrangeReplyError(TOO_LARGE)
-            coming.parts[coming.missing.pop()] = part
+            coming.parts.take(coming.missing[-1], pull(coming.missing[-1]))
+            coming.missing.pop()
 
     def _given_up(self, coming: Coming, why: str = NOT_WHOLE) -> Message:
         self._coming.pop(coming.asked, None)
-        coming.parts.clear()
+        coming.parts.contents.clear()
         _log.warning("a reply is given up: %s", why)  # whose: the conversation tells
         node = self.node.node_id
         about = Metadata(
@@ -158,25 +133,10 @@ class PatientGrid(HttpGrid):
 
 def _inflated(coming: Coming) -> Message:
     """The message of a reply that is there as a whole; raises whatever Flower raises, too."""
-    _check_growth(coming.parts)
-    message = inflate_object_from_contents(coming.number, coming.parts)
+    coming.parts.check_grown()
+    message = inflate_object_from_contents(coming.number, coming.parts.contents)
     if not isinstance(message, Message):
-        raise _StrangeReplyError(UNREADABLE)
+        raise StrangePartsError(UNREADABLE)
     if message.metadata.reply_to_message_id != coming.asked:
-        raise _StrangeReplyError(OTHER_QUESTION)
+        raise StrangePartsError(OTHER_QUESTION)
     return message
-
-
-def _check_growth(parts: Mapping[str, bytes]) -> None:
-    """That arrays stay within bounds: an array may name one chunk many times."""
-    grown = 0
-    for content in parts.values():
-        kind, children, _ = get_object_head_values_from_object_content(content)
-        if kind != Array.__qualname__:
-            continue
-        if len(content) > _MOST_DESCRIPTION:
-            raise _StrangeReplyError(DESCRIPTION)
-        named = json.loads(get_object_body(content, Array))["arraychunk_ids"]
-        grown += sum(len(parts[children[at]]) for at in named)
-        if grown > MOST_BYTES:
-            raise _StrangeReplyError(TOO_LARGE)

@@ -1,4 +1,5 @@
-"""Runs of a consortium: one folder each, started, stopped and resumed over the Control API.
+"""Runs of a consortium: one folder each, started, stopped and resumed over the Control API. Who
+resumes those that were interrupted: `interrupted_runs.py`.
 
     runs/NAME/agreement.json   the terms, which lenders fetch and compare before they answer
     runs/NAME/{authority.crt, coordinator.crt, coordinator.key}   links to the coordinator's own
@@ -32,8 +33,8 @@ from shutil import rmtree
 
 from server.coordinator.checkpoint import SUFFIX, unwritable
 from server.coordinator.places import AGREEMENT, MODEL, STAGES
-from server.coordinator.status import STATUS, Status, read_status, write_status
-from server.deployment.control import Control, Value, bundle_of, control_of
+from server.coordinator.status import Status, read_status, write_status
+from server.deployment.control import Control, Value, bundle_of
 from server.files import write_durably
 from server.keys import AUTHORITY, COORDINATOR, COORDINATOR_KEY
 from server.one_at_a_time import FILE as LOCK
@@ -44,8 +45,6 @@ from shared.training.agreement import Agreement
 from shared.wire.bounds import MOST_VALUES
 
 RUNS, STARTED, CLOSED = "runs", "started.json", "closed"
-MOST_FRUITLESS = 5
-"""How often an interrupted run is resumed by itself without a stage done in between."""
 _STOP_SECONDS, _TERM_SECONDS = 2.0, 10.0
 _log = logging.getLogger("lianfang.deployment")
 _told: set[tuple[str, str]] = set()
@@ -148,7 +147,7 @@ def resume_run(
     a process is at work on it.
     """
     place, bundle = run_folder(folder, name), bundle_of(folder)
-    status, before = _readable_status(place), read_started(place)
+    status, before = readable_status(place), read_started(place)
     if status is not None and status.state == "finished":
         raise OperatorError(f"run {name} is finished", remedy="start another one")
     if at_work(place):
@@ -182,7 +181,7 @@ def stop_run(
     OperatorError when it is finished, or its process does not end.
     """
     place = run_folder(folder, name)
-    status = _readable_status(place)
+    status = readable_status(place)
     if status is not None and status.state == "finished":
         raise OperatorError(f"run {name} is finished", remedy="there is nothing to stop")
     number = read_started(place).flower_run
@@ -197,7 +196,7 @@ def stop_run(
             sleep(0.1)
     turn = alone_in(place)
     try:
-        status = _readable_status(place) or Status(name, "stopped", started=_iso(now()))
+        status = readable_status(place) or Status(name, "stopped", started=_iso(now()))
         write_status(place, replace(status, state="stopped", process=0, updated=_iso(now())))
     finally:
         turn.release()
@@ -230,76 +229,17 @@ def at_work(place: Path) -> bool:
     return False
 
 
-def interrupted(folder: Path, control: Control) -> list[str]:
-    """Runs that nobody works on, though nothing ended them: the SuperLink gave them up, or never
-    had them.
-    """
-    found = []
-    for name in names_of(folder):
-        place = folder / RUNS / name
-        try:
-            if not _unended(place):
-                continue
-            number = read_started(place).flower_run
-        except (LianfangError, OSError) as error:
-            _tell_once(name, error)
-            continue
-        flower = control.run(number) if number else None
-        young = _age(place / STATUS) < 5.0  # it may just be about to be told a number
-        if (flower is None and not young) or (flower is not None and flower.ended):
-            found.append(name)
-    return found
-
-
-def resume_interrupted(folder: Path) -> list[str]:
-    """Resume them, each at most `MOST_FRUITLESS` times without a stage done; who was. Raises
-    nothing: a supervisor calls it again and again.
-    """
-    resumed = []
-    try:
-        with control_of(folder) as control:
-            for name in interrupted(folder, control):
-                try:
-                    resumed += [name] if _resumed(folder, name, control) else []
-                except (LianfangError, OSError) as error:
-                    _tell_once(name, error)
-    except (LianfangError, OSError) as error:
-        _log.debug("runs could not be looked after: %s", type(error).__name__)
-    return resumed
-
-
-def _unended(place: Path) -> bool:
-    """Whether a run was begun, nothing ended it, and nobody is at work on it."""
-    if (place / CLOSED).exists() or at_work(place):
-        return False
-    try:
-        status = read_status(place)
-    except OperatorError as error:
-        _tell_once(place.name, error)
-        return (place / STARTED).exists() and not has_model(place)
-    return status is not None and not status.ended
-
-
-def _resumed(folder: Path, name: str, control: Control) -> bool:
-    place = folder / RUNS / name
-    if _fruitless(place) > MOST_FRUITLESS:
-        _give_up(place)
-        return False
-    _log.warning("run %s was interrupted and goes on", name, extra={"run": name})
-    resume_run(folder, name, control)
-    return True
-
-
-def _readable_status(place: Path) -> Status | None:
+def readable_status(place: Path) -> Status | None:
     """None, too, where it is damaged: the run is in its stages, and its status begins anew."""
     try:
         return read_status(place)
     except OperatorError as error:
-        _tell_once(place.name, error)
+        tell_once(place.name, error)
         return None
 
 
-def _tell_once(name: str, error: Exception) -> None:
+def tell_once(name: str, error: Exception) -> None:
+    """Log what keeps a run from being looked after, the first time."""
     what = error.what if isinstance(error, LianfangError) else type(error).__name__
     if (name, what) not in _told:
         _told.add((name, what))
@@ -316,13 +256,13 @@ def _launch(
     now: Callable[[], datetime],
 ) -> None:
     fresh = Status(place.name, "starting", started=_iso(now()))
-    status = _readable_status(place) or fresh
+    status = readable_status(place) or fresh
     started = replace(
         before,
         flower_run=0,
         attempt=before.attempt + 1,
         stages=_stages(place),
-        fruitless=_fruitless(place) if resume else 0,
+        fruitless=fruitless(place) if resume else 0,
     )
     clean = replace(status, state="starting", updated=_iso(now()))
     write_status(place, replace(clean, error="", remedy="", where="", blamed=(), process=0))
@@ -340,26 +280,10 @@ def _write_started(place: Path, started: Started) -> None:
         raise unwritable(place, error) from error
 
 
-def _fruitless(place: Path) -> int:
+def fruitless(place: Path) -> int:
     """Starts in a row, the next one among them, since a stage was last done."""
     before = read_started(place)
     return 1 + (before.fruitless if _stages(place) <= before.stages else 0)
-
-
-def _give_up(place: Path) -> None:
-    status = _readable_status(place) or Status(place.name, "starting")
-    if not status.ended:
-        write_status(
-            place,
-            replace(
-                status,
-                state="failed",
-                process=0,
-                where=status.phase or status.stage or "start",
-                error=f"its process ended {MOST_FRUITLESS} times without a stage done",
-                remedy=f"see log/; then lianfang-server run resume {place.name}",
-            ),
-        )
 
 
 def _stages(place: Path) -> int:
@@ -368,7 +292,7 @@ def _stages(place: Path) -> int:
 
 def _signal(place: Path, kind: signal.Signals) -> None:
     """To the process that holds the run's lock and says so in its status."""
-    status = _readable_status(place)
+    status = readable_status(place)
     if status is not None and status.process and at_work(place):
         try:
             os.kill(status.process, kind)
@@ -388,13 +312,6 @@ def _place(folder: Path, name: str) -> Path:
             remedy="letters, digits, '_', '-' and '.', at most 64, such as spring-2027",
         )
     return folder / RUNS / name
-
-
-def _age(path: Path) -> float:
-    try:
-        return time.time() - path.stat().st_mtime
-    except OSError:
-        return 0.0
 
 
 def _iso(when: datetime) -> str:

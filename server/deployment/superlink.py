@@ -24,9 +24,9 @@ from server.deployment.loopback import HEADER, HOST, Loopback
 
 CLEAN_SECONDS = 0.5
 _OPEN = ("/v1/fleet/", "/v1/runtime/")
+"""Guarded by Flower itself: nodes sign, runs hold tokens, the executor the SuperExec secret."""
 _ABOUT = {"Control": "/v1/control/", "Fleet": "/v1/fleet/", "NodeAuth": "/v1/fleet/"}
 """The calls that a middleware of Flower's is about, by the beginning of its name."""
-"""Guarded by Flower itself: nodes sign, runs hold tokens, the executor the SuperExec secret."""
 
 
 class Guard:

@@ -1,262 +1,145 @@
-"""From edges to rings: links, components, communities, households, cores, motifs, evidence.
+"""From edges to rings: points, groups at several levels, evidence, the best of overlapping groups.
 
-A component's result depends on nothing outside it, and on no week but its own: weights decay from
-the component's latest week. So an analysis of some whole components is exactly their part of an
-analysis of everything.
+A component is what points of the lowest level and households hold together. Its result depends on
+nothing outside it but the background, and on no week but its own: an analysis of some whole
+components is exactly their part of an analysis of everything.
 """
-
-from dataclasses import dataclass, replace
 
 import numpy as np
 
-from shared.rings.columns import Floats, Ints, Mask, dense, distinct, distinct_count, least, most
-from shared.rings.communities import communities, components
-from shared.rings.cores import core
+from shared.rings.background import Background
+from shared.rings.candidates import Candidates, candidates
+from shared.rings.columns import Floats, Ints, count, dense, distinct, join, least, most
+from shared.rings.components import components
 from shared.rings.edges import Edges
-from shared.rings.evidence import Meetings, evidence
+from shared.rings.evidence import Evidence, chosen, evidence, first_weeks, strengths
 from shared.rings.kinds import Kind, Terms
-from shared.rings.links import Links, links
-from shared.rings.motifs import Money, Taking, motifs, round_trips
-from shared.rings.support import supported
+from shared.rings.motifs import Money, motifs
+from shared.rings.points import Rows, Ties, meeting_points
 from shared.rings.traced import Traced
 
-_FINE = 1 << 20
 
-
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """Links of subjects in components, as columns; `subject` is dense."""
-
-    edge: Ints
-    subject: Ints
-    node: Ints
-    kind: Ints
-    week: Ints
-    ties: Mask
-    supported: Mask
-    sharers: Ints
-    decay: Floats
-    weight: Floats
-
-    def take(self, which: Ints | Mask) -> "_Rows":
-        return _Rows(*(getattr(self, name)[which] for name in self.__slots__))
-
-
-def analyse(edges: Edges, which: Ints, terms: Terms, seed: int) -> Traced:
-    """Rings among the subjects `which` (ascending indices), who must be whole components.
+def analyse(
+    edges: Edges, which: Ints, terms: Terms, background: Background | None
+) -> tuple[Traced, Background]:
+    """Rings among the subjects `which` (ascending indices), who must be whole components, and the
+    background used: without one, that of these edges.
 
     `edges` are theirs and their neighbours', and all others of the attributes those have;
     duplicates must be out.
     """
-    met = links(edges, terms)
-    rows = _rows(edges, met, terms)
-    home = _households(rows, _size(edges.subject), terms)
-    rows = replace(rows, supported=_supported(rows, home, terms) | _circling(edges, rows, terms))
-    mine = np.isin(rows.subject, which)
-    rows = rows.take(mine)
-    rows = replace(rows, subject=np.searchsorted(which, rows.subject))
-    home = home[which]
-    near = _collapsed(rows)
-    component = _components(rows, home, len(which))
-    rows = _faded(rows, component, terms)
-    tie = _collapsed(rows.take(rows.supported))
-    group = communities(
-        tie.subject,
-        tie.node,
-        tie.weight,
-        component,
-        large=terms.large,
-        scale=terms.scale,
-        seed=seed,
+    rows, classes, home, ties = meeting_points(edges, terms)
+    if background is None:
+        people = np.unique(home[np.unique(edges.subject)])
+        background = Background.of(classes, len(people))
+    surprise = background.surprise(classes)
+    mine = np.zeros(len(home), dtype=bool)
+    mine[which] = True
+    rows = rows.take(mine[rows.subject])
+    component = _components(rows, home, surprise, which, terms)
+    groups = candidates(rows, surprise, classes.households, terms)
+    at, edge = _edges_of(groups, rows)
+    taking = motifs(_money(edges, groups, rows, at, edge), terms)
+    came = first_weeks(rows.subject, rows.week, len(home))
+    found = evidence(groups, surprise, classes, came, taking, terms)
+    kept = chosen(groups, found)
+    traced = _traced(
+        groups, found, kept, (at, rows.edge[edge], rows.week[edge]), classes.kind, terms
     )
-    return _traced(edges, which, rows, (near, met.name), component, group, dense(home)[0], terms)
+    mine_ties = mine[ties.subject]
+    return _with(traced, which, component, ties, mine_ties), background
 
 
-def _size(numbers: Ints) -> int:
-    return int(numbers.max()) + 1 if len(numbers) else 0
+def _components(rows: Rows, home: Ints, surprise: Floats, which: Ints, terms: Terms) -> Ints:
+    """Smallest subject of the component of each of `which`."""
+    tie = surprise[rows.point] >= min(terms.levels)
+    label = components(rows.home[tie], rows.point[tie], len(home), len(surprise))[home[which]]
+    smallest = least(label, which, int(label.max(initial=-1)) + 1, np.iinfo(np.int64).max)
+    return np.asarray(smallest[label])
 
 
-def _rows(edges: Edges, met: Links, terms: Terms) -> _Rows:
-    """Weights: kind / ln(e + sharers), less where a point is crowded."""
-    kind = edges.kind[met.edge].astype(np.int64)
-    subject = edges.subject[met.edge]
-    sharers = distinct_count(met.node, subject, _size(met.node))[met.node]
-    room = np.minimum(1.0, terms.caps()[kind] / np.maximum(sharers, 1)) ** 2
-    weight = terms.weights()[kind] * room / np.log(np.e + sharers)
-    week = edges.week[met.edge].astype(np.int64)
-    no = np.zeros(len(kind), dtype=bool)
-    return _Rows(
-        met.edge, subject, met.node, kind, week, met.ties, no, sharers, np.ones(len(kind)), weight
+def _edges_of(groups: Candidates, rows: Rows) -> tuple[Ints, Ints]:
+    """Pairs (row of groups, row of rows) of the same subject at the same point."""
+    key = dense(
+        np.concatenate([groups.subject, rows.subject]), np.concatenate([groups.point, rows.point])
+    )[0]
+    return join(key[: len(groups.subject)], key[len(groups.subject) :])
+
+
+def _money(edges: Edges, groups: Candidates, rows: Rows, at: Ints, edge: Ints) -> Money:
+    """Payments and accounts inside groups; subjects and accounts are numbered by group."""
+    flow = rows.sense[edge] == Kind.PAYEE
+    at, edge = at[flow], edge[flow]
+    group = groups.group[at]
+    who, account = dense(group, groups.subject[at])[0], dense(group, groups.point[at])[0]
+    kind, band = edges.kind[rows.edge[edge]], edges.band[rows.edge[edge]].astype(np.int64)
+    paid, owned = kind == Kind.PAYEE, kind == Kind.BANK_CARD
+    return Money(
+        group[paid],
+        who[paid],
+        account[paid],
+        rows.week[edge][paid],
+        band[paid],
+        group[owned],
+        who[owned],
+        account[owned],
     )
-
-
-def _supported(rows: _Rows, home: Ints, terms: Terms) -> Mask:
-    """Links that may tie and lie on a short way round."""
-    able = np.flatnonzero(rows.ties | (terms.weights()[rows.kind] >= terms.least_tie_weight))
-    result = np.zeros(len(rows.edge), dtype=bool)
-    result[able] = supported(home[rows.subject[able]], rows.node[able])
-    return result
-
-
-def _circling(edges: Edges, rows: _Rows, terms: Terms) -> Mask:
-    """Payments on a round trip, and the accounts they reach: long ways round, but of money."""
-    paid = np.flatnonzero(rows.kind == Kind.PAYEE)
-    owned = np.flatnonzero(rows.kind == Kind.BANK_CARD)
-    money = _money(edges, rows.take(paid), rows.take(owned), np.zeros(_size(rows.subject), int))
-    there, reached = round_trips(money, terms)
-    result = np.zeros(len(rows.edge), dtype=bool)
-    result[paid[there]] = True
-    result[owned[reached]] = True
-    return result
-
-
-def _components(rows: _Rows, home: Ints, subjects: int) -> Ints:
-    """Subjects that supported links or a household hold together."""
-    tie = rows.take(rows.supported)
-    house, _ = dense(home)
-    subject = np.concatenate([tie.subject, np.arange(subjects)])
-    node = np.concatenate([tie.node, house + _size(tie.node)])
-    return components(subject, node, subjects, _size(node))
-
-
-def _faded(rows: _Rows, component: Ints, terms: Terms) -> _Rows:
-    """Weights halved for every half-life before the component's latest supported link."""
-    mine = component[rows.subject]
-    last = most(mine[rows.supported], rows.week[rows.supported], _size(component), 0)
-    age = np.maximum(last[mine] - rows.week, 0)
-    decay = np.exp2(-age / terms.half_life_weeks)
-    return replace(rows, decay=decay, weight=rows.weight * decay)
-
-
-def _collapsed(rows: _Rows) -> _Rows:
-    """One row, the heaviest, for a subject at a node."""
-    order = np.lexsort((-rows.weight, rows.node, rows.subject))
-    return rows.take(order[distinct(rows.subject[order], rows.node[order])])
 
 
 def _traced(
-    edges: Edges,
-    which: Ints,
-    rows: _Rows,
-    near: tuple[_Rows, Ints],
-    component: Ints,
-    group: Ints,
-    home: Ints,
+    groups: Candidates,
+    found: Evidence,
+    kept: np.typing.NDArray[np.bool_],
+    tied: tuple[Ints, Ints, Ints],
+    kinds: Ints,
     terms: Terms,
 ) -> Traced:
-    ring = _rings(rows, group, home, len(which), terms)
-    inside = rows.take(ring[rows.subject] >= 0)
-    held = inside.take(_outside_home(inside, ring, home))
-    meetings = Meetings(
-        ring[held.subject],
-        held.subject,
-        home[held.subject],
-        held.node,
-        _meaning(held, ring, terms),
-        held.week,
-        held.decay,
-    )
-    number, _ = dense(meetings.ring)  # every ring has meetings, so numbers stay
-    rings = _size(number)
-    taking = _taking(edges, held, ring, terms)
-    found = evidence(meetings, taking, rings, terms)
-    mine = ring[held.subject]
-    smallest = least(component, which, _size(component), np.iinfo(np.int64).max)
+    """Tables of the groups that stay; subjects, components and ties are left empty."""
+    ring = np.cumsum(kept) - 1
+    rings = int(kept.sum())
+    at, edge, week = tied
+    inside = kept[groups.group[at]]
+    at, edge, week = at[inside], edge[inside], week[inside]
+    edge_ring = ring[groups.group[at]]
+    last = most(edge_ring, week, rings, 0)
+    decay = np.exp2(-(last[edge_ring] - week) / terms.half_life_weeks)
+    who, strength = strengths(groups.take(at), kinds[groups.point[at]], decay, terms)
+    member = distinct(np.where(kept[groups.group], groups.subject, -1))
+    member = member[kept[groups.group[member]]]
+    reasons = kept[found.reasons[0]]
+    no = np.zeros(0, dtype=np.int64)
     return Traced(
-        subject=which,
-        component=smallest[component],
-        tie_subject=which[near[0].subject],
-        tie_node=near[1][near[0].node],
-        tie_weight=near[0].weight,
-        ring_evidence=found.evidence,
-        ring_proved=found.proved,
-        ring_size=np.bincount(found.member_ring, minlength=rings),
-        ring_first=least(mine, held.week, rings, 1 << 20),
-        ring_last=most(mine, held.week, rings, 0),
-        member_ring=found.member_ring,
-        member_subject=which[found.member_subject],
-        member_strength=found.member_strength,
-        reason_ring=found.reasons[0],
-        reason_code=found.reasons[1],
-        reason_members=found.reasons[2],
-        reason_points=found.reasons[3],
-        reason_weight=found.reasons[4],
-        edge_ring=mine,
-        edge_index=held.edge,
+        subject=no,
+        component=no,
+        tie_subject=no,
+        tie_node=no,
+        tie_weight=np.zeros(0),
+        ring_evidence=found.odds[kept],
+        ring_proved=found.proved[kept],
+        ring_size=count(ring[groups.group[member]], rings),
+        ring_first=least(edge_ring, week, rings, 1 << 20),
+        ring_last=last,
+        member_ring=ring[groups.group[member]],
+        member_subject=groups.subject[member],
+        member_strength=strength[np.searchsorted(who, groups.subject[member])],
+        reason_ring=ring[found.reasons[0][reasons]],
+        reason_code=found.reasons[1][reasons],
+        reason_members=found.reasons[2][reasons],
+        reason_points=found.reasons[3][reasons],
+        reason_weight=found.reasons[4][reasons],
+        edge_ring=edge_ring,
+        edge_index=edge,
     )
 
 
-def _households(rows: _Rows, subjects: int, terms: Terms) -> Ints:
-    """Household of every subject index: those who share a unit that few share."""
-    at = rows.take((rows.kind == Kind.ADDR_UNIT) & (rows.sharers <= terms.household))
-    return components(at.subject, at.node, subjects, _size(at.node))
-
-
-def _rings(rows: _Rows, group: Ints, home: Ints, subjects: int, terms: Terms) -> Ints:
-    """Ring of every subject, -1 for most."""
-    several = distinct_count(group, np.arange(subjects), _size(group)) >= terms.least_members
-    heavy = terms.weights()[rows.kind] >= terms.least_tie_weight
-    heavy |= rows.ties
-    tie = _collapsed(rows.take(heavy & several[group[rows.subject]]))
-    mine, _ = dense(group[tie.subject])
-    whole = np.maximum(np.rint(tie.weight * _FINE), 1.0)
-    kept = tie.take(
-        core(
-            mine,
-            tie.subject,
-            home[tie.subject],
-            tie.node,
-            whole,
-            terms.core_share,
-            terms.least_ties,
-        )
-    )
-    result = np.full(subjects, -1, dtype=np.int64)
-    if len(kept.subject):
-        people, first = dense(kept.subject)
-        node, first_node = dense(group[kept.subject], kept.node)
-        label = components(people, node, len(first), len(first_node))
-        large = (np.bincount(label) >= terms.least_members)[label]
-        result[kept.subject[first[large]]] = dense(label[large])[0]
-    return result
-
-
-def _outside_home(rows: _Rows, ring: Ints, home: Ints) -> Mask:
-    """Rows at points where the ring has two households."""
-    point, first = dense(ring[rows.subject], rows.node)
-    kept: Mask = (distinct_count(point, home[rows.subject], len(first)) >= 2)[point]
-    return kept
-
-
-def _meaning(rows: _Rows, ring: Ints, terms: Terms) -> Ints:
-    """The kind of tie: the edge's own where two of the ring have it, else the weakest present.
-
-    A payment to a member's account is a payment on both ends; so is a contact who is a member.
-    """
-    point, first = dense(ring[rows.subject], rows.node)
-    cell, first_cell = dense(point, rows.kind)
-    shared = distinct_count(cell, rows.subject, len(first_cell)) >= 2
-    rank = np.argsort(np.argsort(terms.weights(), kind="stable"), kind="stable")
-    weakest = least(point, rank[rows.kind], len(first), len(Kind))
-    kind_of_rank = np.argsort(rank)
-    meaning: Ints = np.where(shared[cell], rows.kind, kind_of_rank[weakest[point]])
-    return meaning
-
-
-def _taking(edges: Edges, rows: _Rows, ring: Ints, terms: Terms) -> Taking:
-    """Motifs among payments and accounts of ring members."""
-    paid, owned = rows.take(rows.kind == Kind.PAYEE), rows.take(rows.kind == Kind.BANK_CARD)
-    return motifs(_money(edges, paid, owned, ring), terms)
-
-
-def _money(edges: Edges, paid: _Rows, owned: _Rows, ring: Ints) -> Money:
-    return Money(
-        ring[paid.subject],
-        paid.subject,
-        paid.node,
-        paid.week,
-        edges.band[paid.edge].astype(np.int64),
-        ring[owned.subject],
-        owned.subject,
-        owned.node,
-    )
+def _with(
+    traced: Traced, which: Ints, component: Ints, ties: Ties, mine: np.typing.NDArray[np.bool_]
+) -> Traced:
+    columns = {name: getattr(traced, name) for name in Traced.__slots__}
+    columns |= {"subject": which, "component": component}
+    columns |= {
+        "tie_subject": ties.subject[mine],
+        "tie_node": ties.name[mine],
+        "tie_weight": ties.weight[mine],
+    }
+    return Traced(**columns)

@@ -1,8 +1,8 @@
 """Rings at one week, scored 0 to 100, and what an applicant tied to one is told.
 
-The score is 100 * (1 - 2^(-e / h)): each h of evidence e halves the doubt that is left. Evidence
-fades with the ring's latest tie, and listed subjects nearby add to it, yet a ring that misses the
-floor stays below it however much is listed around it: being near a listed person proves nothing.
+The score is the chance that log-odds stand for. They fall by ln 2 with every half-life since the
+ring's latest tie, and listed subjects nearby add to them, yet a ring that misses the floor stays
+below it however much is listed around it: being near a listed person proves nothing.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from shared.errors import OperatorError
+from shared.rings.background import Background
 from shared.rings.columns import Floats, Ints, Mask
 from shared.rings.edges import Edges
 from shared.rings.graph import Graph
@@ -51,11 +52,12 @@ def detect(
     week: int,
     seeds: Sequence[int] = (),
     terms: Terms | None = None,
-    seed: int = 0,
+    background: Background | None = None,
 ) -> Detection:
     """Rings among edges up to `week`; `seeds` are subjects on the list.
 
-    A Graph brings its own terms and seed, and must have no later edge. OperatorError otherwise.
+    Without a background, that of the edges. A Graph brings its own terms and background, and must
+    have no later edge. OperatorError otherwise.
     """
     if isinstance(edges, Graph):
         if edges.last_week > week:
@@ -66,7 +68,7 @@ def detect(
         return _detection(edges, week, seeds, np.arange(len(edges.edges)))
     known = np.flatnonzero(edges.week <= week)
     known = known[edges.take(known).distinct()]
-    return _detection(Graph.of(edges.take(known), terms, seed), week, seeds, known)
+    return _detection(Graph.of(edges.take(known), terms, background), week, seeds, known)
 
 
 def _detection(graph: Graph, week: int, seeds: Sequence[int], places: Ints) -> Detection:
@@ -96,10 +98,10 @@ def _near(traced: Traced, seeds: Sequence[int], terms: Terms) -> Floats:
 
 def _scores(traced: Traced, week: int, near: Floats, terms: Terms) -> Floats:
     age = np.maximum(week - traced.ring_last, 0)
-    fresh = np.exp2(-age / terms.half_life_weeks)
-    evidence = traced.ring_evidence * fresh + terms.seed_weight * near
-    score = np.round(100 * (1 - np.exp2(-evidence / terms.half_doubt)), 6)
-    return np.where(traced.ring_proved, score, np.minimum(score, terms.unproved))
+    odds = traced.ring_evidence - np.log(2) * age / terms.half_life_weeks
+    odds = np.clip(odds + terms.seed_weight * near, -50, 50)
+    score: Floats = np.round(100 / (1 + np.exp(-odds)), 6)
+    return np.asarray(np.where(traced.ring_proved, score, np.minimum(score, terms.unproved)))
 
 
 def _rings(traced: Traced, score: Floats, places: Ints, terms: Terms) -> tuple[Ring, ...]:

@@ -1,11 +1,14 @@
-"""Why a group is a ring: which kinds tie its members, how often over, and how their money moves.
+"""How strongly a group looks like a ring, in log-odds, and the reasons in words.
 
-Ties are counted between households, not persons: relatives share a home, a phone and a contact. A
-group that hangs together like a tree says little, because in a large population chains of chance
-ties are long; what chance does not bring is a second way round. So the evidence of a ring is
-    diversity * redundancy / (redundancy + r0) + motifs,
-diversity = sum over kinds of weight * share of members tied by it, redundancy = weight of the ties
-beyond those that a tree would need, per tie that the tree needs.
+    prior
+    + tie:    mean over households of (surprise of their ties - common)
+    + time:   ln(usual spread / spread) of the weeks in which the members came
+    - place:  the share of the group that one crowded place holds: that place explains it
+    + motif:  the weightiest shape of money or guarantees, by the share who take part
+
+A tie of m households at a point counts m - 1 times, in the share of the point that is the group's.
+Places (unit, building, employer, network) explain one another and count as ties of nobody.
+The weights are those of a logistic regression on made-up rings, rounded; see `docs/rings.md`.
 """
 
 from dataclasses import dataclass
@@ -14,9 +17,12 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from shared.rings.background import Classes
+from shared.rings.candidates import Candidates
 from shared.rings.columns import (
     Floats,
     Ints,
+    Mask,
     count,
     dense,
     distinct,
@@ -31,163 +37,125 @@ from shared.rings.traced import MOTIF_CODE
 
 _PLACES = (Kind.ADDR_UNIT, Kind.ADDR_BUILDING, Kind.EMPLOYER, Kind.WIFI)
 _FINE = 1 << 20
-"""Decays are whole multiples of this fraction, so that sums are the same in every order."""
-
-
-@dataclass(frozen=True, slots=True)
-class Meetings:
-    """Rows of ring members at meeting points: ring, subject, household, node, kind, week, decay."""
-
-    ring: Ints
-    subject: Ints
-    household: Ints
-    node: Ints
-    kind: Ints
-    week: Ints
-    decay: Floats
-
-    def take(self, which: Ints) -> "Meetings":
-        """The rows at these indices."""
-        return Meetings(*(getattr(self, name)[which] for name in self.__slots__))
+"""Numbers are summed as whole multiples of this fraction, so that no order matters."""
+_LEAST_TIE = -3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Per ring: `evidence`, `proved`; per member row of `members`: strength; rows of reasons."""
+    """Per group: log-odds, whether it meets the floor, members; and the reasons' rows."""
 
-    evidence: Floats
-    proved: np.typing.NDArray[np.bool_]
-    member_ring: Ints
-    member_subject: Ints
-    member_strength: Floats
+    odds: Floats
+    proved: Mask
+    size: Ints
     reasons: tuple[Ints, Ints, Ints, Ints, Floats]
 
 
-def evidence(rows: Meetings, taking: Taking, rings: int, terms: Terms) -> Evidence:
-    """Weigh every ring at once; `rows` hold only points where a ring has two households."""
-    members = distinct(rows.ring, rows.subject)
-    ring, subject = rows.ring[members], rows.subject[members]
-    size = count(ring, rings)
-    share, tied = _shares(rows, size, terms)
-    diversity = _diversity(share, terms)
-    redundant = _redundancy(rows, rings, terms)
-    taking = {**taking, Motif.GUARANTEE_CIRCLE: _circles(rows)}
+def evidence(
+    rows: Candidates,
+    surprise: Floats,
+    classes: Classes,
+    came: Ints,
+    taking: Taking,
+    terms: Terms,
+) -> Evidence:
+    """Weigh every group at once; `came` is the first week of each subject index."""
+    groups = int(rows.group.max(initial=-1)) + 1
+    members = distinct(rows.group, rows.subject)
+    size = count(rows.group[members], groups)
+    kind = classes.kind[rows.point]
+    taking = {**taking, Motif.GUARANTEE_CIRCLE: _circles(rows, kind)}
     part = _parts(taking, size)
-    base = diversity * redundant / (redundant + terms.redundancy)
-    homes = distinct_count(rows.ring, rows.household, rings)
-    sure = (1 - np.exp2(-(homes - 1) / terms.half_sure)) * _together(rows, rings, terms)
-    motif = part @ np.array([WEIGHT[each] for each in Motif])
+    weight = np.array([WEIGHT[each] for each in Motif])
+    odds = terms.prior + _ties(rows, surprise, classes, groups, terms)
+    odds += terms.worth_time * _time(rows.group[members], came[rows.subject[members]], size, terms)
+    odds += terms.worth_motif * (part * weight).max(axis=1, initial=0)
+    cell = rows.group * len(Kind) + kind
+    shape = (groups, len(Kind))
+    tied = distinct_count(cell, rows.subject, groups * len(Kind)).reshape(shape)
+    points = distinct_count(cell, rows.point, groups * len(Kind)).reshape(shape)
     strong = ((tied >= 2) & terms.strong()).sum(axis=1)
-    proved = (size >= terms.least_members) & (
-        (strong >= terms.least_strong_kinds) | (part > 0).any(axis=1)
-    )
-    reasons = _reasons(rows, share * terms.weights(), tied, taking, part)
-    strength = _strengths(rows, ring, subject, terms)
-    return Evidence(np.round((base + motif) * sure, 9), proved, ring, subject, strength, reasons)
+    proved = (strong >= terms.least_strong_kinds) | (part > 0).any(axis=1)
+    worth = tied / np.maximum(size, 1)[:, None] * terms.weights()
+    reasons = _reasons(worth, tied, points, taking, part, weight)
+    return Evidence(np.round(odds, 6), proved, size, reasons)
 
 
-def _best_by_kind(rows: Meetings) -> Meetings:
-    """For each member and kind the row with the least decay."""
-    order = np.lexsort((-rows.decay, rows.kind, rows.subject))
-    return rows.take(order[distinct(rows.subject[order], rows.kind[order])])
+def _ties(
+    rows: Candidates, surprise: Floats, classes: Classes, groups: int, terms: Terms
+) -> Floats:
+    """Worth of the ties and of the crowded place, per group."""
+    at, first = dense(rows.group, rows.point)
+    group, point = rows.group[first], rows.point[first]
+    mine = distinct_count(at, rows.home, len(first))
+    everyone = classes.households[point]
+    homes = np.maximum(distinct_count(rows.group, rows.home, groups), 1)
+    place = np.isin(classes.kind[point], np.array(_PLACES))
+    worth = np.maximum(surprise[point] - terms.common, _LEAST_TIE) * mine / everyone * (mine - 1)
+    held = total(group, np.where(place, 0.0, np.rint(worth * _FINE)), groups) / _FINE
+    crowd = np.where(place & (everyone > terms.crowd), mine, 0)
+    crowded = most(group, crowd, groups, 0)
+    return np.asarray((terms.worth_tie * held + terms.worth_place * crowded) / homes)
 
 
-def _diversity(share: Floats, terms: Terms) -> Floats:
-    """Sum over kinds of weight times share of members; of the places only the best counts."""
-    worth = share * terms.weights()
-    places = np.array(_PLACES)
-    result: Floats = worth.sum(axis=1) - worth[:, places].sum(axis=1)
-    result += worth[:, places].max(axis=1)
-    return result
+def _time(group: Ints, week: Ints, size: Ints, terms: Terms) -> Floats:
+    """ln(usual spread / spread), the spread being a standard deviation plus one week."""
+    number = np.maximum(size, 1)
+    squares, mean = total(group, week * week, len(size)), total(group, week, len(size)) / number
+    spread = np.sqrt(np.maximum(squares / number - mean**2, 0))
+    return np.log(terms.usual_spread / (spread + 1.0))
 
 
-def _shares(rows: Meetings, size: Ints, terms: Terms) -> tuple[Floats, Ints]:
-    """Per ring and kind: share of members tied (decayed), and how many, shape (rings, kinds)."""
-    best = _best_by_kind(rows)
-    cell = best.ring * len(Kind) + best.kind
-    shape = (len(size), len(Kind))
-    held = total(cell, np.rint(best.decay * _FINE), len(size) * len(Kind)).reshape(shape) / _FINE
-    return held / size[:, None], count(cell, len(size) * len(Kind)).reshape(shape)
+def chosen(rows: Candidates, found: Evidence) -> Mask:
+    """Which groups stay when of overlapping ones the better goes first: mask over groups.
 
-
-def _redundancy(rows: Meetings, rings: int, terms: Terms) -> Floats:
-    """Weight of the ties beyond a tree's, per tie of the tree; ties join households.
-
-    What two households alone share again and again is one friendship and counts once. Places
-    (unit, building, employer, network) explain one another: of them a forest counts, no more.
+    Overlapping groups are of different levels, hence one holds the other: sizes differ.
     """
-    point, first = dense(rows.ring, rows.node)
-    homes = distinct_count(point, rows.household, len(first))
-    weight = np.rint(terms.weights()[rows.kind] * rows.decay * _FINE)
-    mean = np.rint(total(point, weight, len(first)) / count(point, len(first)))
-    ties = (homes - 1).astype(np.float64)
-    ties[_repeated(rows, point, homes, mean)] = 0
-    place = np.isin(rows.kind, np.array(_PLACES))
-    ties[point[place]] = 0
-    ring = rows.ring[first]
-    number = total(ring, ties, rings)
-    weighed = total(ring, ties * mean, rings) / _FINE
-    number_of_places = _forest(rows.take(np.flatnonzero(place)), rings)
-    needed = distinct_count(rows.ring, rows.household, rings) - 1
-    extra = np.maximum(number + number_of_places - needed, 0)
-    result: Floats = weighed / np.maximum(number, 1) * extra / np.maximum(needed, 1)
-    return result
+    rank = dense(np.unique(found.odds, return_inverse=True)[1] + 1, found.size)[0]
+    rank = np.where(found.proved, rank + len(rank), rank)
+    member = distinct(rows.group, rows.subject)
+    group, subject = rows.group[member], dense(rows.subject[member])[0]
+    stays = np.zeros(len(rank), dtype=bool)
+    while len(group):
+        best = most(subject, rank[group], int(subject.max()) + 1, -1)
+        beaten = best[subject] > rank[group]
+        wins = np.zeros(len(rank), dtype=bool)
+        wins[group] = True
+        wins[group[beaten]] = False
+        stays |= wins
+        taken = np.zeros(len(best), dtype=bool)
+        taken[subject[wins[group]]] = True
+        gone = np.zeros(len(rank), dtype=bool)
+        gone[group[taken[subject]]] = True
+        group, subject = group[~gone[group]], subject[~gone[group]]
+    return stays
 
 
-def _repeated(rows: Meetings, point: Ints, homes: Ints, worth: Floats) -> Ints:
-    """Points of exactly two households that meet at another point worth as much or more."""
-    size = len(homes)
-    low = least(point, rows.household, size, np.iinfo(np.int64).max)
-    high = most(point, rows.household, size, -1)
-    two = np.flatnonzero(homes == 2)
-    two = two[np.argsort(-worth[two], kind="stable")]
-    ring = np.zeros(size, dtype=np.int64)
-    ring[point] = rows.ring
-    return np.setdiff1d(two, two[distinct(ring[two], low[two], high[two])])
+def strengths(rows: Candidates, kind: Ints, decay: Floats, terms: Terms) -> tuple[Ints, Floats]:
+    """Of each subject (ascending) 1 - product over kinds of (1 - weight * decay), 0 to 1."""
+    order = np.lexsort((-decay, kind, rows.subject))
+    best = order[distinct(rows.subject[order], kind[order])]
+    people, first = dense(rows.subject[best])
+    doubt = np.log1p(-np.minimum(terms.weights()[kind[best]] * decay[best], 0.999))
+    summed = total(people, np.rint(doubt * _FINE), len(first)) / _FINE
+    return rows.subject[best][first], np.round(1 - np.exp(summed), 6)
 
 
-def _forest(rows: Meetings, rings: int) -> Floats:
-    """Ties that hold together what places alone hold together, per ring."""
-    if not len(rows.ring):
-        return np.zeros(rings)
-    home, first = dense(rows.household)
-    point, first_point = dense(rows.ring, rows.node)
-    size = len(first) + len(first_point)
-    graph = sparse.coo_matrix((np.ones(len(home)), (home, len(first) + point)), shape=(size, size))
-    part = connected_components(graph.tocsr(), directed=False)[1][: len(first)]
-    ring = rows.ring[first]
-    return (count(ring, rings) - distinct_count(ring, part, rings)).astype(np.float64)
-
-
-def _together(rows: Meetings, rings: int, terms: Terms) -> Floats:
-    """How much the ties of a ring fall into one time, 0 to 1: half at `spread_weeks` of deviation.
-
-    Rings form over weeks; what people share in their lives comes at any time.
-    """
-    tie = terms.weights()[rows.kind] >= terms.least_tie_weight
-    ring, week = rows.ring[tie], rows.week[tie].astype(np.float64)
-    number = np.maximum(count(ring, rings), 1)
-    variance = total(ring, week * week, rings) / number - (total(ring, week, rings) / number) ** 2
-    result: Floats = 1 / (1 + np.maximum(variance, 0) ** 2 / terms.spread_weeks**4)
-    return result
-
-
-def _circles(rows: Meetings) -> tuple[Ints, Ints]:
+def _circles(rows: Candidates, kind: Ints) -> tuple[Ints, Ints]:
     """Members whose guarantees alone lead round in a circle."""
-    some = np.flatnonzero(rows.kind == Kind.GUARANTOR)
-    rows = rows.take(some[distinct(rows.subject[some], rows.node[some])])
-    if not len(rows.ring):
-        return rows.ring, rows.subject
-    u, first_u = dense(rows.household)
-    v, first_v = dense(rows.ring, rows.node)
-    size = len(first_u) + len(first_v)
-    graph = sparse.coo_matrix((np.ones(len(u)), (u, len(first_u) + v)), shape=(size, size))
-    part = connected_components(graph.tocsr(), directed=False)[1]
-    links = count(part[u][distinct(u, v)], size)
-    round_again = links >= count(part, size)
-    kept = np.flatnonzero(round_again[part[u]])
-    kept = kept[distinct(rows.subject[kept])]
-    return rows.ring[kept], rows.subject[kept]
+    rows = rows.take(kind == Kind.GUARANTOR)
+    if not len(rows.group):
+        return rows.group, rows.subject
+    home, first_home = dense(rows.group, rows.home)
+    point, first_point = dense(rows.group, rows.point)
+    size = len(first_home) + len(first_point)
+    links = (np.ones(len(home)), (home, len(first_home) + point))
+    graph = sparse.coo_matrix(links, shape=(size, size)).tocsr()
+    part = connected_components(graph, directed=False)[1]
+    round_again = count(part[home][distinct(home, point)], size) >= count(part, size)
+    kept = np.flatnonzero(round_again[part[home]])
+    kept = kept[distinct(rows.group[kept], rows.subject[kept])]
+    return rows.group[kept], rows.subject[kept]
 
 
 _LEAST = {each: 4 if each is Motif.GUARANTEE_CIRCLE else 3 for each in Motif}
@@ -195,40 +163,32 @@ _LEAST = {each: 4 if each is Motif.GUARANTEE_CIRCLE else 3 for each in Motif}
 
 
 def _parts(taking: Taking, size: Ints) -> Floats:
-    """Share of each ring's members who take part in each motif, shape (rings, motifs)."""
+    """Share of each group's members who take part in each motif, shape (groups, motifs)."""
     parts = np.zeros((len(size), len(Motif)))
-    for motif, (ring, _) in taking.items():
-        some = count(ring, len(size))
+    for motif, (group, _) in taking.items():
+        some = count(group, len(size))
         parts[:, motif] = np.where(some >= _LEAST[motif], some, 0) / np.maximum(size, 1)
     return np.minimum(parts, 1.0)
 
 
-def _strengths(rows: Meetings, ring: Ints, subject: Ints, terms: Terms) -> Floats:
-    """1 - product over kinds of (1 - weight * decay): how sure each member's ties are, 0 to 1."""
-    best = _best_by_kind(rows)
-    people, first = dense(best.subject)
-    doubt = np.log1p(-np.minimum(terms.weights()[best.kind] * best.decay, 0.999))
-    summed = total(people, np.rint(doubt * _FINE), len(first)) / _FINE
-    where = np.searchsorted(best.subject[first], subject)
-    return np.round(1 - np.exp(summed[where]), 6)
-
-
 def _reasons(
-    rows: Meetings, worth: Floats, tied: Ints, taking: Taking, part: Floats
+    worth: Floats, tied: Ints, points: Ints, taking: Taking, part: Floats, weight: Floats
 ) -> tuple[Ints, Ints, Ints, Ints, Floats]:
-    """Rows (ring, code, members, points, weight) of every kind and motif that counts."""
-    size = worth.shape
-    points = distinct_count(rows.ring * size[1] + rows.kind, rows.node, worth.size).reshape(size)
-    ring, kind = np.nonzero(tied >= 2)
-    weight = np.array([WEIGHT[each] for each in Motif])
-    in_ring, motif = np.nonzero(part)
+    """Rows (group, code, members, points, weight) of every kind and motif that counts."""
+    group, kind = np.nonzero(tied >= 2)
+    with_motif, motif = np.nonzero(part)
     members = np.zeros_like(part, dtype=np.int64)
     for each, (who, _) in taking.items():
         members[:, each] = count(who, len(part))
     return (
-        np.concatenate([ring, in_ring]),
+        np.concatenate([group, with_motif]),
         np.concatenate([kind, motif + MOTIF_CODE]),
-        np.concatenate([tied[ring, kind], members[in_ring, motif]]),
-        np.concatenate([points[ring, kind], np.zeros(len(motif), dtype=np.int64)]),
-        np.concatenate([worth[ring, kind], part[in_ring, motif] * weight[motif]]),
+        np.concatenate([tied[group, kind], members[with_motif, motif]]),
+        np.concatenate([points[group, kind], np.zeros(len(motif), dtype=np.int64)]),
+        np.concatenate([worth[group, kind], part[with_motif, motif] * weight[motif]]),
     )
+
+
+def first_weeks(subject: Ints, week: Ints, size: int) -> Ints:
+    """Week in which each subject index was first seen at a point; 0 for none."""
+    return np.asarray(least(subject, week, size, 1 << 20))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared.rings.analysis import analyse
+from shared.rings.background import Background
 from shared.rings.columns import Ints, Mask
 from shared.rings.edges import Edges
 from shared.rings.kinds import Terms
@@ -18,20 +19,26 @@ from shared.rings.traced import Traced
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Graph:
-    """`edges` are distinct and keep their places as it grows; rings refer to those places."""
+    """`edges` are distinct and keep their places as it grows; rings refer to those places.
+
+    `background` is estimated once, when the graph is founded, unless given.
+    """
 
     edges: Edges
     terms: Terms
-    seed: int
+    background: Background
     traced: Traced
 
     @classmethod
-    def of(cls, edges: Edges, terms: Terms | None = None, seed: int = 0) -> "Graph":
+    def of(
+        cls, edges: Edges, terms: Terms | None = None, background: Background | None = None
+    ) -> "Graph":
         """The graph of these edges; the same edge twice counts once."""
         terms = terms or Terms()
         edges = edges.take(edges.distinct())
         everyone = np.unique(edges.subject)
-        return cls(edges, terms, seed, analyse(edges, everyone, terms, seed))
+        traced, background = analyse(edges, everyone, terms, background)
+        return cls(edges, terms, background, traced)
 
     @property
     def last_week(self) -> int:
@@ -43,15 +50,15 @@ class Graph:
         merged, fresh = self._merged(edges)
         if not fresh:
             return self
-        # Five hops of money round: nobody on a changed circle is further than two steps away.
+        # Households change at most their neighbours' points, and hubs those of their neighbours.
         again = self._around(self._around(self._named(merged, merged.attribute[-fresh:])))
         near = self._around(self._around(again))
         known = np.zeros(int(merged.attribute.max()) + 1, dtype=bool)
         known[merged.attribute[near[merged.subject]]] = True
         context = np.flatnonzero(known[merged.attribute])
-        part = analyse(merged.take(context), np.flatnonzero(again), self.terms, self.seed)
-        part = _placed(part, context)
-        return Graph(merged, self.terms, self.seed, self.traced.without(again).beside(part))
+        part, _ = analyse(merged.take(context), np.flatnonzero(again), self.terms, self.background)
+        traced = self.traced.without(again).beside(_placed(part, context))
+        return Graph(merged, self.terms, self.background, traced)
 
     def _merged(self, edges: Edges) -> tuple[Edges, int]:
         """All edges, new ones last, and how many are new; only old edges like them are compared."""

@@ -29,29 +29,23 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class KindTerms:
-    """One kind: `cap` distinct subjects in 90 days, `weight` 0–1, whether two of it convict.
-
-    `ties` kinds join subjects; the others only confirm a tie that exists. `home` kinds are what
-    the people of one household share anyway.
-    """
+    """One kind: `cap` distinct subjects in 90 days, `weight` 0–1, whether two of it convict."""
 
     cap: int
     weight: float
     strong: bool = False
-    ties: bool = True
-    home: bool = False
 
 
 def _defaults() -> dict[Kind, KindTerms]:
     return {
         Kind.DEVICE: KindTerms(5, 1.0, strong=True),
         Kind.BANK_CARD: KindTerms(3, 1.0, strong=True),
-        Kind.PHONE: KindTerms(4, 0.8, strong=True, home=True),
-        Kind.EMERGENCY_CONTACT: KindTerms(6, 0.4, home=True),
-        Kind.ADDR_UNIT: KindTerms(6, 0.5, strong=True, home=True),
-        Kind.ADDR_BUILDING: KindTerms(60, 0.05, ties=False, home=True),
-        Kind.EMPLOYER: KindTerms(80, 0.05, ties=False),
-        Kind.WIFI: KindTerms(20, 0.2, home=True),
+        Kind.PHONE: KindTerms(4, 0.8, strong=True),
+        Kind.EMERGENCY_CONTACT: KindTerms(6, 0.4),
+        Kind.ADDR_UNIT: KindTerms(6, 0.5, strong=True),
+        Kind.ADDR_BUILDING: KindTerms(60, 0.05),
+        Kind.EMPLOYER: KindTerms(80, 0.05),
+        Kind.WIFI: KindTerms(20, 0.2),
         Kind.GUARANTOR: KindTerms(5, 0.7, strong=True),
         Kind.PAYEE: KindTerms(10, 0.7, strong=True),
     }
@@ -78,8 +72,6 @@ class Terms:
     """Up to this multiple of its cap an attribute still ties, at (cap / sharers)² of its weight:
     otherwise two planted sharers more would untie a ring."""
     crowded_weight: float = 0.4
-    shared_contact: int = 3
-    """So many naming one contact are a tie; fewer are what relatives do."""
     least_burst: int = 3
     most_hubs: int = 6
     """A subject at more strong hubs than this is itself no evidence of anything."""
@@ -87,15 +79,13 @@ class Terms:
     soft_payee: int = 40
     """Above its cap but below this, a payee still ties those who share another hub with it."""
 
-    # Communities and cores.
-    large: int = 40
-    """A component of more subjects goes through Louvain."""
-    scale: float = 100.0
-    """Total weight of links at which two halves of a community stop attracting each other."""
-    core_share: float = 0.5
-    least_ties: int = 2
-    """A member has so many meeting points outside its household: one edge convicts nobody."""
-    least_tie_weight: float = 0.2
+    # Groups.
+    levels: tuple[float, ...] = (7.0, 6.0, 5.5, 5.0, 4.5, 4.0, 3.5)
+    """How surprising a point has to be to hold a group together, in nats; groups of each level."""
+    most_households: int = 40
+    """Groups of more hang together by chance, or are a village."""
+    least_observations: int = 2
+    """A member is tied by so many edges outside its household: one edge convicts nobody."""
 
     # Money (week resolution: 24 hours and 7 days are the same or the next week, 30 days are 4).
     fan: int = 3
@@ -105,14 +95,20 @@ class Terms:
     cycle_hops: int = 5
     round_trip_weeks: int = 4
 
-    # Score.
-    redundancy: float = 0.3
-    spread_weeks: float = 5.0
-    half_sure: float = 1.5
-    """So many households beyond the first halve the chance that a ring is friends by accident."""
-    half_doubt: float = 0.38
-    """So much evidence halves the doubt that is left."""
-    seed_weight: float = 0.5
+    # Score, in log-odds.
+    common: float = 3.5
+    """Surprise in nats of a tie that speaks neither for nor against a ring."""
+    worth_tie: float = 1.8
+    worth_time: float = 1.4
+    usual_spread: float = 7.5
+    """Standard deviation in weeks of when unrelated people come, within half a year."""
+    worth_place: float = -2.6
+    crowd: int = 6
+    """A place of more households explains by itself that people share things."""
+    worth_motif: float = 1.0
+    prior: float = -3.6
+    """Log-odds of any group, before anything speaks for it or against it."""
+    seed_weight: float = 1.0
     restart: float = 0.15
     report: float = 20.0
     """Groups that score less are not rings."""

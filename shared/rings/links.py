@@ -30,21 +30,16 @@ _PAIRS_OF = (Kind.DEVICE, Kind.BANK_CARD, Kind.PHONE, Kind.GUARANTOR, Kind.PAYEE
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Rows (edge, node): an edge and the point it meets others at; `ties` or only confirms.
+    """Rows (edge, node): an edge and the point it meets others at.
 
     `node` is dense; a node has at least two subjects. One edge can be at several nodes.
     """
 
     edge: Ints
     node: Ints
-    ties: Mask
     name: Ints
     """Of each node, shape (nodes,): the attribute, or a negative number for other points. A point
     has the same name in every graph of the case."""
-
-    def take(self, which: Mask) -> "Links":
-        """Rows where the mask holds."""
-        return Links(self.edge[which], self.node[which], self.ties[which], self.name)
 
 
 def links(edges: Edges, terms: Terms) -> Links:
@@ -52,10 +47,10 @@ def links(edges: Edges, terms: Terms) -> Links:
     group, first = dense(edges.attribute, edges.kind)
     kind = edges.kind[first].astype(np.int64)
     hub = _hubs(edges, group, terms.most()[kind], terms)
-    plain = _plain(edges, group, hub, terms)
+    plain = _plain(edges, group, hub)
     parts = [plain, *_through_hubs(edges, group, hub, kind, terms)]
-    edge, node, ties = (np.concatenate([part[at] for part in parts]) for at in range(3))
-    return _met(edges, edge, node, ties.astype(bool))
+    edge, node = (np.concatenate([part[at] for part in parts]) for at in range(2))
+    return _met(edges, edge, node)
 
 
 def _named(tag: int, one: Ints, two: Ints) -> Ints:
@@ -73,20 +68,15 @@ def _hubs(edges: Edges, group: Ints, cap: Ints, terms: Terms) -> Mask:
     return swept > cap
 
 
-def _plain(edges: Edges, group: Ints, hub: Mask, terms: Terms) -> tuple[Ints, Ints, Mask]:
+def _plain(edges: Edges, group: Ints, hub: Mask) -> tuple[Ints, Ints]:
     """Edges of attributes that are no hubs meet at the attribute itself, whatever their kinds."""
     edge = np.flatnonzero(~hub[group])
-    kind = edges.kind[edge]
-    ties = np.array([terms.kinds[each].ties for each in Kind])[kind]
-    named = distinct_count(group, edges.subject, len(hub))[group[edge]]
-    # One or two people naming the same contact is what relatives do; the third makes it a tie.
-    ties &= (kind != Kind.EMERGENCY_CONTACT) | (named >= terms.shared_contact)
-    return edge, edges.attribute[edge], ties
+    return edge, edges.attribute[edge]
 
 
 def _through_hubs(
     edges: Edges, group: Ints, hub: Mask, kind: Ints, terms: Terms
-) -> list[tuple[Ints, Ints, Mask]]:
+) -> list[tuple[Ints, Ints]]:
     return [
         _employer_bursts(edges, group, terms),
         *_shared_pairs(edges, group, hub, kind, terms),
@@ -94,7 +84,7 @@ def _through_hubs(
     ]
 
 
-def _employer_bursts(edges: Edges, group: Ints, terms: Terms) -> tuple[Ints, Ints, Mask]:
+def _employer_bursts(edges: Edges, group: Ints, terms: Terms) -> tuple[Ints, Ints]:
     """Those of one employer and one week, when they are at least half of its 90 days."""
     rows = np.flatnonzero(edges.kind == Kind.EMPLOYER)
     employer, _ = dense(group[rows])
@@ -107,12 +97,12 @@ def _employer_bursts(edges: Edges, group: Ints, terms: Terms) -> tuple[Ints, Int
     kept = counts[burst]
     rows = rows[kept]
     node = _named(1, edges.attribute[rows], edges.week[rows].astype(np.int64))
-    return rows, node, np.ones(len(rows), dtype=bool)
+    return rows, node
 
 
 def _shared_pairs(
     edges: Edges, group: Ints, hub: Mask, kind: Ints, terms: Terms
-) -> list[tuple[Ints, Ints, Mask]]:
+) -> list[tuple[Ints, Ints]]:
     """Subjects at two strong hubs together: each pair of hubs is a meeting point of its own."""
     wanted = hub & np.isin(kind, np.array(_PAIRS_OF))
     popular = distinct_count(group, edges.subject, len(hub)) > terms.soft_payee
@@ -127,15 +117,12 @@ def _shared_pairs(
     pair, first = dense(group[one], group[two])
     shared = count(pair, len(first))
     kept = ((shared >= 2) & (shared <= terms.most_at_pair))[pair]
-    everyone = np.ones(int(kept.sum()), dtype=bool)
     one, two = one[kept], two[kept]
     here, there = (edges.attribute[each] * len(Kind) + edges.kind[each] for each in (one, two))
-    return [(one, _named(2, here, there), everyone), (two, _named(3, here, there), everyone)]
+    return [(one, _named(2, here, there)), (two, _named(3, here, there))]
 
 
-def _payments_to_owners(
-    edges: Edges, group: Ints, hub: Mask, terms: Terms
-) -> tuple[Ints, Ints, Mask]:
+def _payments_to_owners(edges: Edges, group: Ints, hub: Mask, terms: Terms) -> tuple[Ints, Ints]:
     """Payers of one week meet at a popular account that a subject owns, together with its owner."""
     few = distinct_count(group, edges.subject, len(hub)) <= terms.soft_payee
     paid = np.flatnonzero((edges.kind == Kind.PAYEE) & (hub & few)[group])
@@ -150,15 +137,12 @@ def _payments_to_owners(
     edge = np.concatenate([paid, cards[card]])
     name = _named(4, edges.attribute[paid], edges.week[paid].astype(np.int64))
     node = np.concatenate([name, name[weeks[at]]])
-    return edge, node, np.ones(len(edge), dtype=bool)
+    return edge, node
 
 
-def _met(edges: Edges, edge: Ints, node: Ints, ties: Mask) -> Links:
-    """Nodes of two subjects and more; one whose tying edges are of a single subject confirms."""
+def _met(edges: Edges, edge: Ints, node: Ints) -> Links:
+    """Nodes of two subjects and more."""
     _, first, place = np.unique(node, return_index=True, return_inverse=True)
-    size, subject = len(first), edges.subject[edge]
-    tying = distinct_count(place[ties], subject[ties], size) >= 2
-    kept = (distinct_count(place, subject, size) >= 2)[place]
+    kept = (distinct_count(place, edges.subject[edge], len(first)) >= 2)[place]
     dense_place, left = dense(place[kept])
-    name = node[first][place[kept][left]]
-    return Links(edge[kept], dense_place, (ties & tying[place])[kept], name)
+    return Links(edge[kept], dense_place, node[first][place[kept][left]])

@@ -226,24 +226,6 @@ def _strong(flows: Flows) -> Flows:
     return flows.take(part[source] == part[target])
 
 
-def round_trips(money: Money, terms: Terms) -> tuple[Ints, Ints]:
-    """Rows (payments, owned accounts) of `money` on a round trip of three subjects or more."""
-    paid, owned = join(money.account, money.owned)
-    fine = money.payer[paid] != money.owner[owned]
-    paid, owned = paid[fine], owned[fine]
-    flows = Flows(
-        np.arange(len(paid)),
-        money.payer[paid],
-        money.owner[owned],
-        money.week[paid],
-        money.band[paid],
-    )
-    inner = _strong(flows)
-    ends = _returning(inner, terms.round_trip_weeks, terms.cycle_hops, least=3)
-    rows = inner.ring[ends]
-    return paid[rows], owned[rows]
-
-
 def _cycles(flows: Flows, weeks: int, hops: int) -> tuple[Ints, Ints]:
     """Who is on a walk of money that returns (`_returning`)."""
     ends = _returning(flows, weeks, hops)
@@ -253,8 +235,8 @@ def _cycles(flows: Flows, weeks: int, hops: int) -> tuple[Ints, Ints]:
     )
 
 
-def _returning(flows: Flows, weeks: int, hops: int, least: int = 2) -> Ints:
-    """Flows that return within `weeks` and `least` to `hops` hops with 80 % of their value.
+def _returning(flows: Flows, weeks: int, hops: int) -> Ints:
+    """Flows that return within `weeks` and `hops` hops with 80 % of their value.
 
     Walks are kept as states (first flow, last flow), reached once for each length; those that
     return are followed back through the states they came from.
@@ -276,18 +258,15 @@ def _returning(flows: Flows, weeks: int, hops: int, least: int = 2) -> Ints:
         home = flows.target[at] == flows.source[start]
         returning.append(_pairs(start[home], at[home], len(flows.ring)))
         start, at = start[~home], at[~home]
-    return _followed_back(layers, returning, len(flows.ring), least)
+    return _followed_back(layers, returning, len(flows.ring))
 
 
-def _followed_back(
-    layers: list[tuple[Ints, Ints, Ints]], returning: list[Ints], size: int, least: int
-) -> Ints:
+def _followed_back(layers: list[tuple[Ints, Ints, Ints]], returning: list[Ints], size: int) -> Ints:
     """All flows on walks whose last state is among the returning ones of its length."""
     found: list[Ints] = [np.zeros(0, dtype=np.int64)]
     alive = np.zeros(0, dtype=np.int64)
     for hop in range(len(layers) - 1, -1, -1):
-        if hop + 2 >= least:
-            alive = np.union1d(alive, returning[hop])
+        alive = np.union1d(alive, returning[hop])
         begin, last, on = layers[hop]
         mine = np.isin(begin * size + on, alive)
         found += [begin[mine], last[mine], on[mine]]

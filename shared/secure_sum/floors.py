@@ -47,6 +47,7 @@ REASONS = {
     "answered": "the round has been answered, with other survivors",
     "later": "a later round has been masked, so this one is not opened any more",
     "difference": "an earlier sum of counts was over other lenders",
+    "rows": "an earlier run over the same rows was over other lenders",
 }
 
 GUARDED = frozenset({"counts", "losses"})
@@ -72,7 +73,7 @@ class RefusedError(PeerError):
 class Floors:
     """A lender's own limits. `minimum_threshold` comes on top of ⌊2n/3⌋ + 1; `maximum_clip` is for
     gradients and weights. Sums of the kinds `same_lenders` are, under one agreement, all over the
-    same lenders.
+    same lenders; over the same rows also under another, unless a person at the lender allows it.
     """
 
     minimum_cohort: int = 5

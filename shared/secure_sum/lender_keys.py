@@ -41,7 +41,8 @@ from shared.secure_sum.trust import Trust
 @dataclass(frozen=True)
 class Terms:
     """What a lender brings to its half: who it is, whom it believes, what it insists on.
-    `agreement`: digest of the run's terms, 32 bytes.
+    `agreement`: digest of the run's terms, 32 bytes; `rows`: names the rows this lender answers
+    from, the same under every agreement.
     """
 
     suite: Suite
@@ -49,6 +50,7 @@ class Terms:
     trust: Trust
     floors: Floors
     agreement: bytes
+    rows: str = ""
 
 
 class LenderKeys:

@@ -10,6 +10,8 @@ Invariants:
   both, because it answers a round once, for one set of survivors.
 - Only the round masked last is opened, and nothing is masked before it is shown that the round
   answered last was answered alike: no answer escapes that proof.
+- Sums of guarded kinds are over the same lenders: within an agreement always, and over the same
+  rows under another one, unless a person at this lender has allowed other ones.
 
 Source: Bonawitz et al., CCS 2017, section 4, against an active server; the consistency round is
 replaced by a threshold above two thirds: docs/protocols/secure-sum.md.
@@ -18,7 +20,7 @@ replaced by a threshold above two thirds: docs/protocols/secure-sum.md.
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import replace
 from itertools import islice
 
@@ -27,6 +29,7 @@ from numpy.typing import NDArray
 
 from shared.errors import InternalError, PeerError
 from shared.secure_sum import lender_checks as check
+from shared.secure_sum.differences import nearest_of
 from shared.secure_sum.encoding import text_of
 from shared.secure_sum.fixed_point import to_ring
 from shared.secure_sum.floors import RefusedError
@@ -240,6 +243,17 @@ class LenderSide(LenderKeys):
             for earlier in self._journal.history.survivors_of(masked.agreement, kinds):
                 if earlier != alive:
                     raise RefusedError("difference", expected=len(earlier), came=len(alive))
+            self._check_other_runs(masked, alive, kinds)
+
+    def _check_other_runs(self, masked: Record, alive: tuple[str, ...], kinds: Set[str]) -> None:
+        """Sums of two runs over the same rows are subtracted as those of one are: so they are over
+        the same lenders, or over some that a person at this lender has allowed.
+        """
+        history = self._journal.history
+        before = history.counted_before(masked.rows, kinds, besides=masked.agreement)
+        if before and alive not in before and (masked.rows, alive) not in history.allowed:
+            nearest = nearest_of(before, alive)
+            raise RefusedError("rows", expected=nearest.in_words(), came=f"{len(alive)} lenders")
 
     def _answer(self, survivors: Survivors, shares: bytes) -> Answer:
         each = range(0, len(shares), SHARE_BYTES)
@@ -263,4 +277,5 @@ class LenderSide(LenderKeys):
             "masked", purpose, text, size=size, content=content,
             stage=payload.stage, payload=payload.kind, set_up=opened.set_up.hex(),
             slot=opened.slot, round=name, run=payload.run.hex(), lenders=set_up.roll[0].members,
+            rows=self._terms.rows,
         )  # fmt: skip

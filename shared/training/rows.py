@@ -18,7 +18,10 @@ from shared.training.roles import Roles
 class LenderRows:
     """A checked table with labels, its roles, and what the families keep about it.
 
-    `secret` seeds the lender's own shuffling (network) and personal layer; it never leaves.
+    `secret` seeds the lender's own shuffling, dropout and rounding (network) and its personal
+    layer. It never leaves: whoever knew it and the other numbers could guess rows and check the
+    guess against an answer's last bits. So two consortia over the same rows, seed and terms have
+    the same trees always, and the same network only where the secrets are the same.
     `boosting` and `features` (float32, training rows only) are filled by the families.
     """
 

@@ -13,3 +13,9 @@ MOST_STATEMENT = 4 << 20
 """Bytes of a statement."""
 MOST_REPLY = MOST_BYTES + 2 * MOST_STATEMENT
 """Bytes of a whole reply as it travels: its vector, its statement, and what describes them."""
+MOST_PARTS = 64
+"""Of one message: its vector in pieces (of 5 MB, as Flower cuts them), and what describes them."""
+MOST_SMALL = 64 << 10
+"""Bytes of whatever only describes or asks: a part that is no vector and no statement, a call of a
+node's that carries no part.
+"""

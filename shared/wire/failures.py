@@ -11,15 +11,16 @@ UNAVAILABLE = "unavailable"
 WORKER_ENDED = "its worker ended at this question (see the lender's own log)"
 WORKER_LATE = "its worker took too long and was ended (see the lender's own log)"
 NOT_TAKEN = "its app did not take the question (see the lender's own log)"
+STRANGE_QUESTION = "it was sent a question that no stage asks (see the lender's own log)"
 NOT_WHOLE = "parts of its reply did not come"
-TOO_MANY_PARTS = "its reply has too many parts"
-TOO_LARGE = "its reply is larger than any stage needs"
-DESCRIPTION = "its reply describes an array at too great length"
-UNREADABLE = "its reply cannot be read"
+TOO_MANY_PARTS = "its message has too many parts"
+TOO_LARGE = "its message is larger than any stage needs"
+DESCRIPTION = "its message describes an array at too great length"
+UNREADABLE = "its message cannot be read"
 OTHER_QUESTION = "its reply is to another question than it was sent for"
 _KNOWN = frozenset(
     {WORKER_ENDED, WORKER_LATE, NOT_TAKEN, NOT_WHOLE, TOO_MANY_PARTS, TOO_LARGE, DESCRIPTION}
-    | {UNREADABLE, OTHER_QUESTION}
+    | {UNREADABLE, OTHER_QUESTION, STRANGE_QUESTION}
 )
 
 

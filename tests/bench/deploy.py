@@ -33,10 +33,10 @@ from tests.bench.deploy_ours import (
     stages_table,
     up,
 )
-from tests.bench.deploy_work import COLUMNS, FEATURES, ROWS, parameters
+from tests.bench.deploy_work import FEATURES, ROWS, parameters
 from tests.bench.machine import load_now, machine_line, today
 from tests.deployment.faults_page import document, summary
-from tests.deployment.test_kill_points import killed
+from tests.deployment.test_kill_points import struck
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
     if options.kills:
         with TemporaryDirectory(prefix="lianfang-bench-") as home:
-            faults = document(killed(Path(home), options.kills))
+            faults = document(struck(Path(home), options.kills))
         about["faults"] = faults
         found |= summary(faults)
     options.out.mkdir(exist_ok=True)
@@ -74,17 +74,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def ours(rounds: int, *, rows: int = ROWS, columns: int = COLUMNS) -> dict[str, float]:
+def ours(rounds: int) -> dict[str, float]:
     """`up_s` and `round_s` of our deployment; AssertionError when the run fails."""
     with TemporaryDirectory(prefix="lianfang-bench-") as home:
-        consortium = laid_down(Path(home), rounds, rows=rows, columns=columns)
+        consortium = laid_down(Path(home), rounds)
         with up(consortium) as (_, seconds):
             status, told = run_command(consortium, "start", str(consortium.coordinator), RUN)
         assert status == 0, told
         for stage, spent in stages_table(consortium):
             print(f"{stage:<12} {spent:6.2f} s")
         numbers = sent_by_each(consortium)
-        assert columns < COLUMNS or numbers >= 3 * parameters(), f"{numbers} numbers were sent"
+        assert numbers >= 3 * parameters(), f"{numbers} numbers were sent"
         return {"round_s": round_seconds(consortium), "up_s": round(seconds, 1)}
 
 

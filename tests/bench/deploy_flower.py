@@ -61,7 +61,7 @@ def flower_round_seconds(home: Path, *, rounds: int, features: int, rows: int) -
 
 
 def _noted(path: Path, wanted: int, control: Control, number: int) -> list[float]:
-    until = time.monotonic() + _MOST_SECONDS
+    until, found = time.monotonic() + _MOST_SECONDS, list[float]()
     while time.monotonic() < until:
         found = [float(line) for line in path.read_text().split()] if path.exists() else []
         run = control.run(number)
@@ -70,7 +70,7 @@ def _noted(path: Path, wanted: int, control: Control, number: int) -> list[float
         if run is not None and run.ended == "failed":
             break
         time.sleep(1.0)
-    raise RuntimeError(f"Flower's own run came to {path.exists()}; see {path.parent}")
+    raise RuntimeError(f"Flower's own run noted {len(found)} of {wanted} times; see {path.parent}")
 
 
 @contextmanager

@@ -28,10 +28,10 @@ RUN = "bench"
 _UP_SECONDS = 180.0
 
 
-def laid_down(home: Path, rounds: int, *, rows: int, columns: int) -> Consortium:
+def laid_down(home: Path, rounds: int) -> Consortium:
     """All folders, as founding and joining leave them."""
     gate, enrol = free_port(), free_port()
-    text = consortium_text(rounds, columns).format(gate=gate, enrol=enrol)
+    text = consortium_text(rounds).format(gate=gate, enrol=enrol)
     coordinator = home / "coordinator"
     found(coordinator, text.encode(), now=datetime.now(UTC), random=secrets.token_bytes)
     made = Consortium(home, f"127.0.0.1:{gate}", coordinator)
@@ -39,7 +39,7 @@ def laid_down(home: Path, rounds: int, *, rows: int, columns: int) -> Consortium
         folder = home / code
         made.lenders[code] = folder
         join(made, folder, code)
-        book(number, rows, columns).to_parquet(folder / "table.parquet", index=False)
+        book(number).to_parquet(folder / "table.parquet", index=False)
     return made
 
 

@@ -42,20 +42,20 @@ good = ["0"]
 """
 
 
-def consortium_text(rounds: int, columns: int = COLUMNS) -> str:
+def consortium_text(rounds: int) -> str:
     """consortium.toml with {gate} and {enrol} still to be filled in."""
-    parts = [f'[[columns]]\nname = "x{i:02d}"\nkind = "number"\n' for i in range(columns)]
+    parts = [f'[[columns]]\nname = "x{i:02d}"\nkind = "number"\n' for i in range(COLUMNS)]
     return _HEAD.replace("{rounds}", str(rounds)) + "\n" + "\n".join(parts)
 
 
-def book(number: int, rows: int = ROWS, columns: int = COLUMNS) -> pd.DataFrame:
+def book(number: int) -> pd.DataFrame:
     """A lender's table."""
     rng = np.random.default_rng(number)
-    x = rng.normal(size=(rows, columns)).round(4)
+    x = rng.normal(size=(ROWS, COLUMNS)).round(4)
     risk = x[:, 0] - x[:, 1] + 0.5 * x[:, 2] * x[:, 3] - 0.8
-    bad = rng.random(rows) < 1 / (1 + np.exp(-risk))
-    frame = pd.DataFrame(x, columns=[f"x{i:02d}" for i in range(columns)])
-    frame.insert(0, "loan_id", [f"{number}-{i:05d}" for i in range(rows)])
+    bad = rng.random(ROWS) < 1 / (1 + np.exp(-risk))
+    frame = pd.DataFrame(x, columns=[f"x{i:02d}" for i in range(COLUMNS)])
+    frame.insert(0, "loan_id", [f"{number}-{i:05d}" for i in range(ROWS)])
     return frame.assign(defaulted=bad.astype(int))
 
 

@@ -169,7 +169,7 @@ def test_what_is_no_table_is_refused(file, content, message):
 def test_a_missing_file_is_the_operators_to_mend(tmp_path):
     """The name is given, the folder is not."""
     message = refused(tmp_path / "nowhere.csv")
-    assert message.startswith("nowhere.csv: cannot be read (FileNotFoundError)")
+    assert message.startswith("nowhere.csv: cannot be read (there is no such file)")
     assert str(tmp_path) not in message
 
 

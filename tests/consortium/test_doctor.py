@@ -267,6 +267,8 @@ def test_a_new_member_is_told_and_pinned_on_the_lenders_word(
     """`members` exits with 1 until it is pinned; a revoked one is told as gone."""
     request = asked(tmp_path / "L02", invited(running, "L02"))
     admitted(running, request.content(), now())
+    assert told(home, "members")[0] == "ok"  # the demo pins nobody, unless a lender asks for it
+    edit(home, "# members = ", "members = ")
     assert told(home, "members") == ("attention", "not pinned here: L02")
     assert cli.main(["members", str(home), "--json"]) == 1
     assert list(json.loads(capsys.readouterr().out)["new"]) == ["L02"]

@@ -20,7 +20,7 @@ from client import https, joining
 from client.joining import join
 from server.consortium.members import read_members
 from server.consortium.renewal import renew_own
-from server.deployment import enrolment
+from server.deployment import enrolment, entrance
 from server.deployment.enrolment import (
     MOST_REFUSALS,
     WINDOW,
@@ -364,3 +364,39 @@ def test_it_tells_whether_it_still_answers(folder: Path) -> None:
         assert not service.answering()
     finally:
         service.stop()
+
+
+def test_handshakes_that_are_held_open_cost_nobody_else_a_place(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one address the fourth is ended at once, and another address is answered; with more places
+    none is ended: the control.
+    """
+    monkeypatch.setattr(entrance, "HANDSHAKES_OF_ONE", 3)
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    held: list[socket.socket] = []
+
+    def another(port: int) -> socket.socket:
+        held.append(socket.create_connection(("127.0.0.1", port), 10))
+        return held[-1]
+
+    try:
+        with enrolling(folder, EnrolmentDesk(folder)) as port:
+            for _ in range(3):
+                another(port)
+            assert another(port).recv(1) == b""
+            caller = http.client.HTTPSConnection(
+                "127.0.0.1", port, timeout=10, context=trusting, source_address=("127.0.0.2", 0)
+            )
+            caller.request("GET", "/v1/authority")
+            assert caller.getresponse().status == 200
+            caller.close()
+            monkeypatch.setattr(entrance, "HANDSHAKES_OF_ONE", 9)
+            waits = another(port)
+            waits.settimeout(0.2)
+            with pytest.raises(TimeoutError):
+                waits.recv(1)
+    finally:
+        for one in held:
+            one.close()

@@ -134,7 +134,9 @@ def test_an_invitation_that_was_begun_in_time_may_end_late(folder: Path, tmp_pat
     assert not (tmp_path / "new").exists()
 
 
-def test_by_files_alone_nothing_secret_is_handed_over(folder: Path, tmp_path: Path) -> None:
+def test_by_files_alone_nothing_secret_is_handed_over(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The commands, without network: request, admit, answer; the files hold no key or secret."""
     home = tmp_path / "L04"
     founded(tmp_path / "fresh")
@@ -149,6 +151,8 @@ def test_by_files_alone_nothing_secret_is_handed_over(folder: Path, tmp_path: Pa
         body = (home / "own" / name).read_bytes().splitlines()[1:-1]
         assert not any(part in sent for part in body)
     assert line.read_bytes().strip() not in sent
+    assert cli.main(["join", str(request), "--folder", str(home)]) == 2
+    assert "this is a request" in " ".join(capsys.readouterr().err.split())
     assert cli.main(["join", str(answer), "--folder", str(home)]) == 0
     settings = tomllib.loads((home / SETTINGS).read_text())
     assert settings["lender"]["table"] == "book.parquet"

@@ -12,7 +12,7 @@ import pytest
 from cryptography import x509
 from flwr.app import Message
 
-from client import cli, renewal, settings
+from client import cli, next_key, renewal, settings
 from client.files import write_whole
 from client.joining import finish, join
 from client.members import MemberLists, accept
@@ -30,6 +30,7 @@ from server.simulation.grid import InProcessGrid
 from shared.errors import OperatorError, PeerError
 from shared.identity.certificate import public_of, read_member
 from shared.identity.enrolment import renew_request
+from shared.identity.enrolment_messages import read_answer
 from shared.identity.pem import certificate_from_pem, certificate_to_pem
 from shared.identity.transport import new_transport_key, read_peer, transport_public_of
 from tests.consortium_folders import asked, enrolling, founded, invited, now, readdressed
@@ -136,11 +137,11 @@ def test_an_old_answer_is_not_taken_again(
     assert {path: path.read_bytes() for path in home.rglob("*.crt")} == before
 
 
-@pytest.mark.parametrize("at", range(3))
+@pytest.mark.parametrize("at", range(4))
 def test_interrupted_it_can_be_given_again(
     folder: Path, home: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
-    """At any of its three writes with a new key, also where key and certificate fit no more."""
+    """At any of its four writes with a new key, also where key and certificate fit no more."""
     monkeypatch.setattr(renewal, "_answered", lambda *a: renewed(folder, a[3], a[4]))
     write, calls = renewal.write_durably, iter(range(100))
 
@@ -149,7 +150,8 @@ def test_interrupted_it_can_be_given_again(
             raise OSError(28, "No space left on device")
         write(path, content)
 
-    monkeypatch.setattr(renewal, "write_durably", failing)
+    for module in (renewal, next_key):
+        monkeypatch.setattr(module, "write_durably", failing)
     with pytest.raises(OperatorError, match="cannot be written"):
         renew(home, now=NOW, new_key=True)
     renew(home, now=NOW)
@@ -160,6 +162,71 @@ def test_interrupted_it_can_be_given_again(
 
     assert shown.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo) == key
     assert read_peer(certificate(home, "transport.crt"), authority, NOW).code == "L01"
+
+
+def test_an_old_request_brings_no_key_back_that_was_given_up(folder: Path, home: Path) -> None:
+    """Recorded, and sent again after the member took another transport key. Where nothing was kept
+    of what was granted it is granted: the control.
+    """
+    first = request_of(home, folder)
+    certificate_taken(home, renewed(folder, first, NOW))
+    key = new_transport_key(os.urandom)
+    renewed(folder, request_of(home, folder, key), NOW + timedelta(days=1))
+    with pytest.raises(PeerError, match="another certificate than the last one issued to L01"):
+        renewed(folder, first, NOW + timedelta(days=2))
+    (folder / "renewals" / "L01.json").unlink()
+    assert renewed(folder, first, NOW + timedelta(days=2))
+
+
+def test_the_same_request_gets_the_same_certificates(folder: Path, home: Path) -> None:
+    """So repeating makes nothing last longer, and two that ask at once may both go on; once those
+    have ended it gets new ones, and whichever is taken may be renewed.
+    """
+    request = request_of(home, folder)
+    first, again, late = (
+        read_answer(renewed(folder, request, NOW + timedelta(days=days))) for days in (0, 20, 31)
+    )
+    assert (first.certificate, first.transport) == (again.certificate, again.transport)
+    assert first.transport != late.transport
+    for answer in (first, late):
+        (home / "transport.crt").write_text(answer.transport)
+        fresh = request_of(home, folder)
+        before = (folder / "renewals" / "L01.json").read_bytes()
+        assert renewed(folder, fresh, NOW + timedelta(days=32))
+        (folder / "renewals" / "L01.json").write_bytes(before)
+
+
+def certificate_taken(home: Path, answer: bytes) -> None:
+    (home / "transport.crt").write_text(read_answer(answer).transport)
+
+
+@pytest.mark.parametrize("new_key", [False, True])
+def test_a_lost_answer_costs_nothing(
+    folder: Path, home: Path, monkeypatch: pytest.MonkeyPatch, new_key: bool
+) -> None:
+    """Whether the next attempt is the same or not: the new key that was asked for is the one that
+    the lender has then, and the next new key is another.
+    """
+    answers: list[bytes] = []
+
+    def lost(*given: object) -> bytes:
+        answers.append(renewed(folder, given[3], given[4]))  # type: ignore[arg-type]
+        raise PeerError("nobody answers")
+
+    before = (home / "own" / "transport.key").read_bytes()
+    monkeypatch.setattr(renewal, "_answered", lost)
+    for _ in range(2):
+        with pytest.raises(PeerError, match="nobody answers"):
+            renew(home, now=NOW, new_key=new_key)
+    monkeypatch.setattr(renewal, "_answered", lambda *a: renewed(folder, a[3], a[4]))
+    renew(home, now=NOW)
+    taken = certificate(home, "transport.crt")
+    assert {certificate_from_pem(read_answer(one).transport.encode()) for one in answers} == {taken}
+    assert ((home / "own" / "transport.key").read_bytes() != before) == new_key
+    kept = (home / "own" / "transport.key").read_bytes()
+    renew(home, now=NOW, new_key=True)
+    assert (home / "own" / "transport.key").read_bytes() != kept
+    assert read_transport(home, "L01", NOW).code == "L01"
 
 
 def test_it_is_renewed_by_itself_in_its_last_third(

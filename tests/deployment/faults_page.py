@@ -1,23 +1,27 @@
 """`docs/faults.md`: what came of killed processes, faulty connections and other faults.
 
 Invariants:
-- A soak that ends writes its own section and leaves the others as they are.
+- A soak that ends writes its own section and leaves the others as they are. Every word of a section
+  is written by code, from what was seen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import Any, TypedDict
 
-from tests.bench.machine import machine_line, today
+from tests.bench.machine import load_now, machine_line, today
 from tests.bench.markdown import table
-from tests.deployment.kill_points import TARGETS, Disturbed, Kill
+from tests.deployment.kill_points import BY_ITSELF, PHASES, TARGETS, Disturbed, Kill, phase_of
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
 KILLS, CONNECTIONS = "Processes killed", "Connections"
+SOON = 30.0
+"""Seconds within which a run is to go on."""
 _HEAD = """\
 # What went wrong, and what came of it
 
@@ -40,6 +44,7 @@ def document(disturbed: Disturbed) -> dict[str, Any]:
     return {
         "machine": machine_line(),
         "date": today(),
+        "load": load_now(),
         "kills": [asdict(kill) for kill in disturbed.kills],
         "models": disturbed.models,
     }
@@ -89,7 +94,23 @@ def rows_section(rows: Iterable[Row], words: Sequence[str] = ()) -> str:
         for row in rows
     ]
     made = table(["fault", "how", "held", "most s"], lines)
-    return "\n\n".join([f"{today()}, {machine_line()}.", *words, made])
+    return "\n\n".join([_where(today(), machine_line(), load_now()), *words, made])
+
+
+def _where(date: str, machine: str, load: float | None) -> str:
+    """The line that a section begins with."""
+    busy = "" if load is None else f" Load at the end, its own included: {load:.1f}."
+    return f"{date}, {machine}.{busy}"
+
+
+def by_itself(kills: Iterable[Kill]) -> int:
+    """After how many the run went on without a command."""
+    return sum(kill.how == BY_ITSELF for kill in kills)
+
+
+def stage_kinds(kills: Iterable[Kill]) -> set[str]:
+    """Kinds of stages that were struck: all trees are one."""
+    return {kill.stage.partition("/")[0] for kill in kills}
 
 
 def kills_section(about: dict[str, Any]) -> str:
@@ -97,59 +118,67 @@ def kills_section(about: dict[str, Any]) -> str:
     kills = [Kill(**kill | {"lost": tuple(kill["lost"])}) for kill in about["kills"]]
     found, runs = summary(about), about["models"]
     same = sum(model == undisturbed for model, undisturbed in runs)
-    seeds = ", ".join(str(seed) for seed in sorted({kill.seed for kill in kills}))
+    struck = {kill.cell for kill in kills}
     return "\n".join(
         [
-            "Written from `tests/deployment/kill_points.py`; the soak kills 200. "
-            f"{about['date']}, {about['machine']}.",
+            _where(about["date"], about["machine"], about.get("load")),
             "",
             f"{len(kills)} kills (`kill -9`), {len(runs)} run(s) of real processes on loopback, "
-            f"one in each stage, seed(s) {seeds}. {same} of {len(runs)} ended with the model of "
-            f"the undisturbed run, byte for byte; {found['lost']} acknowledged things were lost "
-            "(stage files, lines of lenders' outboxes, models).",
+            f"seeds 1 to {max(kill.seed for kill in kills)} (`tests/deployment/kill_points.py`). "
+            f"{same} of {len(runs)} ended with the model of the undisturbed run, byte for byte; "
+            f"{found['lost']} acknowledged things were lost (stage files, lines of lenders' "
+            "outboxes, models).",
             "",
-            "Seconds are from the kill to the end of the stage it happened in, the stage's own "
-            "work included.",
+            f"{len(struck)} of {len(TARGETS) * len(PHASES)} cells of process and phase were "
+            f"struck, in stages of these kinds: {', '.join(sorted(stage_kinds(kills)))}.",
+            "",
+            _went_on(kills),
             "",
             table(
-                ["killed", "kills", "median s", "most s", "went on by itself", "lost"],
+                ["killed", *PHASES, "median s", "most s", "by itself", "lost"],
                 [_row(target, kills) for target in TARGETS],
             ),
             "",
-            "By phase of the stage:",
-            "",
-            table(["phase", "kills", "median s", "most s"], _phases(kills)),
-            "",
-            "A stage that came to nothing (void) is resumed by `lianfang-server run resume`; it is "
-            "counted as not gone on by itself.",
+            table(["phase", "kills", "median s", "most s", "by itself"], _phases(kills)),
         ]
+    )
+
+
+def _went_on(kills: Sequence[Kill]) -> str:
+    alone = [kill for kill in kills if kill.how == BY_ITSELF]
+    longest = f", the longest after {max(k.seconds for k in alone):.1f} s" if alone else ""
+    soon = sum(kill.seconds <= SOON for kill in alone)
+    word = "holds" if soon == len(kills) else "does **not** hold for all"
+    void = len(kills) - len(alone)
+    resumed = (
+        f"After the other {void} the stage came to nothing (void) and was asked again by "
+        "`lianfang-server run resume`. "
+    )
+    return (
+        f"By itself the run went on after {len(alone)} of {len(kills)} kills{longest}; within "
+        f"{SOON:.0f} s after {soon} of {len(kills)}: the bound of {SOON:.0f} s {word}. "
+        f"{resumed if void else ''}Seconds are from the kill to the end of the stage it happened "
+        "in, the stage's own work included; in a set-up, to the first answer in the next exchange."
     )
 
 
 def _row(target: str, kills: Iterable[Kill]) -> list[str]:
     own = [kill for kill in kills if kill.target == target]
-    alone = sum(kill.how == "by itself" for kill in own)
+    cells = [str(sum(kill.cell == cell for kill in own)) for cell in product([target], PHASES)]
     lost = sum(len(kill.lost) for kill in own)
-    return [_WORDS[target], *_seconds(own), f"{alone} of {len(own)}", str(lost)]
+    return [_WORDS[target], *cells, *_seconds(own), f"{by_itself(own)} of {len(own)}", str(lost)]
 
 
 def _phases(kills: Sequence[Kill]) -> list[list[str]]:
-    groups: dict[str, list[Kill]] = {}
-    for kill in kills:
-        groups.setdefault(_phase(kill), []).append(kill)
-    return [[name, *_seconds(own)] for name, own in sorted(groups.items())]
-
-
-def _phase(kill: Kill) -> str:
-    if kill.phase.startswith("set-up"):
-        return "set-up of keys"
-    if kill.phase.endswith("/unmask"):
-        return "unmasking"
-    return "masked inputs" if kill.phase else "before the first question"
+    groups = {phase: [k for k in kills if phase_of(k.phase) == phase] for phase in PHASES}
+    return [
+        [phase, str(len(own)), *_seconds(own), f"{by_itself(own)} of {len(own)}"]
+        for phase, own in groups.items()
+    ]
 
 
 def _seconds(kills: Sequence[Kill]) -> list[str]:
     if not kills:
-        return ["0", "–", "–"]
+        return ["–", "–"]
     seconds = [kill.seconds for kill in kills]
-    return [str(len(kills)), f"{median(seconds):.1f}", f"{max(seconds):.1f}"]
+    return [f"{median(seconds):.1f}", f"{max(seconds):.1f}"]

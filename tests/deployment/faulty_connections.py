@@ -20,7 +20,6 @@ from statistics import quantiles
 from server.coordinator.status import Status
 from tests.deployment.consortium import (
     Consortium,
-    Running,
     coordinator_of,
     lender_of,
     processes,
@@ -31,6 +30,8 @@ from tests.faulty_way import NONE, Fault, FaultyWay
 
 MASKED, UNMASK, SET_UP = "masked inputs", "unmasking", "set-up"
 _FIRST = "census"
+GROWTH = 200 << 20
+"""Bytes that a process may grow by at most."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,21 @@ class Plan:
     fault: Fault
     phase: str = MASKED
     lasts: float | None = None
+
+
+SLOW = Fault("slow", latency=0.05, rate=200_000)
+PLANS = (
+    Plan("partition", Fault("partition"), SET_UP, 1.5),
+    Plan("slow: 50 ms for each piece, 200 kB/s", SLOW),
+    Plan("partition", Fault("partition"), MASKED, 1.5),
+    Plan("partition", Fault("partition"), UNMASK, 1.5),
+    Plan("reset in mid-message, on its way up", Fault("cut", after=2000)),
+    Plan("reset in mid-message, on its way down", Fault("cut", direction="down")),
+    Plan("bytes sent twice, on their way up", Fault("twice", after=2000)),
+    Plan("bytes sent twice, on their way down", Fault("twice", direction="down")),
+    Plan("half open for good", Fault("half open"), MASKED, 1.0),
+)
+"""One in each stage; what is sent again after a reset comes to the coordinator twice."""
 
 
 @dataclass(frozen=True)
@@ -71,19 +87,25 @@ class Faulty(Watched):
         """A run with one of the plans in each stage while there are some; then to its end.
         `options`: of the command that starts it.
         """
-        rng, left = random.Random(seed), list(plans)
+        self.begin(name, seed, rounds, *options)
+        self.strike(name, seed, plans)
+        return self._noted(name, lambda s: s.ended)
+
+    def begin(self, name: str, seed: int, rounds: int, *options: str) -> None:
+        """Start a run."""
         terms = ("--seed", str(seed), "--rounds", str(rounds))
         self.command("start", name, *terms, *options, "--detach")
-        seen = Acknowledged(self.consortium, self.place(name))
-        known = ""
-        while True:
+
+    def strike(self, name: str, seed: int, plans: Sequence[Plan]) -> None:
+        """Carry out one plan in each stage, at a lender that follows from the seed."""
+        rng = random.Random(seed)
+        seen, known = Acknowledged(self.consortium, self.place(name)), ""
+        for plan in plans:
             status = self._noted(name, lambda s, known=known: s.ended or s.stage != known)
             if status.ended:
-                return status
+                return
             known = status.stage
-            if left:
-                lender = rng.choice(sorted(self.ways))
-                self._strike(name, left.pop(0), lender, status, seen)
+            self._strike(name, plan, rng.choice(sorted(self.ways)), status, seen)
 
     def numbers(self) -> dict[str, int]:
         """Processes that are kept running, by "place/name"."""
@@ -146,22 +168,31 @@ def _within(status: Status, phase: str) -> bool:
 @contextmanager
 def started(consortium: Consortium) -> Iterator[Faulty]:
     """All processes, each lender at a way of its own; all of it ends."""
+    with through_ways(consortium) as made:
+        running = made.running
+        try:
+            running["coordinator"] = coordinator_of(consortium)
+            running |= {code: lender_of(consortium, code) for code in consortium.lenders}
+            for one in running.values():
+                one.line(180.0)
+            yield made
+        finally:
+            stopped(list(running.values()))
+
+
+@contextmanager
+def through_ways(consortium: Consortium) -> Iterator[Faulty]:
+    """A way of its own for each lender; whoever enters has the processes started, and ended."""
     ways: dict[str, FaultyWay] = {}
     made = Faulty(consortium, {}, ways)
-    running: list[Running] = []
     try:
         for code, folder in consortium.lenders.items():
             ways[code] = FaultyWay(int(consortium.gate.rpartition(":")[2]))
             path = folder / "client.toml"
             told = f'gate = "127.0.0.1:{ways[code].port}"'
             path.write_text(path.read_text().replace(f'gate = "{consortium.gate}"', told))
-        running.append(coordinator_of(consortium))
-        running += [lender_of(consortium, code) for code in consortium.lenders]
-        for one in running:
-            one.line(180.0)
         yield made
     finally:
-        stopped(running)
         for way in ways.values():
             way.close()
 
@@ -171,3 +202,13 @@ def memory(number: int) -> int:
     text = Path(f"/proc/{number}/status").read_text()
     found = re.search(r"VmRSS:\s+(\d+) kB", text)
     return int(found[1]) * 1024 if found else 0
+
+
+def unharmed(faulty: Faulty, before: dict[str, int], sizes: dict[str, int]) -> bool:
+    """Whether all processes are those there were, and none has grown beyond `GROWTH`."""
+    return faulty.numbers() == before and not grown(before, sizes)
+
+
+def grown(numbers: dict[str, int], sizes: dict[str, int]) -> list[str]:
+    """Which of these processes have grown by `GROWTH` or more."""
+    return [name for name, number in numbers.items() if memory(number) >= sizes[name] + GROWTH]

@@ -17,6 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+from cryptography.hazmat.primitives.serialization import load_ssh_private_key
+from flwr.supernode.fleet_http_client import FleetHttpClient
+from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 
 from server.deployment.flower import ENVIRONMENT
 from server.deployment.loopback import free_port
@@ -37,6 +40,20 @@ class PlainSuperLink:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(cadata=self.authority.decode())
         return httpx.Client(verify=context, base_url=f"https://{self.address}", trust_env=False)
+
+    def node(self, member: Path) -> FleetHttpClient:
+        """A node under a member's node key, which shows the member's certificate if it is asked."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cadata=self.authority.decode())
+        context.load_cert_chain(member / "transport.crt", member / "own/transport.key")
+        base = f"https://{self.address}"
+        return FleetHttpClient(base, interceptors=[signing(member)], verify=context)
+
+
+def signing(member: Path) -> NodeAuthHttpInterceptor:
+    """Signs a node's calls with the member's node key."""
+    private = load_ssh_private_key((member / "own/node.key").read_bytes(), None)
+    return NodeAuthHttpInterceptor(private, private.public_key())
 
 
 @contextmanager

@@ -75,6 +75,7 @@ def short_lived(consortium: Consortium, code: str, seconds: float) -> None:
     for name, certificate in made.items():
         (folder / name).write_bytes(certificate_to_pem(certificate))
     note_end(consortium.coordinator, code, last)
+    (consortium.coordinator / "renewals" / f"{code}.json").unlink(missing_ok=True)
 
 
 def gate_shows(consortium: Consortium, code: str) -> bytes:

@@ -6,7 +6,6 @@ the same passes while the check has nothing against it.
 from __future__ import annotations
 
 import json
-import shutil
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,11 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 from flwr.proto.control_pb2 import ListNodesRequest, RegisterNodeRequest
-from flwr.proto.fleet_pb2 import PushMessagesRequest, RegisterNodeFleetRequest
+from flwr.proto.fleet_pb2 import (
+    ActivateNodeRequest,
+    PushMessagesRequest,
+    RegisterNodeFleetRequest,
+)
 from flwr.proto.heartbeat_pb2 import SendNodeHeartbeatRequest
 from flwr.proto.message_pb2 import Message as MessageProto
 from flwr.proto.message_pb2 import Metadata, ObjectTree
@@ -24,17 +27,12 @@ from flwr.supercore.protobuf.constants import PROTOBUF_MEDIA_TYPE
 from flwr.supernode.fleet_http_client import FleetHttpClient
 from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 
-import client.app
-from client.desk import close_all
 from server.coordinator.exchange import Policy
-from server.coordinator.rounds import conduct
 from server.coordinator.status import Status, read_status
 from server.deployment.control import control_of
 from server.deployment.loopback import HEADER, Loopback
 from server.deployment.runs import start_run
-from server.simulation.grid import InProcessGrid
 from shared.identity.node_key import new_node_key, node_public_of
-from shared.model.saved import digest_of
 from shared.training.consortium import FILE, parse_consortium
 from tests.deployment.consortium import (
     CODES,
@@ -46,7 +44,8 @@ from tests.deployment.consortium import (
     lender_of,
     stopped,
 )
-from tests.deployment.plain_flower import PlainSuperLink, plain_superlink
+from tests.deployment.plain_flower import PlainSuperLink, plain_superlink, signing
+from tests.deployment.simulated import simulated
 
 pytestmark = pytest.mark.slow
 PROTOBUF = {"content-type": PROTOBUF_MEDIA_TYPE}
@@ -93,13 +92,16 @@ def at_gate(running: Consortium, folder: Path | None) -> httpx.Client:
 
 def node_of(running: Consortium, certificate: str, key: str) -> FleetHttpClient:
     """A node at the gate under one lender's certificate and the node key of one."""
-    text = (running.lenders[key] / "own/node.key").read_bytes()
-    private = load_ssh_private_key(text, None)
     return FleetHttpClient(
         f"https://{running.gate}",
-        interceptors=[NodeAuthHttpInterceptor(private, private.public_key())],
-        verify=tls(running, running.lenders[certificate]),
+        interceptors=[signing(running.home / key)],
+        verify=tls(running, running.home / certificate),
     )
+
+
+def public_key(running: Consortium, code: str) -> bytes:
+    """A member's node key, as Flower's fleet registers it."""
+    return node_public_of((running.home / code / "own/node.key").read_bytes())
 
 
 def number_of(running: Consortium, code: str) -> int:
@@ -127,36 +129,12 @@ def status_of(error: pytest.ExceptionInfo[httpx.HTTPStatusError]) -> int:
     return error.value.response.status_code
 
 
-def in_one_process(running: Consortium, folder: Path, run: Path) -> str:
-    """The model's digest of the same terms and tables with Flower's parts left out."""
-    homes = []
-    for code, home in running.lenders.items():
-        copy = folder / code
-        left_out = shutil.ignore_patterns("node", "vault", "outbox.jsonl", "model", "result.json")
-        shutil.copytree(home, copy, ignore=left_out)
-        text = (copy / "client.toml").read_text()
-        text = text.replace(f'terms = "{FILE}"', 'agreement = "agreement.json"')
-        (copy / "client.toml").write_text(text)
-        shutil.copy(run / "agreement.json", copy)
-        homes.append(copy)
-    shutil.copytree(
-        run, folder / "run", ignore=shutil.ignore_patterns("stages", "rounds", "model", "*.lock")
-    )
-    grid = InProcessGrid(client.app.app, homes)
-    try:
-        return digest_of(
-            conduct(grid, folder / "run", Policy(3, patience=30.0, deadline=60.0)).model()
-        )
-    finally:
-        grid.close()
-        close_all()
-
-
-def test_a_run_ends_with_the_model_of_one_process_and_waits_for_a_lender_that_refuses(
+def test_a_run_ends_with_the_model_of_simulate_and_waits_for_a_lender_that_refuses(
     running: Consortium, tmp_path: Path
 ) -> None:
     """One lender's list lacks the coordinator's bundle: it refuses, nothing of the bundle is run,
-    and the run goes on when the list holds it.
+    and the run goes on when the list holds it. Rows, schema, seed and rounds as simulate.py had
+    them: the same model, bit for bit.
     """
     lender = running.lenders["L01"]
     listed = (lender / ALLOWED).read_text()
@@ -176,19 +154,28 @@ def test_a_run_ends_with_the_model_of_one_process_and_waits_for_a_lender_that_re
     status = awaited(ended, 240.0)
     assert isinstance(status, Status)
     assert status.state == "finished", status
-    assert status.model == in_one_process(running, tmp_path, run)
+    expected, _ = simulated(tmp_path / "simulated", family="boosted", seed=3)
+    assert status.model == expected
     assert all((home / "own/model").is_dir() for home in running.lenders.values())
 
 
 def test_who_has_only_the_authoritys_file_gets_nowhere(
     running: Consortium, plain: PlainSuperLink
 ) -> None:
-    """At the gate the handshake ends it; at a plain SuperLink the same file registers a node."""
+    """At the gate the handshake ends it, while a member gets an answer to the same; at a plain
+    SuperLink the same file registers a node.
+    """
     public = node_public_of(new_node_key(lambda count: bytes(range(count))))
     wish = RegisterNodeRequest(public_key=public).SerializeToString()
     path = "/v1/control/register-node"
-    with at_gate(running, None) as rogue, pytest.raises(httpx.TransportError):
-        rogue.post(path, content=wish, headers=PROTOBUF)
+    with at_gate(running, running.lenders["L01"]) as member:
+        assert member.get("/lianfang/ready").status_code == 200
+        assert member.post(path, content=wish, headers=PROTOBUF).status_code == 403
+    with at_gate(running, None) as rogue:
+        with pytest.raises(httpx.TransportError):
+            rogue.get("/lianfang/ready")
+        with pytest.raises(httpx.TransportError):
+            rogue.post(path, content=wish, headers=PROTOBUF)
     with plain.client() as rogue:
         assert rogue.post(path, content=wish, headers=PROTOBUF).status_code == 200
 
@@ -210,8 +197,12 @@ def test_the_control_api_needs_the_folders_secret(
         assert other.post(path, content=wish, headers=PROTOBUF).status_code == 200
 
 
-def test_a_revoked_certificate_is_refused_on_an_open_connection_too(running: Consortium) -> None:
-    """It passed before, and the others go on."""
+def test_a_revoked_certificate_is_refused_on_an_open_connection_too(
+    running: Consortium, plain: PlainSuperLink
+) -> None:
+    """It passed before, and the others go on. Plain Flower knows no certificates of clients and
+    nobody who is revoked: under the same certificate and node key the revoked member is served.
+    """
     join(running, running.home / "L09", "L09")
     with at_gate(running, running.home / "L09") as held:
         assert held.get("/lianfang/terms").status_code == 200
@@ -223,6 +214,17 @@ def test_a_revoked_certificate_is_refused_on_an_open_connection_too(running: Con
         assert again.get("/lianfang/terms").status_code == 401
     with at_gate(running, running.lenders["L01"]) as other:
         assert other.get("/lianfang/terms").status_code == 200
+    with pytest.raises(httpx.HTTPStatusError) as refused, node_of(running, "L09", "L09") as node:
+        node.RegisterNode(RegisterNodeFleetRequest(public_key=public_key(running, "L09")))
+    assert status_of(refused) == 401
+    with plain.client() as authority:  # as its operator did while L09 was a member
+        wish = RegisterNodeRequest(public_key=public_key(running, "L09")).SerializeToString()
+        path = "/v1/control/register-node"
+        assert authority.post(path, content=wish, headers=PROTOBUF).status_code == 200
+    with plain.node(running.home / "L09") as node:
+        wished = ActivateNodeRequest(public_key=public_key(running, "L09"), heartbeat_interval=30)
+        number = node.ActivateNode(wished).node_id
+        assert node.SendNodeHeartbeat(heartbeat(number)).success
 
 
 def test_a_lender_cannot_speak_for_anothers_node(running: Consortium) -> None:

@@ -16,29 +16,48 @@ from tests.deployment.kill_points import Kill
 SOME = (
     Kill(1, "run", "", "census", "set-up/keys", 4.0, "by itself"),
     Kill(1, "run", "", "refine", "refine", 8.0, "void, resumed by command"),
-    Kill(2, "lender", "L02", "bins", "bins/unmask", 6.0, "by itself", ("outbox of L02",)),
+    Kill(2, "lender", "L02", "bins", "bins/unmask", 31.0, "by itself", ("outbox of L02",)),
 )
 
 
 def _about(*models: tuple[str, str]) -> dict[str, Any]:
     kills = [asdict(kill) for kill in SOME]
-    return {"machine": "2 cores", "date": "2027-03-01", "kills": kills, "models": models}
+    about = {"machine": "2 cores", "date": "2027-03-01", "load": 2.25}
+    return about | {"kills": kills, "models": models}
 
 
 def test_what_was_lost_is_counted() -> None:
     """Acknowledged things that are gone, and models that are not the undisturbed run's."""
-    assert summary(_about(("a", "a"))) == {"resume_s_max": 8.0, "kill_points": 3, "lost": 1}
+    assert summary(_about(("a", "a"))) == {"resume_s_max": 31.0, "kill_points": 3, "lost": 1}
     assert summary(_about(("a", "a"), ("b", "c")))["lost"] == 2
 
 
 def test_there_is_a_row_for_each_process_and_phase() -> None:
-    """With how many went on by themselves; one that was not killed has a row too."""
+    """With how often it was struck in each phase, and how many went on by themselves; one that was
+    not killed has a row too.
+    """
     text = kills_section(_about(("a", "a"), ("b", "b")))
+    assert text.startswith("2027-03-01, 2 cores. Load at the end, its own included: 2.2.")
     assert "3 kills (`kill -9`), 2 run(s)" in text
-    assert "seed(s) 1, 2. 2 of 2 ended" in text
-    assert "| the run's process at the coordinator | 2 | 6.0 | 8.0 | 1 of 2 | 0 |" in text
-    assert "| the gate | 0 | – | – | 0 of 0 | 0 |" in text
-    assert "| unmasking | 1 | 6.0 | 6.0 |" in text
+    assert "seeds 1 to 2 (" in text
+    assert "2 of 2 ended" in text
+    assert "3 of 24 cells" in text
+    assert "of these kinds: bins, census, refine." in text
+    row = "| the run's process at the coordinator | 1 | 1 | 0 | 6.0 | 8.0 | 1 of 2 | 0 |"
+    assert row in text
+    assert "| the gate | 0 | 0 | 0 | – | – | 0 of 0 | 0 |" in text
+    assert "| unmasking | 1 | 31.0 | 31.0 | 1 of 1 |" in text
+
+
+def test_the_page_says_whether_runs_went_on_by_themselves_and_soon() -> None:
+    """A run that was resumed by command did not, however quick that was; a slow one is told."""
+    text = kills_section(_about(("a", "a")))
+    assert "By itself the run went on after 2 of 3 kills, the longest after 31.0 s" in text
+    assert "within 30 s after 1 of 3: the bound of 30 s does **not** hold for all" in text
+    assert "After the other 1 the stage came to nothing (void)" in text
+    good = _about(("a", "a"))
+    good["kills"] = good["kills"][:1]
+    assert "within 30 s after 1 of 1: the bound of 30 s holds. Seconds" in kills_section(good)
 
 
 def test_a_section_takes_the_place_of_its_earlier_self_alone() -> None:

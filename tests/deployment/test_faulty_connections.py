@@ -1,4 +1,6 @@
-"""Slow, cut, half-open and partitioned ways to the gate: the run ends with the same model."""
+"""Slow, cut, half-open and partitioned ways to the gate, at length: `make soak`. The run ends with
+the same model. What `make test` runs of it is in `test_all_faults.py`.
+"""
 
 from __future__ import annotations
 
@@ -11,52 +13,25 @@ from tests.deployment.consortium import CODES, SIZES, founded
 from tests.deployment.faults_page import CONNECTIONS, Row, rows_section, write_section
 from tests.deployment.faulty_connections import (
     MASKED,
-    SET_UP,
+    PLANS,
     UNMASK,
     Faulty,
     Plan,
     memory,
     started,
+    unharmed,
 )
 from tests.faulty_way import Fault
-
-SLOW = Fault("slow", latency=0.05, rate=200_000)
-GROWTH = 200 << 20
-"""Bytes that a process may grow by at most."""
-PLANS = (
-    Plan("partition", Fault("partition"), SET_UP, 1.5),
-    Plan("slow: 50 ms for each piece, 200 kB/s", SLOW),
-    Plan("partition", Fault("partition"), MASKED, 1.5),
-    Plan("partition", Fault("partition"), UNMASK, 1.5),
-    Plan("reset in mid-message, on its way up", Fault("cut", after=2000)),
-    Plan("reset in mid-message, on its way down", Fault("cut", direction="down")),
-    Plan("bytes sent twice, on their way up", Fault("twice", after=2000)),
-    Plan("bytes sent twice, on their way down", Fault("twice", direction="down")),
-    Plan("half open for good", Fault("half open"), MASKED, 1.0),
-)
-"""One in each stage; what is sent again after a reset comes to the coordinator twice."""
 
 
 def held(faulty: Faulty, name: str, rounds: int, plans: Sequence[Plan]) -> None:
     """That a run with these faults ends as one without them, with all processes as they were."""
     before = faulty.numbers()
-    sizes = {number: memory(number) for number in before.values()}
+    sizes = {place: memory(number) for place, number in before.items()}
     status = faulty.run(name, len(faulty.struck) + 1, rounds, plans)
     assert status.state == "finished", status
     assert status.model == faulty.undisturbed(name)
-    assert faulty.numbers() == before
-    assert all(memory(number) < size + GROWTH for number, size in sizes.items())
-
-
-@pytest.mark.slow
-def test_all_faults_of_connections_in_one_run(tmp_path: Path) -> None:
-    """Each met bytes under way; the model is the undisturbed one, no stage file or journal line is
-    lost, no process ends or grows by 200 MB.
-    """
-    with started(founded(tmp_path)) as faulty:
-        held(faulty, "run-1", 4, PLANS)
-        assert [one.plan for one in faulty.struck] == list(PLANS)
-        assert all(one.met and not one.lost for one in faulty.struck), faulty.struck
+    assert unharmed(faulty, before, sizes)
 
 
 LONG = (

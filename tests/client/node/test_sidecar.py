@@ -157,15 +157,48 @@ def test_it_serves_this_users_processes_only(
     assert asked
 
 
+def test_others_take_up_no_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A silent connection of another user's is ended at once, before TLS; one of this user's holds
+    the only place for as long as a handshake may take: the control.
+    """
+    monkeypatch.setattr(sidecar, "MOST_CONNECTIONS", 1)
+    monkeypatch.setattr(sidecar, "HANDSHAKE_SECONDS", 2.0)
+    lender = certified(tmp_path / "L01", OURS, "L01", "lender")
+    loopback = Loopback(lender)
+    loopback.renew()
+    way = Sidecar(loopback, Mutual(lender), f"{HOST}:9")
+    way.start()
+    at = (HOST, loopback.port("sidecar"))
+
+    def ended(one: socket.socket, within: float) -> bool:
+        return bool(select.select([one], [], [], within)[0]) and one.recv(1) == b""
+
+    try:
+        monkeypatch.setattr(sidecar, "is_own", lambda peer, here: False)
+        with socket.create_connection(at) as stranger:
+            assert ended(stranger, 10)
+        monkeypatch.setattr(sidecar, "is_own", lambda peer, here: True)
+        with socket.create_connection(at) as own, socket.create_connection(at) as another:
+            assert ended(another, 10)
+            assert not ended(own, 0)
+            assert ended(own, 10)
+    finally:
+        way.stop()
+
+
 def test_the_system_tells_whose_a_connection_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ours is; one that is not there, or another user's, is not."""
+    """Ours is; one not there, or another user's, is not. Where it does not tell, none is."""
     with socket.create_server((HOST, 0)) as server:
         here = server.getsockname()
         with socket.create_connection(here) as client:
             assert is_own(client.getsockname(), here)
             assert not is_own((HOST, 1), here)
             user: Callable[[], int] = lambda: 4_000_000  # noqa: E731
-            monkeypatch.setattr("client.node.same_user.os.getuid", user)
+            with monkeypatch.context() as patch:
+                patch.setattr("client.node.same_user.os.getuid", user)
+                assert not is_own(client.getsockname(), here)
+            assert is_own(client.getsockname(), here)
+            monkeypatch.setattr("client.node.same_user._TABLE", Path("/nowhere/tcp"))
             assert not is_own(client.getsockname(), here)
 
 

@@ -4,62 +4,57 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from flwr.supercore.inflatable import inflatable_utils
-from flwr.supercore.inflatable.inflatable_utils import ObjectPullError
-from flwr.supernode.runtime import run_clientapp
+from flwr.app import RecordDict
 
-from client.node import executor
-from client.node.executor import MOST_WAIT
-from client.node.flower import MOST_MISSING, look_often
+from client.node import question
+from client.node.flower import MOST_MISSING
+from client.node.question import LostQuestionError, fetched, question_of, task_of
+from tests.client.node.asked_node import AskedNode
 from tests.client.node.test_long_answer import executor_in
 
 
-@pytest.mark.parametrize("error", [ObjectPullError("part", "gone"), RuntimeError("no messages")])
+@pytest.mark.parametrize("gone", ["part", "message"])
 def test_a_question_that_was_given_up_is_told_and_left(
-    error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    gone: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     """The SuperNode has forgotten it: nothing is answered, and the next one is looked for."""
-
-    def gone(_: Any) -> None:
-        raise error
-
-    ours = executor_in(Path("/nowhere"), None)
-    client: Any = nullcontext(SimpleNamespace(PullObject=None))
+    node = AskedNode(RecordDict())
+    if gone == "part":
+        node.parts.clear()
+    else:
+        monkeypatch.setattr(node, "PullMessages", lambda _: _Nothing())
+    ours = executor_in(tmp_path, None)
+    client: Any = nullcontext(node)
     monkeypatch.setattr(ours, "_connected", lambda _: client)
-    monkeypatch.setattr(run_clientapp, "pull_task_input", gone)
+    monkeypatch.setattr(ours, "_allowed", lambda _: True)
     ours._carry("token")
     assert "a question did not come whole; it is asked again" in caplog.text
 
 
+class _Nothing:
+    messages_list: tuple[()] = ()
+    message_object_trees: tuple[()] = ()
+
+
 def test_the_task_is_kept_while_parts_are_on_their_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """Flower takes a task away that gives no sign for half a minute: there is one every ten
-    seconds.
+    seconds, and after a quarter of an hour without the part nobody waits any more.
     """
-    clock, beaten = [0.0], []
+    clock, signs = [0.0], []
+    monkeypatch.setattr(question.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(question.time, "sleep", lambda _: clock.__setitem__(0, clock[0] + 4.0))
+    node = AskedNode(RecordDict())
+    node.parts[node.number] = b""
+    with pytest.raises(LostQuestionError):
+        fetched(node, task_of(node), question_of(node), lambda: signs.append(clock[0]))
+    assert clock[0] == 904.0
+    assert node.beaten == 75
+    assert len(signs) == 228
 
-    def pulled(part: str) -> str:
-        clock[0] += 4.0
-        return part
 
-    client: Any = SimpleNamespace(PullObject=pulled, SendTaskHeartbeat=beaten.append)
-    monkeypatch.setattr(executor.time, "monotonic", lambda: clock[0])
-    signing = executor_in(Path("/nowhere"), None)._signing(client)
-    assert [signing.PullObject(str(number)) for number in range(10)][-1] == "9"
-    assert len(beaten) == 3
-
-
-def test_the_executor_waits_for_longer_than_the_supernode(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_executor_waits_for_longer_than_the_supernode() -> None:
     """Who gives a question up is the SuperNode, which knows whether something still comes."""
-    pull = inflatable_utils.pull_objects
-    monkeypatch.setattr(pull, "__kwdefaults__", dict(pull.__kwdefaults__ or {}))
-    other = inflatable_utils.pull_and_inflate_object_from_tree
-    monkeypatch.setattr(other, "__kwdefaults__", dict(other.__kwdefaults__ or {}))
-    waits = []
-    for most in (MOST_MISSING, MOST_WAIT):
-        look_often(most)
-        waits.append((pull.__kwdefaults__ or {})["max_time"])
-    assert waits == [8.0, 900.0]
+    assert question.MOST_WAIT > 100 * MOST_MISSING

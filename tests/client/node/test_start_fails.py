@@ -46,7 +46,7 @@ def test_a_process_that_cannot_be_started_is_tried_again(
     keep.look()
     assert [child.starts for child in children] == [0, 1]
     assert "a cannot be started (No space left on device)" in caplog.text
-    assert children[0].due == now[0] + 2 * FIRST_WAIT
+    assert children[0].due == now[0] + FIRST_WAIT
     keep.look()
     assert caplog.text.count("cannot be started") == 1
     for _ in range(12):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -136,3 +138,23 @@ def test_what_is_told_and_remembered_is_bounded(
     told.once("199", "again")
     told.once("new", "the next hour")
     assert [record.message for record in caplog.records[100:]] == ["the next hour"]
+
+
+@pytest.mark.parametrize(
+    ("said", "revoked"),
+    [("this certificate was revoked", True), ("this certificate has ended", False)],
+)
+def test_a_lender_that_is_revoked_hears_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, revoked: bool
+) -> None:
+    """Another refusal is none of that: certificates that ended can be renewed."""
+    poll = TermsPoll(tmp_path, Mutual(tmp_path), "127.0.0.1:9", OURS)
+    answer = SimpleNamespace(status=401, read=lambda *_: json.dumps({"error": said}).encode())
+    with socket.socket() as unused:
+        connection = SimpleNamespace(
+            sock=unused, request=lambda *_: None, getresponse=lambda: answer
+        )
+        monkeypatch.setattr(poll, "_connected", lambda: connection)
+        with pytest.raises(PeerError, match=said):
+            poll.look()
+    assert poll.revoked.is_set() is revoked

@@ -12,6 +12,7 @@ from client.desk import close_all
 from server.coordinator.attempt import attempt
 from server.coordinator.exchange import Policy, VoidStageError
 from server.coordinator.status import (
+    MOST_LISTED,
     STATUS,
     WATCHING,
     Status,
@@ -170,3 +171,20 @@ def test_a_power_cut_costs_what_was_told_within_a_stage_and_no_more(tmp_path: Pa
     ended = read_status(tmp_path)
     assert ended is not None
     assert ended.state == "finished"
+
+
+def test_a_lender_that_only_ever_refused_is_listed_and_not_waited_for(tmp_path: Path) -> None:
+    """With its reason; what is no code is not listed, and so many that never answered at most."""
+    status = StatusFile(tmp_path, Status("spring", "running"), lambda: NOW)
+    status.stage("census", 0, 5)
+    status.answered("L01", 0.1, 10)
+    status.missed("L05", "refused (operator error; see the lender's own log)")
+    status.missed("the lender at node 7", "no answer in time")
+    status.asking("census")
+    found = status.status
+    assert found.lenders["L05"].why.startswith("refused (operator error")
+    assert set(found.lenders) == {"L01", "L05"}
+    assert found.waiting == ("L01",)
+    for number in range(MOST_LISTED + 5):
+        status.missed(f"X{number}", "refused")
+    assert len(status.status.lenders) == MOST_LISTED

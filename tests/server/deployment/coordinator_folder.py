@@ -16,7 +16,7 @@ from server.actor import write_actor
 from server.authority import Authority, read_authority
 from server.coordinator.attempt import attempt
 from server.coordinator.rounds import read_agreement
-from server.deployment.control import FlowerRun, Value
+from server.deployment.control import FlowerNode, FlowerRun, Value
 from server.keys import AUTHORITY, COORDINATOR, COORDINATOR_KEY
 from server.simulation.faults import Faults, parse_fault
 from server.simulation.founding import now
@@ -32,6 +32,7 @@ class PretendedSuperLink:
 
     configs: list[dict[str, Value]] = field(default_factory=list)
     ended: dict[int, str] = field(default_factory=dict)
+    online: list[FlowerNode] = field(default_factory=list)
 
     def start(self, bundle: bytes, config: Mapping[str, Value]) -> int:
         self.configs.append(dict(config))
@@ -39,6 +40,9 @@ class PretendedSuperLink:
 
     def stop(self, number: int) -> None:
         self.ended.setdefault(number, "stopped")
+
+    def nodes(self) -> list[FlowerNode]:
+        return self.online
 
     def run(self, number: int) -> FlowerRun | None:
         if number > len(self.configs):

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 from flwr.proto.fleet_pb2 import PushMessagesRequest
-from flwr.proto.message_pb2 import Message, Metadata
+from flwr.proto.message_pb2 import Message, Metadata, ObjectTree
 from flwr.proto.node_pb2 import Node
 
 from server.authority import create_authority, issue_transport
-from server.deployment.admission import CALLS, PUSH, Admission, RefusedRequestError
+from server.deployment.admission import CALLS, Admission
+from server.deployment.bodies import PUSH, announced
 from server.deployment.node_keys import NodeKeys, read_node_keys
+from server.deployment.refused_request import RefusedRequestError
 from server.revoked import RevokedCodes
 from shared.errors import OperatorError
 from shared.identity.certificate import Role
@@ -89,20 +91,21 @@ def test_a_node_speaks_under_its_own_members_key(tmp_path: Path) -> None:
 
 
 def test_a_node_answers_in_its_own_name(tmp_path: Path) -> None:
-    """Also where several replies come at once; what is no message of Flower's is refused."""
+    """The name that a reply bears is that of the node that brings it."""
     judge = admission(tmp_path)
 
-    def push(*names: int) -> bytes:
-        messages = [Message(metadata=Metadata(src_node_id=name)) for name in names]
-        request = PushMessagesRequest(node=Node(node_id=5), messages_list=messages)
+    def push(name: int) -> bytes:
+        message = Message(metadata=Metadata(src_node_id=name))
+        node, tree = Node(node_id=5), ObjectTree(object_id="a")
+        request = PushMessagesRequest(node=node)
+        request.messages_list.append(message)
+        request.message_object_trees.append(tree)
         return bytes(request.SerializeToString())
 
-    judge.check_body(PUSH, push(5, 5))
-    judge.check_body("/v1/fleet/push-object", b"anything")
-    for body, status in ((push(5, 6), 403), (push(6), 403), (b"\xff\xff", 400)):
-        with pytest.raises(RefusedRequestError) as refused:
-            judge.check_body(PUSH, body)
-        assert refused.value.status == status
+    judge.check_reply(announced(push(5)))
+    with pytest.raises(RefusedRequestError, match="another node's name") as refused:
+        judge.check_reply(announced(push(6)))
+    assert refused.value.status == 403
 
 
 def test_a_damaged_list_of_members_changes_nothing(tmp_path: Path) -> None:

@@ -11,14 +11,19 @@ from typing import Any
 
 import pytest
 from starlette.requests import Request
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from server.authority import issue_transport
-from server.deployment import gate
-from server.deployment.admission import CALLS, FLEET, RefusedRequestError
+from server.deployment import gate, member_protocol
+from server.deployment.admission import CALLS
+from server.deployment.bodies import FLEET, RENEW, UPLOAD, most_of
 from server.deployment.forwarding import passed_of
-from server.deployment.gate import RENEWALS_OF_A_DAY, Gate, holder_of
+from server.deployment.gate import RENEWALS_OF_A_DAY, Gate
 from server.deployment.gate_counts import GateCounts
+from server.deployment.member_protocol import CERTIFICATE, MemberProtocol, holder_of
+from server.deployment.refused_request import RefusedRequestError
 from server.deployment.seldom import Seldom
+from server.deployment.uploads import MOST_UNDER_WAY, Uploads
 from shared.identity.transport import new_transport_key, transport_public_of
 from tests.server.deployment.test_gate_admission import AUTHORITY, NOW, admission, header
 
@@ -41,7 +46,7 @@ def door(tmp_path: Path) -> Gate:
     """A gate without its network."""
     found: Any = object.__new__(Gate)
     found._folder, found._admission = tmp_path, admission(tmp_path)
-    found.counts, found._under_way = GateCounts(), {}
+    found.counts, found._under_way, found._uploads = GateCounts(), {}, Uploads()
     found._told, found._renewals = Seldom(1, 60.0), Seldom(RENEWALS_OF_A_DAY, 86_400.0)
     found._forwarding, found._clock = _Behind(), lambda: NOW
     return found
@@ -68,7 +73,7 @@ def asked(
         "path": path,
         "query_string": b"",
         "headers": [(name.encode(), value.encode()) for name, value in headers],
-        gate._CERTIFICATE: certificate(),
+        CERTIFICATE: certificate(),
     }
     return asyncio.run(door._answer(Request(scope, receive))).status_code
 
@@ -128,14 +133,16 @@ def test_certificates_of_one_code_count_as_one_holder() -> None:
 
 def test_connections_are_held_by_code(door: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     """With another certificate each, one member's next connection is ended all the same."""
-    monkeypatch.setattr(gate, "CONNECTIONS_OF_ONE", 2)
-    monkeypatch.setattr(gate.H11Protocol, "connection_made", lambda self, transport: None)
-    monkeypatch.setattr(gate.MemberProtocol, "_expect", lambda self: None)
-    monkeypatch.setattr(gate.H11Protocol, "connection_lost", lambda self, exc: None)
+    monkeypatch.setattr(member_protocol, "CONNECTIONS_OF_ONE", 2)
+    monkeypatch.setattr(
+        member_protocol.H11Protocol, "connection_made", lambda self, transport: None
+    )
+    monkeypatch.setattr(MemberProtocol, "_expect", lambda self: None)
+    monkeypatch.setattr(H11Protocol, "connection_lost", lambda self, exc: None)
     ended = []
 
     def connect(code: str) -> Any:
-        protocol: Any = object.__new__(gate.MemberProtocol)
+        protocol: Any = object.__new__(MemberProtocol)
         protocol.app = None
         spoken = SimpleNamespace(getpeercert=lambda binary_form: certificate(code))
         protocol.connection_made(
@@ -149,7 +156,33 @@ def test_connections_are_held_by_code(door: Gate, monkeypatch: pytest.MonkeyPatc
     assert ended == ["L01"]
     for one in held:
         one.connection_lost(None)
-    assert not gate.MemberProtocol.held
+    assert not MemberProtocol.held
+
+
+def test_a_body_is_as_long_as_its_call_needs(door: Gate) -> None:
+    """By what its head says before any of it is read, else as it comes; an upload may be as long as
+    a whole reply: the control.
+    """
+    own, small = ("flwr-public-key", header("L01")), b"x" * (most_of(PULL) + 1)
+    assert asked(door, PULL, own, body=small) == 413
+    assert asked(door, PULL, own, body=small[1:]) == 200
+    assert asked(door, PULL, own, ("content-length", str(len(small)))) == 413
+    assert asked(door, PULL, own, ("content-length", "9" * 6000)) == 413
+    assert asked(door, RENEW, body=small) == 413
+    assert asked(door, UPLOAD, own, body=small) == 400
+    assert door._uploads.under_way == {"L01": 0}
+
+
+def test_bytes_of_one_member_under_way_are_bounded() -> None:
+    """Another member's are its own; what is over is free again."""
+    uploads = Uploads()
+    with uploads.body("L01") as first, uploads.body("L02") as other:
+        first.grow(MOST_UNDER_WAY)
+        other.grow(MOST_UNDER_WAY)
+        with uploads.body("L01") as second, pytest.raises(RefusedRequestError, match="under way"):
+            second.grow(1)
+    with uploads.body("L01") as again:
+        again.grow(1)
 
 
 def test_renewals_of_a_day_are_bounded(door: Gate, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,8 +21,8 @@ from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_conte
 
 from server.deployment import patient_grid
 from server.deployment.patient_grid import PatientGrid
+from shared.wire import parts
 from shared.wire.failures import (
-    DESCRIPTION,
     OTHER_QUESTION,
     TOO_LARGE,
     TOO_MANY_PARTS,
@@ -31,7 +31,7 @@ from shared.wire.failures import (
 )
 
 ASKED = "the question"
-Parts = dict[str, bytes]
+Contents = dict[str, bytes]
 
 
 def part(kind: str, children: list[str], body: bytes) -> tuple[str, bytes]:
@@ -41,7 +41,7 @@ def part(kind: str, children: list[str], body: bytes) -> tuple[str, bytes]:
     return get_object_id(content), content
 
 
-def reply(asked: str = ASKED) -> tuple[str, Parts]:
+def reply(asked: str = ASKED) -> tuple[str, Contents]:
     """An honest one."""
     about = Metadata(
         run_id=1,
@@ -59,13 +59,13 @@ def reply(asked: str = ASKED) -> tuple[str, Parts]:
     return message.object_id, {name: one.deflate() for name, one in found.items()}
 
 
-def lone(kind: str, body: bytes) -> tuple[str, Parts]:
+def lone(kind: str, body: bytes) -> tuple[str, Contents]:
     """A reply of one part."""
     name, content = part(kind, [], body)
     return name, {name: content}
 
 
-def growing(times: int) -> tuple[str, Parts]:
+def growing(times: int) -> tuple[str, Contents]:
     """An array of one chunk of 1000 bytes that it names many times."""
     chunk, content = part("ArrayChunk", [], b"\0" * 1000)
     about = {"dtype": "int8", "shape": [1], "stype": "numpy.ndarray"}
@@ -77,7 +77,7 @@ def growing(times: int) -> tuple[str, Parts]:
 class _Runtime:
     """The SuperLink's answers about one reply."""
 
-    def __init__(self, number: str, parts: Parts) -> None:
+    def __init__(self, number: str, parts: Contents) -> None:
         leaves = [ObjectTree(object_id=name) for name in parts if name != number]
         self.tree = ObjectTree(object_id=number, children=leaves)
         self.number = number
@@ -107,7 +107,7 @@ class _Grid(PatientGrid):
 def pulled(monkeypatch: pytest.MonkeyPatch) -> Any:
     """What the grid makes of a reply."""
 
-    def of(number: str, parts: Parts) -> Message:
+    def of(number: str, parts: Contents) -> Message:
         runtime = _Runtime(number, parts)
         monkeypatch.setattr(
             patient_grid, "make_pull_object_fn_protobuf", lambda *_: parts.__getitem__
@@ -137,7 +137,7 @@ def test_an_honest_reply_is_given(pulled: Any) -> None:
     ids=["no protobuf", "no kind", "no message", "another question"],
 )
 def test_a_strange_reply_is_an_error_of_its_node(
-    strange: tuple[str, Parts], why: str, pulled: Any
+    strange: tuple[str, Contents], why: str, pulled: Any
 ) -> None:
     """To the question that was asked: the conversation counts that lender as missing, for a reason
     that may be shown.
@@ -152,33 +152,28 @@ def test_an_array_does_not_grow_past_the_bound(
     pulled: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is refused before it is put together; without the bound 1000 bytes become 100 000."""
-    monkeypatch.setattr(patient_grid, "MOST_BYTES", 10_000)
-    array, parts = growing(100)
+    monkeypatch.setattr(parts, "MOST_REPLY", 10_000)
+    array, contents_of = growing(100)
     inflated: list[str] = []
 
-    def inflate(number: str, contents: Parts) -> Any:
+    def inflate(number: str, contents: Contents) -> Any:
         inflated.append(number)
         return inflate_object_from_contents(number, contents)
 
     monkeypatch.setattr(patient_grid, "inflate_object_from_contents", inflate)
-    assert pulled(array, dict(parts)).has_error()
+    assert pulled(array, dict(contents_of)).has_error()
     assert inflated == []
-    assert len(inflate_object_from_contents(array, dict(parts)).data) == 100_000  # type: ignore[attr-defined]
-
-
-def test_an_arrays_description_is_bounded() -> None:
-    """Its list of chunks is not read when it is too long; a shorter one is: the control."""
-    patient_grid._check_growth(growing(10)[1])
-    with pytest.raises(patient_grid._StrangeReplyError, match=DESCRIPTION):
-        patient_grid._check_growth(growing(400_000)[1])
+    assert len(inflate_object_from_contents(array, dict(contents_of)).data) == 100_000  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
-    ("bound", "value", "why"), [("MOST_BYTES", 10, TOO_LARGE), ("MOST_PARTS", 1, TOO_MANY_PARTS)]
+    ("bound", "value", "why"), [("MOST_REPLY", 10, TOO_LARGE), ("MOST_PARTS", 1, TOO_MANY_PARTS)]
 )
 def test_what_is_fetched_is_bounded(
     bound: str, value: int, why: str, pulled: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By size and by number of parts."""
-    monkeypatch.setattr(patient_grid, bound, value)
+    """By size and by number of parts; the honest reply, which both bounds let through, is the
+    control.
+    """
+    monkeypatch.setattr(parts, bound, value)
     assert pulled(*reply()).error.reason == why

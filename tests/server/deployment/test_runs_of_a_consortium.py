@@ -12,16 +12,14 @@ import pytest
 
 from server.coordinator.exchange import VoidStageError
 from server.coordinator.status import read_status
-from server.deployment import runs
+from server.deployment import interrupted_runs
+from server.deployment.interrupted_runs import MOST_FRUITLESS, interrupted, resume_interrupted
 from server.deployment.runs import (
     CLOSED,
-    MOST_FRUITLESS,
     RUNS,
     at_work,
-    interrupted,
     names_of,
     read_started,
-    resume_interrupted,
     resume_run,
     run_folder,
     start_run,
@@ -175,7 +173,7 @@ def test_a_damaged_status_holds_up_no_run(
     def control_of(folder: Path) -> Iterator[object]:
         yield place.superlink
 
-    monkeypatch.setattr(runs, "control_of", control_of)
+    monkeypatch.setattr(interrupted_runs, "control_of", control_of)
     damaged, other, closed, done = (_started(place, n) for n in ("a", "b", "closed", "done"))
     for number in (1, 2, 3, 4):
         place.superlink.ended[number] = "failed"
@@ -199,7 +197,7 @@ def test_a_run_that_cannot_be_looked_after_holds_up_no_other(
     def control_of(folder: Path) -> Iterator[object]:
         yield place.superlink
 
-    monkeypatch.setattr(runs, "control_of", control_of)
+    monkeypatch.setattr(interrupted_runs, "control_of", control_of)
     damaged, _ = _started(place, "a"), _started(place, "b")
     place.superlink.ended |= {1: "failed", 2: "failed"}
     (damaged / "started.json").write_bytes(b"")

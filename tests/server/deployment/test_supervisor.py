@@ -88,7 +88,7 @@ def test_what_keeps_ending_is_started_less_and_less_often(tmp_path: Path) -> Non
         child.due = 1e12
         supervisor.look()
         waits.append(child.wait)
-    assert waits == [2 * FIRST_WAIT, 4 * FIRST_WAIT, 8 * FIRST_WAIT]
+    assert waits == [FIRST_WAIT, 2 * FIRST_WAIT, 4 * FIRST_WAIT]
 
 
 @pytest.mark.parametrize("package", ["server.deployment.child", "client.node.child"])
@@ -168,15 +168,15 @@ def test_a_full_disk_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         patch.setattr(subprocess, "Popen", full_disk)
         supervisor.look()
         supervisor.look()
-        assert (child.process, child.wait) == (None, 2 * FIRST_WAIT)
+        assert (child.process, child.wait) == (None, FIRST_WAIT)
         child.due = 0.0
         supervisor.look()
-        assert child.wait == 4 * FIRST_WAIT
+        assert child.wait == 2 * FIRST_WAIT
     with monkeypatch.context() as patch:
         patch.setattr(server.deployment.supervisor, "write_owned", full_disk)
         child.due = 0.0
         supervisor.look()
-        assert (child.starts, child.wait) == (1, 4 * FIRST_WAIT)
+        assert (child.starts, child.wait) == (1, 2 * FIRST_WAIT)
     assert child.process is not None
     assert child.process.poll() is None
     supervisor.stop()

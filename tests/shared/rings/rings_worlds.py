@@ -59,18 +59,18 @@ def planted_world(seed: int, subjects: int = 300) -> Edges:
     lives = random_world(seed, subjects, rows=3 * subjects)
     spread = Edges(
         lives.subject,
-        lives.attribute * 7 + rng.integers(0, 7, len(lives)),
+        lives.attribute * 20 + rng.integers(0, 20, len(lives)),
         lives.kind,
         lives.week,
         lives.band,
     )
     rows: Rows = []
     for number in range(4):
-        rows += ring(int(rng.integers(0, subjects - 12)), 5000 + 200 * number, size=9)
+        rows += ring(subjects - 2 + 12 * number, 20_000 + 200 * number, size=9)
     people = rng.integers(0, subjects, 4)
     for at, who in enumerate(people):  # money in a circle
-        rows.append((int(who), 9000 + at, CARD, 10, 0))
-        rows.append((int(who), 9000 + (at + 1) % 4, PAYEE, 12, 3))
+        rows.append((int(who), 30_000 + at, CARD, 10, 0))
+        rows.append((int(who), 30_000 + (at + 1) % 4, PAYEE, 12, 3))
     return spread.then(Edges.of(rows))
 
 

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rings_worlds import essence, planted_world, random_world
 
+from shared.rings.background import Background
 from shared.rings.detect import detect
 from shared.rings.edges import Edges
 from shared.rings.graph import Graph
-from shared.rings.kinds import Terms
 
 SEEDS = st.integers(0, 10**6)
 FEW = settings(max_examples=25, deadline=None)
@@ -27,21 +27,22 @@ def renamed(edges: Edges, seed: int) -> tuple[Edges, dict[int, int]]:
 
 
 @FEW
-@given(SEEDS)
-def test_numbers_and_order_carry_no_meaning(seed: int) -> None:
+@given(SEEDS, st.sampled_from([None, Background.prior()]))
+def test_numbers_and_order_carry_no_meaning(seed: int, background: Background | None) -> None:
     """Other numbers for subjects and attributes in another order give the same rings."""
     edges = planted_world(seed)
     other, names = renamed(edges, seed + 1)
     listed = [int(each) for each in edges.subject[:3]]
     back = {old: new for new, old in names.items()}
-    one = detect(edges, week=30, seeds=listed)
-    two = detect(other, week=30, seeds=[back[each] for each in listed])
+    one = detect(edges, week=30, seeds=listed, background=background)
+    two = detect(other, week=30, seeds=[back[each] for each in listed], background=background)
     assert essence(one) == essence(two, names)
 
 
 def test_planted_worlds_have_rings() -> None:
     """Positive control: the property above is not about empty results."""
-    assert all(detect(planted_world(seed), week=30).rings for seed in range(5))
+    usual = Background.prior()
+    assert all(detect(planted_world(at), week=30, background=usual).rings for at in range(5))
 
 
 @FEW
@@ -57,12 +58,15 @@ def test_an_edge_twice_is_an_edge_once(seed: int) -> None:
 def test_week_by_week_is_all_at_once(seed: int, world: object, cut: int) -> None:
     """Edges added in three parts give what all of them give from scratch, flags included."""
     edges = world(seed)  # type: ignore[operator]
-    graph = Graph.of(edges.take(edges.week <= cut))
+    usual = Background.prior()
+    graph = Graph.of(edges.take(edges.week <= cut), background=usual)
     for low in (cut, cut + 1, cut + 2):
         high = 99 if low == cut + 2 else low + 1
         graph = graph.with_week(edges.take((edges.week > low) & (edges.week <= high)))
     listed = [int(each) for each in edges.subject[:2]]
-    parts, whole = detect(graph, week=30, seeds=listed), detect(edges, week=30, seeds=listed)
+    parts, whole = (
+        detect(each, week=30, seeds=listed) for each in (graph, Graph.of(edges, background=usual))
+    )
     assert essence(parts) == essence(whole)
     for who in np.unique(edges.subject):
         one, two = parts.flag(int(who)), whole.flag(int(who))
@@ -87,13 +91,3 @@ def test_what_is_not_touched_is_not_analysed_again(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(module, "analyse", watched)
     graph.with_week(Edges.of([(999, 2000, DEVICE, 12, 0)]))
     assert seen == [7]
-
-
-@pytest.mark.parametrize("world", range(3))
-def test_communities_need_no_numbers_either(world: int) -> None:
-    """The same where Louvain has to cut: every component of more than six subjects."""
-    terms = Terms(large=6, scale=30.0)
-    edges = planted_world(world)
-    other, names = renamed(edges, world)
-    one, two = detect(edges, week=30, terms=terms), detect(other, week=30, terms=terms)
-    assert essence(one) == essence(two, names)

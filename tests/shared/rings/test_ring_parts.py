@@ -7,11 +7,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.rings.background import Background, Classes
+from shared.rings.candidates import Candidates, _peeled
 from shared.rings.columns import peak
-from shared.rings.communities import communities, components
-from shared.rings.cores import core
+from shared.rings.components import components
 from shared.rings.edges import amount_band
-from shared.rings.support import supported
+from shared.rings.kinds import Terms
 
 ROWS = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 5)), min_size=1, max_size=24)
 FEW = settings(max_examples=60, deadline=None)
@@ -40,72 +41,55 @@ def test_peak_counts_the_busiest_window(rows: list[tuple[int, int, int]], window
 
 
 @FEW
-@given(ROWS)
-def test_support_is_a_second_way_round(rows: list[tuple[int, int]]) -> None:
-    """A link counts when without its point its household still is two steps from another there."""
-    home, node = columns(rows)
-    links = set(rows)
-
-    def near(one: int, two: int, without: int) -> bool:
-        return any((one, n) in links and (two, n) in links for n in range(6) if n != without)
-
-    def slow(h: int, n: int) -> bool:
-        others = {t for t, m in links if m == n and t != h}
-        return any(
-            near(h, t, n)
-            or any(near(h, u, n) and near(u, t, n) for u in range(8) if u not in (h, t))
-            for t in others
-        )
-
-    assert supported(home, node).tolist() == [slow(h, n) for h, n in rows]
-
-
-@FEW
-@given(ROWS, st.randoms(use_true_random=False))
-def test_the_core_is_the_largest_firm_set(rows: list[tuple[int, int]], random) -> None:  # type: ignore[no-untyped-def]
-    """Peeled one point at a time by the textbook, then pruned one row at a time: the same core."""
-    rows = sorted(set(rows))
-    weight = [random.randint(1, 9) for _ in rows]
-    left = _met(dict(zip(rows, weight, strict=True)))
-    firm = _firm(dict(left), 0.5 * _densest(dict(left)))
-    subject, node = columns(rows)
-    zeros = np.zeros(len(rows), dtype=np.int64)
-    kept = core(zeros, subject, subject, node, np.array(weight, float), 0.5, 2)
-    assert {row for row, good in zip(rows, kept, strict=True) if good} == set(firm)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 6), st.integers(0, 4), st.integers(1, 2)),
+        min_size=1,
+        unique_by=lambda row: row[:2],
+    )
+)
+def test_everyone_left_is_tied_by_two_observations(rows: list[tuple[int, int, int]]) -> None:
+    """Taking away one loose subject at a time, in any order, leaves the same members."""
+    subject, point, seen = columns(rows)
+    group = np.zeros(len(rows), dtype=np.int64)
+    kept = _peeled(Candidates(group, subject, subject // 2, point, seen), Terms())
+    left = {who for who, _, _ in rows}
+    while True:
+        tied = {who: sum(_tied(rows, left, who, at) for at in range(5)) for who in left}
+        loose = [who for who in left if tied[who] < 2]
+        if not loose:
+            break
+        left.remove(loose[-1])
+    assert set(kept.subject.tolist()) == left
 
 
-def _points(links: dict) -> dict:  # type: ignore[type-arg]
-    tied: dict = {}
-    for (u, v), w in links.items():
-        tied["u", u] = tied.get(("u", u), 0) + w
-        tied["v", v] = tied.get(("v", v), 0) + w
-    return tied
+def _tied(rows: list[tuple[int, int, int]], left: set[int], who: int, at: int) -> int:
+    """Observations that tie one to others' households at a point: the fewer of the two sides'."""
+    here = {u: seen for u, point, seen in rows if point == at and u in left}
+    others = sum(seen for u, seen in here.items() if u // 2 != who // 2)
+    return min(here.get(who, 0), others)
 
 
-def _without(links: dict, point: tuple) -> dict:  # type: ignore[type-arg]
-    return {(u, v): w for (u, v), w in links.items() if point not in (("u", u), ("v", v))}
+def points(**columns: list[int]) -> Classes:
+    return Classes(**{name: np.array(values) for name, values in columns.items()})
 
 
-def _met(links: dict) -> dict:  # type: ignore[type-arg]
-    ones = _points(dict.fromkeys(links, 1))
-    lone = [point for point, number in ones.items() if number < 2]
-    return _met(_without(links, lone[0])) if lone else links
+def test_what_is_rarer_surprises_more() -> None:
+    """More households, more money, less time apart: each surprises more than the usual point."""
+    usual = {"kind": [9], "owned": [0], "households": [2], "band": [2], "gap": [9]}
+    many = points(**{name: values * 500 for name, values in usual.items()})
+    background = Background.of(many, 20_000)
+    [least] = background.surprise(points(**usual))
+    for name, value in {"households": 4, "band": 6, "gap": 0}.items():
+        [more] = background.surprise(points(**{**usual, name: [value]}))
+        assert more > least
 
 
-def _densest(links: dict) -> float:  # type: ignore[type-arg]
-    best = 0.0
-    while links:
-        tied = _points(links)
-        best = max(best, sum(links.values()) / len(tied))
-        for point in [each for each, w in tied.items() if w == min(tied.values())]:
-            links = _without(links, point)
-    return best
-
-
-def _firm(links: dict, floor: float) -> dict:  # type: ignore[type-arg]
-    links = _met(links)
-    loose = [point for point, w in _points(links).items() if w < floor]
-    return _firm(_without(links, loose[0]), floor) if loose else links
+def test_what_is_frequent_surprises_nobody() -> None:
+    """The same point in a graph where every second household meets so is no surprise any more."""
+    usual = {"kind": [0], "owned": [0], "households": [3], "band": [0], "gap": [0]}
+    often = Background.of(points(**{name: at * 5000 for name, at in usual.items()}), 20_000)
+    assert often.surprise(points(**usual)) < 0.5 < 5 < Background.prior().surprise(points(**usual))
 
 
 @FEW
@@ -118,20 +102,6 @@ def test_components_are_those_of_networkx(rows: list[tuple[int, int]]) -> None:
     labels = components(subject, node, 8, 6)
     for one, two in combinations(range(8), 2):
         assert (labels[one] == labels[two]) == nx.has_path(graph, one, two)
-
-
-def test_communities_part_what_one_link_joins() -> None:
-    """Two dense halves with one link between them are two; a small component is left whole."""
-    half = [(who, at) for who in range(8) for at in range(4)]
-    rows = half + [(who + 8, at + 4) for who, at in half] + [(0, 8), (8, 8)]
-    subject, node = columns(rows)
-    weight = np.full(len(rows), 0.5)
-    whole = components(subject, node, 16, 9)
-    parts = communities(subject, node, weight, whole, large=10, scale=100.0, seed=0)
-    assert len(set(parts[:8])) == len(set(parts[8:])) == 1
-    assert parts[0] != parts[8]
-    same = communities(subject, node, weight, whole, large=16, scale=100.0, seed=0)
-    assert len(set(same)) == 1
 
 
 def test_bands_double() -> None:

@@ -113,6 +113,7 @@ class Federation:
         self.stores = {code: MemoryStore() for code in self.codes}
         self.journals = {code: MemoryJournal() for code in self.codes}
         self.floors = floors or Floors.of("demo")
+        self.agreement, self.rows = AGREEMENT, ""
         self.coordinator = identity("coordinator", "coordinator")
         self.sides = {code: self.side(code) for code in self.codes}
         self.counter = 0
@@ -120,7 +121,7 @@ class Federation:
 
     def side(self, code: str) -> LenderSide:
         """A lender's half as it is after a restart: from its vault and journal alone."""
-        terms = Terms(self.suite, identity(code), trust(), self.floors, AGREEMENT)
+        terms = Terms(self.suite, identity(code), trust(), self.floors, self.agreement, self.rows)
         randomness = seeded(f"{self.seed}|{code}|{len(self.journals[code].records)}")
         return LenderSide(terms, self.stores[code], self.journals[code], randomness)
 
@@ -128,7 +129,7 @@ class Federation:
         """A set-up the coordinator has just opened."""
         self.counter = self.counter + 1 if counter is None else counter
         return SetUpUnderWay(
-            self.suite, self.coordinator, trust(), agreement=AGREEMENT, counter=self.counter,
+            self.suite, self.coordinator, trust(), agreement=self.agreement, counter=self.counter,
             nonce=seeded(f"{self.seed}|nonce|{self.counter}")(32), slots=self.slots,
         )  # fmt: skip
 
