@@ -15,7 +15,7 @@ demo: $(VENV)/.simulate  ## train over twelve real lenders and draw the report
 	@echo "open out/demo/report.html in a browser"
 
 test: $(VENV)/.dev  ## run all tests
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 soak: $(VENV)/.dev  ## tests that take long: a real list in full, 200 kill points (docs/faults.md)
 	LIANFANG_DATASETS=$(DATASETS) $(BIN)/python -m pytest -m soak

@@ -69,6 +69,9 @@ _BEGAN_PLAIN = (
     "this run began with --plain and goes on so; for secure sums leave --resume out and name "
     "another folder with --out"
 )
+_AGAIN_SECONDS = 60.0  # nothing is lost on its way here
+    60.0  # nothing is lost on its way here: asked again, a lender is only counted twice
+)
 _COLLECT = (50_000, 20, 20)
 """Python looks for cycles a seventieth as often as usual: rounds make many objects, and few."""
 EXIT_OPERATOR, EXIT_VOID, EXIT_INTERRUPTED = 2, 3, 130
@@ -240,6 +243,7 @@ def _trained(
         "resume": resume,
         "patience": ready.study.patience,
         "deadline": ready.study.deadline,
+        "soonest-again": _AGAIN_SECONDS,
     }
     close_all()
     with rounds_shown(f"{what} over {len(homes)} lenders"):

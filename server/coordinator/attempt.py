@@ -37,20 +37,22 @@ def attempt(
     resume: bool,
     patience: float = 0.0,
     deadline: float = 0.0,
+    soonest_again: float = 0.0,
     flower_run: int = 0,
     shut_out: Callable[[str], str] = lambda code: "",
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     turn_seconds: float = TURN_SECONDS,
 ) -> None:
-    """Conduct the run in `folder`. `patience`, `deadline`: seconds, 0 as usual; `flower_run`: its
-    number at the SuperLink; `shut_out`: as `conduct` takes it. Raises what `conduct`
-    raises, and OperatorError when another process is at it.
+    """Conduct the run in `folder`. `patience`, `deadline`, `soonest_again`: seconds, 0 as usual;
+    `flower_run`: its number at the SuperLink; `shut_out`: as `conduct` takes it. Raises what
+    `conduct` raises, and OperatorError when another process is at it.
     """
     agreement = read_agreement(folder)
     policy = Policy(
         agreement.minimum_lenders,
         patience=patience or Policy.patience,
         deadline=deadline or Policy.deadline,
+        soonest_again=soonest_again or Policy.soonest_again,
     )
     turn = _turn(folder, turn_seconds)
     try:

@@ -47,8 +47,8 @@ _POLL_SHARE = 0.05
 """The next look comes after this share of the time waited so far: a fortieth is lost on average."""
 _ROLL_CALL_SECONDS = 1.0
 _FIRST_RETRY_SECONDS = 2.0
-_FIRST_AGAIN_SECONDS, _SOONEST_AGAIN_SECONDS, _AGAIN_SHARE = 15.0, 3.0, 4.0
-"""Asked again at first after that share of the time it took before, within the two bounds."""
+_FIRST_AGAIN_SECONDS, _AGAIN_SHARE = 15.0, 4.0
+"""Asked again at first after that share of the time it took before, or after so many seconds."""
 _MOST_REPEATS = 3
 
 
@@ -217,7 +217,7 @@ class Conversation:
     def _silent(self, topic: Topic, heard: Heard, node: int, now: float) -> bool:
         when, times = heard.asked[node]
         usual = _AGAIN_SHARE * self._took.get((node, _kind(topic)), _FIRST_AGAIN_SECONDS)
-        first = min(_FIRST_AGAIN_SECONDS, max(_SOONEST_AGAIN_SECONDS, usual))
+        first = max(self.policy.soonest_again, min(_FIRST_AGAIN_SECONDS, usual))
         return now - when >= first * (1 << (times - 1))
 
     def _ask(self, topic: Topic, heard: Heard, node: int) -> None:

@@ -64,6 +64,7 @@ class Policy:
     quorum: float = 0.5
     patience: float = 600.0  # a busy lender must not be left out quietly
     deadline: float = 3600.0
+    soonest_again: float = 3.0  # a lender that is silent is asked the same again no sooner
 
     def needed(self, known: int) -> int:
         """Lenders a stage needs when `known` have taken part in the run."""

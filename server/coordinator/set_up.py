@@ -13,7 +13,7 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from server.coordinator.conversation import Conversation
@@ -21,7 +21,7 @@ from server.coordinator.counted import NOT_COUNTED
 from server.coordinator.exchange import VoidStageError, void
 from server.coordinator.kept_rounds import KeptRounds
 from server.coordinator.set_up_phases import KeysPhase, ReadyPhase, SharesPhase
-from shared.identity.certificate import Identity, Member
+from shared.identity.certificate import Identity, Member, end_of
 from shared.secure_sum.coordinator_side import SetUp, SetUpUnderWay
 from shared.secure_sum.statements import Roll
 from shared.secure_sum.suite import Randomness, Suite
@@ -80,9 +80,12 @@ class SettingUp:
         self._kept = kept
 
     def meet(self, roll: Roll) -> None:
-        """The members of a set-up an earlier process made."""
+        """The members of a set-up an earlier process made, which judged their certificates then:
+        one that has ended since, with its holder at work under a renewed one, is no flaw of it.
+        """
+        trust = self._means.trust
         for keys in roll.keys:
-            self._meet(keys.certificate)
+            self._meet(keys.certificate, _no_later(trust, end_of(keys.certificate)))
 
     def made(self, demand: Demand) -> SetUp:
         """A finished, durable set-up of the lenders that are there; VoidStageError."""
@@ -107,7 +110,7 @@ class SettingUp:
             why = f"{len(keys.given)} lenders sent their keys, {demand.needed} are needed"
             raise self._void(demand, why, left_out)
         for certificate in keys.certificates:
-            self._meet(certificate)
+            self._meet(certificate, self._means.trust)
         roll = under_way.close_keys()
         shares = SharesPhase(under_way, roll, keys.given, demand.needed)
         halfway = self._conversation.hold(shares).missing
@@ -128,8 +131,8 @@ class SettingUp:
             if code in nodes
         }
 
-    def _meet(self, certificate: bytes) -> None:
-        member = self._means.trust.member(certificate, "lender")
+    def _meet(self, certificate: bytes, trust: Trust) -> None:
+        member = trust.member(certificate, "lender")
         self.members[member.code] = member
 
     def _under_way(self, demand: Demand) -> SetUpUnderWay:
@@ -164,3 +167,7 @@ class _Try:
     under_way: SetUpUnderWay
     roll: Roll
     halfway: dict[int, str]
+
+
+def _no_later(trust: Trust, end: datetime) -> Trust:
+    return replace(trust, clock=lambda: min(trust.clock(), end))

@@ -105,6 +105,14 @@ def certified(
         raise PeerError(f"a member's certificate {flaw}") from flaw
 
 
+def end_of(certificate: bytes) -> datetime:
+    """Until when a DER certificate is valid, whoever issued it; PeerError when it is none."""
+    try:
+        return _parsed(certificate).not_valid_after_utc
+    except _FlawError as flaw:
+        raise PeerError(f"a member's certificate {flaw}") from flaw
+
+
 def check_authority(certificate: bytes, now: datetime) -> str:
     """The consortium's name in the authority's own certificate (DER), the anchor of all trust.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -38,8 +39,10 @@ def _with_secret(home: Path, line: str) -> None:
     path.write_text(_SECRET.sub(line, path.read_text()))
 
 
-def _model(made: Consortium, name: str, seed: int, family: str) -> str:
-    """Of a run of the founded consortium, on the terms its members joined under."""
+def _model(made: Consortium, name: str, seed: int, family: str, minutes: int = 0) -> str:
+    """Of a run of the founded consortium, on the terms its members joined under, so many minutes
+    ahead: numbers of set-ups follow seconds, and a second run in the same one would be refused.
+    """
     terms = parse_consortium((made.coordinator / FILE).read_bytes())
     agreement = terms.agreement(seed=seed, family=family, rounds=2, name=f"{terms.name}: {name}")
     run = found_run(made.coordinator, name, agreement)
@@ -49,7 +52,9 @@ def _model(made: Consortium, name: str, seed: int, family: str) -> str:
     close_all()
     grid = InProcessGrid(client.app.app, [*made.lenders.values()])
     try:
-        return digest_of(conduct(grid, run, PATIENT).model())
+        ahead = timedelta(minutes=minutes)
+        done = conduct(grid, run, PATIENT, now=lambda: datetime.now(UTC) + ahead)
+        return digest_of(done.model())
     finally:
         grid.close()
         close_all()
@@ -64,4 +69,4 @@ def test_lenders_with_the_same_secrets_train_the_same_network(tmp_path: Path, fa
         _with_secret(home, _secret_of(homes[code]))
     assert _model(made, "same", 3, family) == expected
     _with_secret(made.lenders["L02"], "secret = 1")
-    assert _model(made, "other", 3, family) != expected
+    assert _model(made, "other", 3, family, minutes=1) != expected

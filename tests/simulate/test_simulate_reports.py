@@ -92,6 +92,7 @@ def test_the_studys_own_seed_counts_when_none_is_given(desk: Desk):
     assert desk.report(*NO_EXTRAS)["seed"] == 8
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     "partition",
     [
@@ -120,6 +121,7 @@ def test_a_model_does_not_depend_on_how_rows_are_spread_over_lenders(desk: Desk)
     assert seven["model"]["digest"] == four["model"]["digest"]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_declared_schema_reads_a_file_that_calls_its_columns_otherwise(desk: Desk):
     (desk.folder / "s.toml").write_text(DECLARED, encoding="utf-8")
     frame = applicants().rename(columns={"income": "Yearly Income", "defaulted": "Defaulted"})
@@ -142,6 +144,7 @@ def test_the_other_families_run_to_a_report(family: str, desk: Desk):
     assert report["rounds"] == (4 if family == "blend" else 2)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_n_largest_lenders_can_be_asked_for(desk: Desk):
     report = desk.report("--lenders", "3", *NO_EXTRAS)
     assert [one["rows"] for one in report["lenders"]] == [61, 60, 59]

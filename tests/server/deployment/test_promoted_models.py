@@ -165,7 +165,7 @@ def test_commands(place: CoordinatorFolder, capsys: pytest.CaptureFixture[str]) 
     assert main(["model", "promote", folder, "7", "--operator", ben]) == 2
     out, err = capsys.readouterr()
     assert "lianfang-server model promote" in out
-    assert "let another operator promote it" in err
+    assert "let another operator than anna promote it" in err
     assert main(["model", "list", folder, "--json"]) == 0
     (told,) = json.loads(capsys.readouterr().out)
     assert (told["current"], told["run"]) == (True, "spring")

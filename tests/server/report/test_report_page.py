@@ -17,6 +17,8 @@ from server.report.page import render
 from shared.errors import OperatorError
 
 HOSTILE = '<script>alert(1)</script>"\'&-->]]>$x^$ url(#a) id="b" {{ 7*7 }} 额度'
+BARE = {"schema_version": 1, "insecure": False, "lenders": []}
+"""A report without anything to draw."""
 
 
 def blank(value: object) -> object:
@@ -141,8 +143,7 @@ def test_missing_figures_are_dashes() -> None:
 
 
 def test_absent_parts_leave_no_empty_sections() -> None:
-    bare = {"schema_version": 1, "insecure": False, "lenders": []}
-    outline = PageOutline(render(bare))
+    outline = PageOutline(render(BARE))
     assert outline.faults == []
     ids = [section["id"] for section in outline.all("section")]
     assert ids == ["answer", "headline", "lenders", "sums", "warnings", "glossary", "repeat"]
@@ -150,15 +151,12 @@ def test_absent_parts_leave_no_empty_sections() -> None:
 
 @pytest.mark.parametrize("key", ["out_of_time", "sweep"])
 def test_a_null_part_is_as_good_as_absent(key: str) -> None:
-    report = sample_report(features=1)
-    report[key] = None
-    sections = PageOutline(render(report)).all("section")
-    assert key.replace("_", "-") not in [section["id"] for section in sections]
+    assert render({**BARE, key: None}) == render(BARE)
 
 
 def test_an_insecure_run_says_so_at_the_top(page: str) -> None:
     assert page.index("Sums are plain in this run") < page.index("What do I gain")
-    assert "Sums are plain" not in render(sample_report(features=1))
+    assert "Sums are plain" not in render(BARE)
 
 
 def test_pooled_models_are_marked_as_out_of_reach(outline: PageOutline) -> None:
@@ -190,14 +188,14 @@ def test_a_wrong_report_is_refused_by_name(key: str, value: object, named: str) 
 
 
 def test_the_file_holds_the_page(tmp_path: Path) -> None:
-    report = sample_report(lenders=3, features=2)
+    report = {**BARE, "title": HOSTILE}
     write_report(report, tmp_path / "report.html")
     assert (tmp_path / "report.html").read_bytes() == render(report).encode()
 
 
 def test_a_folder_that_does_not_exist_is_the_operators_fault(tmp_path: Path) -> None:
     with pytest.raises(OperatorError, match="could not be written"):
-        write_report(sample_report(lenders=1, features=1), tmp_path / "absent" / "report.html")
+        write_report(BARE, tmp_path / "absent" / "report.html")
 
 
 def test_importing_the_report_is_cheap() -> None:

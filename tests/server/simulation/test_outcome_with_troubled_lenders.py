@@ -97,7 +97,7 @@ def _misspelt_setting(home: Path) -> None:
 
 TROUBLES: dict[Callable[[Path], None], tuple[str, str]] = {
     _header_only: ("operator", "the file has no rows"),
-    _no_file: ("operator", "cannot be read (FileNotFoundError)"),
+    _no_file: ("operator", "cannot be read (there is no such file)"),
     _without_a_column: ("operator", "column 'age': there is no such header"),
     _renamed_column: ("operator", "column 'age': there is no such header"),
     _doubled_header: ("operator", "column 'age': 2 headers name this column: 'age', 'Age'"),

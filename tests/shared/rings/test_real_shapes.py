@@ -126,8 +126,8 @@ def figures(found: list[set[int]], truth: list[tuple[str, set[int]]]) -> dict[st
 
 
 def test_laundering_patterns_in_other_peoples_lives() -> None:
-    """IBM's attempts: those in which money meets again are found, those that only fan out are not,
-    and neither plain method finds any of them among other people.
+    """IBM's attempts: scatter-gather is found among other people's lives, with few innocents, and
+    groups are right more often than those of two plain methods.
     """
     edges, truth = embedded()
     found = [set(ring.members) for ring in detect(edges, week=25).rings if ring.score >= 60]
