@@ -70,8 +70,6 @@ _BEGAN_PLAIN = (
     "another folder with --out"
 )
 _AGAIN_SECONDS = 60.0  # nothing is lost on its way here
-    60.0  # nothing is lost on its way here: asked again, a lender is only counted twice
-)
 _COLLECT = (50_000, 20, 20)
 """Python looks for cycles a seventieth as often as usual: rounds make many objects, and few."""
 EXIT_OPERATOR, EXIT_VOID, EXIT_INTERRUPTED = 2, 3, 130
