@@ -17,6 +17,7 @@ VARIABLES = {
     "resume": "LIANFANG_RESUME",
     "patience": "LIANFANG_PATIENCE",
     "deadline": "LIANFANG_DEADLINE",
+    "soonest-again": "LIANFANG_SOONEST_AGAIN",
 }
 
 
@@ -37,7 +38,7 @@ def main(grid: Grid, context: Context) -> None:
         resume=asked["resume"] in ("1", "True"),
         patience=float(asked["patience"] or 0),
         deadline=float(asked["deadline"] or 0),
-        soonest_again=float(str(context.run_config.get("soonest-again") or 0)),
+        soonest_again=float(asked["soonest-again"] or 0),
         flower_run=context.run_id,
         shut_out=why_shut_out(folder.parent.parent),  # FOLDER/runs/NAME
     )
