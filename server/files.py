@@ -1,4 +1,4 @@
-"""Writing a file whole, durable and for its owner only, or not at all."""
+"""Writing a file whole, durable and for its owner only, or not at all; seeing that it changed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 PARTIAL = ".partial"
 """Ends the name of what is written before it is put in place; a crash may leave it."""
+Stamp = tuple[int, int, int]
 
 
 def write_durably(path: Path, content: bytes) -> None:
@@ -24,3 +25,12 @@ def write_durably(path: Path, content: bytes) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """Differs when the file was changed or replaced; None without one."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -13,10 +13,10 @@ import logging
 import threading
 from pathlib import Path
 
+from server.files import Stamp, stamp_of
 from shared.errors import OperatorError
 
 REVOKED = "revoked.json"
-_Stamp = tuple[int, int, int]
 _log = logging.getLogger("lianfang.server")
 
 
@@ -26,7 +26,7 @@ class RevokedCodes:
     def __init__(self, folder: Path, codes: frozenset[str]) -> None:
         self._folder = folder
         self._codes = codes
-        self._stamp: _Stamp | None = None
+        self._stamp: Stamp | None = None
         self._guard = threading.Lock()
 
     def __contains__(self, code: object) -> bool:
@@ -35,7 +35,7 @@ class RevokedCodes:
             return code in self._codes
 
     def _follow(self) -> None:
-        stamp = _stamp_of(self._folder / REVOKED)
+        stamp = stamp_of(self._folder / REVOKED)
         if stamp == self._stamp:
             return
         self._stamp = stamp
@@ -63,12 +63,3 @@ def read_revoked(folder: Path) -> frozenset[str]:
         raise OperatorError(
             f"{path}: it is not a list of codes", remedy='write it as ["L03", …]'
         ) from error
-
-
-def _stamp_of(path: Path) -> _Stamp | None:
-    """Differs when the file was changed or replaced; None without one."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino

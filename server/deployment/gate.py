@@ -61,6 +61,7 @@ from server.deployment.revoked_page import RevokedPage
 from server.deployment.seldom import DAY_SECONDS, RENEWALS_OF_A_DAY, Seldom
 from server.deployment.terms_page import TermsPage
 from server.deployment.uploads import Uploads
+from server.files import stamp_of
 from server.keys import AUTHORITY, read_certificate
 from server.revoked import RevokedCodes, read_revoked
 from shared.errors import LianfangError, OperatorError, PeerError
@@ -116,14 +117,14 @@ class Gate:
 
     async def _keep_up(self) -> None:
         """Write the counts; show a renewed certificate from the next connection on."""
-        stamp, heart = _stamp_of(self._folder / TRANSPORT), Heartbeat(self._folder, "gate")
+        stamp, heart = stamp_of(self._folder / TRANSPORT), Heartbeat(self._folder, "gate")
         while True:
             heart.beat()
             self.counts.connections = MemberProtocol.held.total()
             with contextlib.suppress(OSError):
                 self.counts.write(self._folder)
             await asyncio.sleep(_COUNTS_SECONDS)
-            if (changed := _stamp_of(self._folder / TRANSPORT)) != stamp:
+            if (changed := stamp_of(self._folder / TRANSPORT)) != stamp:
                 stamp = changed
                 _follow(self.tls, self._folder)
 
@@ -279,14 +280,6 @@ def _follow(context: ssl.SSLContext, folder: Path) -> None:
         _log.info("a renewed certificate is shown from now on")
     except (OSError, ssl.SSLError):
         _log.error("%s has changed and cannot be used; the one before is shown", TRANSPORT)
-
-
-def _stamp_of(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_ino
 
 
 def server_of(gate: Gate, host: str, port: int) -> EntranceServer:

@@ -16,12 +16,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from server.files import Stamp, stamp_of
 from shared.errors import OperatorError
 from shared.identity.node_key import check_node_public
 
 MEMBERS = "members.json"
 _log = logging.getLogger("lianfang.server")
-_Stamp = tuple[int, int, int]
 
 
 def read_node_keys(folder: Path) -> Mapping[str, bytes]:
@@ -53,14 +53,14 @@ class NodeKeys:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._stamp: _Stamp | None = None
+        self._stamp: Stamp | None = None
         self._keys: Mapping[str, bytes] = MappingProxyType({})
         self._guard = threading.Lock()
 
     def current(self) -> Mapping[str, bytes]:
         """As `read_node_keys`; what was in force before, when the file is not readable now."""
         with self._guard:
-            stamp = _stamp_of(self._folder / MEMBERS)
+            stamp = stamp_of(self._folder / MEMBERS)
             if stamp != self._stamp:
                 self._stamp = stamp
                 try:
@@ -72,11 +72,3 @@ class NodeKeys:
 
 def _wrong(path: Path, why: str) -> OperatorError:
     return OperatorError(f"{path}: {why}", remedy="restore it from a copy; members admit again")
-
-
-def _stamp_of(path: Path) -> _Stamp | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino

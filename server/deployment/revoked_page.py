@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from server.files import stamp_of
 from server.keys import COORDINATOR, read_identity
 from server.revoked import REVOKED, read_revoked
 from shared.identity.revocations import signed_revocations
@@ -26,18 +27,10 @@ class RevokedPage:
 
     def content(self, now: datetime) -> bytes:
         """JSON; OperatorError when the list or the coordinator's keys cannot be read."""
-        stamps = tuple(_stamp_of(self._folder / name) for name in (REVOKED, COORDINATOR))
+        stamps = tuple(stamp_of(self._folder / name) for name in (REVOKED, COORDINATOR))
         if self._signed is None or stamps != self._stamps or now - self._signed[0] > _AGAIN:
             identity, authority = read_identity(self._folder, now)
             codes = read_revoked(self._folder)
             self._signed = now, signed_revocations(codes, authority, identity, now)
             self._stamps = stamps
         return self._signed[1]
-
-
-def _stamp_of(path: Path) -> object:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
