@@ -61,11 +61,11 @@ class KeptRounds:
             raise self._damaged(_COUNTER)
         return int(content)
 
-    def next_counter(self, seconds: int) -> int:
-        """A number above all earlier ones, durable; `seconds` since 1970, so that it stays so even
-        where the folder was lost.
+    def next_counter(self, microseconds: int) -> int:
+        """A number above all earlier ones, durable; `microseconds` since 1970, so that it stays so
+        where the folder was lost, and from one run to the next, each of which has its own folder.
         """
-        number = max(self.counter() + 1, seconds)
+        number = max(self.counter() + 1, microseconds)
         self._write(_COUNTER, str(number).encode())
         return number
 

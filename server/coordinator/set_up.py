@@ -144,7 +144,7 @@ class SettingUp:
             means.identity,
             means.trust,
             agreement=means.agreement,
-            counter=self._kept.next_counter(int(means.now().timestamp())),
+            counter=self._kept.next_counter(int(means.now().timestamp() * 1e6)),
             nonce=means.randomness(32),
             slots=slots,
         )

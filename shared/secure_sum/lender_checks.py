@@ -27,7 +27,7 @@ def opening(
     suite: Suite, opened: SetUpOpen, agreement: bytes, counter: int, seconds: float
 ) -> None:
     """A new set-up is for this lender's agreement and suite, and later than all before. Counters
-    are at most a day ahead of the clock (`seconds` since 1970): none can use up all that follow.
+    (microseconds since 1970) are at most a day ahead of the clock: none can use up all that follow.
     """
     if opened.agreement != agreement:
         raise RefusedError("agreement")
@@ -35,7 +35,7 @@ def opening(
         raise RefusedError("suite")
     if opened.counter <= counter:
         raise RefusedError("counter", expected=f"above {counter}", came=opened.counter)
-    if opened.counter > (most := int(seconds) + 86_400):
+    if opened.counter > (most := int((seconds + 86_400) * 1e6)):
         raise RefusedError("counter", expected=f"{most} at most", came="more")
     if not 1 <= opened.slots <= MOST_SLOTS or len(opened.nonce) != 32:
         raise RefusedError("slots", expected=f"1 to {MOST_SLOTS}", came=opened.slots)

@@ -42,8 +42,9 @@ class _Signed:
 
 @dataclass(frozen=True)
 class SetUpOpen(_Signed):
-    """Coordinator: a new set-up. `counter` increases from one to the next; `agreement`, 32 bytes,
-    names the run's terms; `nonce`: 32 random bytes; `slots` key sets are wanted.
+    """Coordinator: a new set-up. `counter`: microseconds since 1970, or more where the clock went
+    back, so that it rises from one to the next in whichever run; `agreement`, 32 bytes, names the
+    run's terms; `nonce`: 32 random bytes; `slots` key sets are wanted.
     """
 
     counter: int

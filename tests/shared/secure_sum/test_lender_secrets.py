@@ -182,10 +182,10 @@ def test_a_run_that_is_over_leaves_no_secrets() -> None:
 def test_no_counter_uses_up_all_that_follow() -> None:
     """One is at most a day ahead of the clock."""
     federation = Federation(3)
-    today = int(NOW.timestamp())
+    tomorrow = int((NOW.timestamp() + 86_400) * 1e6)
     with pytest.raises(RefusedError, match="came more"):
-        federation.sides["L01"].keys(federation.under_way(today + 86_401).opened)
-    federation.sides["L01"].keys(federation.under_way(today + 86_400).opened)
+        federation.sides["L01"].keys(federation.under_way(tomorrow + 1).opened)
+    federation.sides["L01"].keys(federation.under_way(tomorrow).opened)
 
 
 def test_slots_that_were_skipped_are_wiped_when_a_later_one_is_masked() -> None:
