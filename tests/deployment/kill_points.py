@@ -155,6 +155,7 @@ class Disturbed(Watched):
         if not killed(number):
             return False
         self._again(target, lender, number)
+        print(f"killed: {target} {lender} in {before.phase}")  # shown where the test fails
         how = self._gone_on(name, before)
         seconds, lost = round(time.monotonic() - began, 1), tuple(seen.look())
         kill = Kill(seed, target, lender, before.stage, before.phase, seconds, how, lost)

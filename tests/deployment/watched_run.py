@@ -30,6 +30,7 @@ from tests.deployment.consortium import Consortium, Running
 
 _LONGEST = 240.0
 """Seconds after which a run that does nothing more counts as hanging."""
+_LAST_LINES = 12
 
 
 @dataclass
@@ -55,7 +56,19 @@ class Watched:
 
     def moved(self, name: str, enough: Callable[[Status], bool]) -> Status:
         """Its status as soon as it is `enough`."""
-        return until(lambda: s if enough(s := self.status(name)) else None, f"{name} goes on")
+        try:
+            return until(lambda: s if enough(s := self.status(name)) else None, f"{name} goes on")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.story(name)}") from None
+
+    def story(self, name: str) -> str:
+        """The run's status and the last lines of every log: why it hangs, for whom only reads."""
+        home = self.consortium.home
+        lines = [str(self.status(name))]
+        for path in sorted(home.glob("*.log")) + sorted(home.glob("*/log/*.log")):
+            last = path.read_text(errors="replace").splitlines()[-_LAST_LINES:]
+            lines += [f"--- {path.relative_to(home)}", *last]
+        return "\n".join(lines)
 
     def command(self, word: str, name: str, *options: str) -> None:
         """`lianfang-server run WORD`, until it is taken."""
