@@ -12,8 +12,10 @@ Invariants:
 from __future__ import annotations
 
 import json
+import random
 import secrets
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +28,8 @@ HOST = "127.0.0.1"
 NODE_KEY = "own/node.key"
 _SECRET_BYTES = 32
 _PORTS = ("sidecar", "supernode")
+_QUIET_PORTS = range(20_000, 32_768)
+"""Linux connects from 32,768 on, others from 49,152 on."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +89,19 @@ class Loopback:
         write_whole(self.certificate, certificate)
         write_whole(self.key, key)
         write_whole(self.superexec_secret, secrets.token_bytes(_SECRET_BYTES))
-        with socket.socket() as first, socket.socket() as second:
-            ports = {}
-            for name, probe in zip(_PORTS, (first, second), strict=True):
-                probe.bind((HOST, 0))
-                ports[name] = probe.getsockname()[1]
+        ports = dict(zip(_PORTS, _free_ports(), strict=True))
         write_whole(self.home / "ports.json", json.dumps(ports).encode())
+
+
+def _free_ports() -> list[int]:
+    """One for each of `_PORTS`, of those that no system gives to outgoing connections, which could
+    take it while its owner is being started again.
+    """
+    found: list[int] = []
+    for port in random.sample(_QUIET_PORTS, len(_QUIET_PORTS)):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((HOST, port))
+            found.append(port)
+        if len(found) == len(_PORTS):
+            return found
+    raise OperatorError("no port of 127.0.0.1 is free", remedy="end processes that hold them")

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import secrets
 import socket
 from collections.abc import Iterator
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 FLOWER = "flower"
 HEADER = "x-lianfang-control"
 HOST = "127.0.0.1"
+_QUIET_PORTS = range(20_000, 32_768)
+"""Linux connects from 32,768 on, others from 49,152 on."""
 _SECRET_BYTES = 32
 
 
@@ -126,8 +129,11 @@ def write_owned(path: Path, content: bytes) -> None:
 
 
 def free_port(wished: int = 0) -> int:
-    """A port of 127.0.0.1 that is free now: `wished`, if it is."""
-    for port in (wished, 0):
+    """A port of 127.0.0.1 that is free now: `wished`, if it is; else one of those that no system
+    gives to outgoing connections, which could take it while its owner is being started again.
+    """
+    others = random.sample(_QUIET_PORTS, len(_QUIET_PORTS))
+    for port in [wished, *others] if wished else others:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

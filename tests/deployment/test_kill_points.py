@@ -47,10 +47,15 @@ KINDS = {"census", "refine", "bins", "trees", "mixture", "evaluation", "close"}
 
 
 def struck(
-    home: Path, wanted: int, rounds: int = ROUNDS, say: Callable[[str], None] = print
+    home: Path,
+    wanted: int,
+    rounds: int = ROUNDS,
+    say: Callable[[str], None] = print,
+    ahead: int = 1,
 ) -> Disturbed:
     """So many kills, in as many runs as it takes; each run's seed is said before."""
     with started(founded(home)) as disturbed:
+        disturbed.ahead = ahead
         seed = 0
         while len(disturbed.kills) < wanted:
             seed += 1
@@ -87,7 +92,7 @@ def test_two_hundred_kills(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         with capsys.disabled():
             print(text, flush=True)
 
-    disturbed = struck(tmp_path, 200, SOAK_ROUNDS, say)
+    disturbed = struck(tmp_path, 200, SOAK_ROUNDS, say, ahead=3)
     about, kills = document(disturbed), disturbed.kills
     (REPOSITORY / "bench-out").mkdir(exist_ok=True)
     (REPOSITORY / "bench-out" / "faults.json").write_text(json.dumps(about, indent=1))
