@@ -9,8 +9,9 @@ Relied on, all as of 1.41:
     flwr.supernode.cli.flower_supernode        the command; `flwr.supernode.main.create_app`, its
                                                own server, to which the executor's wait is added
     flwr.supernode.start_client_internal       its loop: `time` (its pauses), its connection
-                                               (`http_request_response`), and what reads a bundle's
-                                               configuration (`get_fused_config_from_fab`)
+                                               (`http_request_response`), what reads a bundle's
+                                               configuration (`get_fused_config_from_fab`), and its
+                                               handing on of replies (`_push_messages`)
     flwr.supernode.runtime.run_clientapp       handing in a reply
     flwr.supernode.fleet_http_client           to take back a registration that was left open
     flwr.supercore.runtime, .interceptors      the Runtime API's client
@@ -55,6 +56,7 @@ PARTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
             "time",
             "http_request_response",
             "get_fused_config_from_fab",
+            "_push_messages",
         ),
         "flwr.supernode.fleet_http_client": ("FleetHttpClient",),
         "flwr.supernode.node_auth_http_interceptor": ("NodeAuthHttpInterceptor",),

@@ -5,6 +5,8 @@ Invariants:
 - It signs with the node's own key, and never speaks to the coordinator but through the sidecar.
 - A registration that an earlier process left open is taken back first, and the coordinator is given
   time to see that: it then asks again what that process took with it.
+- A reply whose parts do not all come is given up: its executor was killed meanwhile, and Flower
+  would hear nothing else for minutes. The coordinator asks again.
 """
 
 from __future__ import annotations
@@ -14,14 +16,14 @@ import os
 import ssl
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from client.files import write_whole
-from client.node.flower import ENVIRONMENT, look_often
+from client.node.flower import ENVIRONMENT, MOST_MISSING, look_often
 from client.node.heartbeat import Heartbeat
 from client.node.loopback import HOST, Loopback
 
@@ -60,6 +62,33 @@ class Pace:
         """A message is there: look often for a while."""
         self._last = time.monotonic()
         self.fresh = True
+
+
+class LostReplyError(Exception):
+    """A part of a reply that its executor does not bring any more."""
+
+
+class Brought:
+    """Flower's store of parts, as its loop sees it while it hands on a reply. `most`: seconds for
+    a part that is waited for.
+    """
+
+    def __init__(self, store: Any, most: float = MOST_MISSING) -> None:
+        self._store = store
+        self._most = most
+        self._since: dict[str, float] = {}
+
+    def get(self, name: str) -> bytes | None:
+        """As the store's: b"" while the part is on its way. LostReplyError when it never comes."""
+        content: bytes | None = self._store.get(name)
+        if content != b"":
+            self._since.pop(name, None)
+        elif time.monotonic() - self._since.setdefault(name, time.monotonic()) > self._most:
+            raise LostReplyError("a part of a reply did not come; it is asked again")
+        return content
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
 
 
 class Doorstep:
@@ -125,9 +154,19 @@ def main(folder: Path) -> int:
     changed.time = SimpleNamespace(sleep=pace.sleep)
     changed.get_fused_config_from_fab = lambda *given: {}
     changed.http_request_response = _connected(changed.http_request_response, loopback, pace)
+    changed._push_messages = bounded(changed._push_messages)
     sys.argv = ["flower-supernode", *arguments(loopback)]
     flower_supernode()
     return 0
+
+
+def bounded(hand_on: Callable[..., None]) -> Callable[..., None]:
+    """Flower's handing on of replies, which gives up one that does not come whole."""
+
+    def handed_on(*, object_store: Any, **named: Any) -> None:
+        hand_on(object_store=Brought(object_store), **named)
+
+    return handed_on
 
 
 def _connected(connect: Any, loopback: Loopback, pace: Pace) -> Any:
