@@ -26,7 +26,8 @@ Direction = Literal["up", "down"]
 @dataclass(frozen=True)
 class Fault:
     """`latency` (seconds) for each piece, `rate` (bytes per second) of a slow way; a cut, or bytes
-    sent twice, come after so many bytes more in this `direction` ("up": to the service).
+    sent twice, come after so many bytes more in this `direction` ("up": to the service), a
+    partition after so many up.
     """
 
     kind: Kind = "none"
@@ -47,7 +48,9 @@ class _Connection:
 
 
 class FaultyWay:
-    """Forwards connections to `port`. `struck`: how many connections a fault has met so far."""
+    """Forwards connections to `port`. `struck`: how many connections a fault has met so far; `met`
+    is set once something is being held back.
+    """
 
     def __init__(self, port: int) -> None:
         self._to = port
@@ -56,6 +59,7 @@ class FaultyWay:
         self._sockets: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self.struck = 0
+        self.met = threading.Event()
         self._listening = socket.create_server((HOST, 0))
         self._start(self._accept)
 
@@ -114,11 +118,15 @@ class FaultyWay:
         self._start(self._carry, connection, near, far, "up")
         self._carry(connection, far, near, "down")
 
-    def _passable(self, connection: _Connection | None) -> bool:
-        """Wait while nothing passes; False when nothing ever will."""
+    def _passable(self, connection: _Connection | None, up: int = 0) -> bool:
+        """Wait while nothing passes, these bytes on their way `up` included; False when nothing
+        ever will.
+        """
         with self._changed:
-            while self._fault.kind == "partition" and not self._ended:
+            self._left -= up if self._fault.kind == "partition" else 0
+            while self._parted and not self._ended:
                 self.struck += 1
+                self.met.set()
                 self._changed.wait()
             if self._fault.kind == "half open":
                 self.struck += 1
@@ -132,7 +140,7 @@ class FaultyWay:
     ) -> None:
         with suppress(OSError):
             while data := source.recv(_PIECE):
-                if not self._passable(one):
+                if not self._passable(one, len(data) if way == "up" else 0):
                     return  # both ends stay open, and hear nothing more
                 fault = self._strikes(way, len(data))
                 if fault.kind == "cut":
@@ -146,6 +154,10 @@ class FaultyWay:
             for end in (source, target):
                 with suppress(OSError):
                     end.shutdown(socket.SHUT_RDWR)
+
+    @property
+    def _parted(self) -> bool:
+        return self._fault.kind == "partition" and (self._left < 0 or not self._fault.after)
 
     def _strikes(self, way: Direction, size: int) -> Fault:
         """The fault that these bytes meet."""

@@ -13,6 +13,8 @@ Relied on, all as of 1.41:
                                                configuration (`get_fused_config_from_fab`), and its
                                                handing on of replies (`_push_messages`)
     flwr.supernode.runtime.run_clientapp       handing in a reply
+    flwr.supernode.fleet_http_connection       the client class it speaks through (and its `_client`
+                                               of httpx), to bound what is answered
     flwr.supernode.fleet_http_client           to take back a registration that was left open
     flwr.supercore.runtime, .interceptors      the Runtime API's client
     flwr.supercore.inflatable                  how long it waits for parts of a message (keyword
@@ -58,6 +60,7 @@ PARTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
             "get_fused_config_from_fab",
             "_push_messages",
         ),
+        "flwr.supernode.fleet_http_connection": ("FleetHttpClient",),
         "flwr.supernode.fleet_http_client": ("FleetHttpClient",),
         "flwr.supernode.node_auth_http_interceptor": ("NodeAuthHttpInterceptor",),
     },

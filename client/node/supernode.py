@@ -3,6 +3,7 @@
 Invariants:
 - Nothing of a bundle is unpacked here: a run's configuration is none of the lender's business.
 - It signs with the node's own key, and never speaks to the coordinator but through the sidecar.
+- What the coordinator sends is bounded while it comes: an answer, and a question's parts together.
 - A registration that an earlier process left open is taken back first, and the coordinator is given
   time to see that: it then asks again what that process took with it.
 - A reply whose parts do not all come is given up: its executor was killed meanwhile, and Flower
@@ -12,6 +13,7 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import ssl
 import sys
@@ -23,12 +25,14 @@ from types import SimpleNamespace
 from typing import Any
 
 from client.files import write_whole
+from client.node.bounded_answers import OneQuestion, TooMuchError, with_bounds
 from client.node.flower import ENVIRONMENT, MOST_MISSING, look_often
 from client.node.heartbeat import Heartbeat
 from client.node.loopback import HOST, Loopback
 
 SHORTEST_PAUSE, LONGEST_PAUSE, SHARE = 0.02, 1.0, 0.05
 """Seconds between looks: a share of the time since something last came, within these bounds."""
+_log = logging.getLogger("lianfang.node")
 FIRST_WAIT, LONGEST_WAIT = 0.3, 5.0
 """Seconds between looks whether the coordinator is up."""
 _ACQUIRE, _STEP_SECONDS = "/v1/runtime/acquire-task", 2.0
@@ -137,6 +141,7 @@ def main(folder: Path) -> int:
     os.environ.update(ENVIRONMENT)
     os.umask(0o077)
     look_often()
+    from flwr.supernode import fleet_http_connection as fleet
     from flwr.supernode import main as server
     from flwr.supernode import start_client_internal as loop
     from flwr.supernode.cli.flower_supernode import flower_supernode
@@ -152,6 +157,8 @@ def main(folder: Path) -> int:
     setattr(server, "create_app", created)  # noqa: B010 - a module's name
     changed: Any = loop  # a module's names, replaced where Flower has no setting
     changed.time = SimpleNamespace(sleep=pace.sleep)
+    speaking: Any = fleet
+    speaking.FleetHttpClient = with_bounds(speaking.FleetHttpClient)
     changed.get_fused_config_from_fab = lambda *given: {}
     changed.http_request_response = _connected(changed.http_request_response, loopback, pace)
     changed._push_messages = bounded(changed._push_messages)
@@ -170,7 +177,7 @@ def bounded(hand_on: Callable[..., None]) -> Callable[..., None]:
 
 
 def _connected(connect: Any, loopback: Loopback, pace: Pace) -> Any:
-    """Flower's connection, with what comes before it and a look at what comes through it."""
+    """Flower's connection, with what comes before it and bounds to what comes through it."""
 
     @contextmanager
     def connected(
@@ -180,16 +187,26 @@ def _connected(connect: Any, loopback: Loopback, pace: Pace) -> Any:
         if _taken_back(loopback, address, roots, keys):
             time.sleep(GONE_SECONDS)
         with connect(address, insecure, roots, keys, *given) as connection:
-            node, receive, *others = connection
+            node, receive, send, get_run, get_fab, pull, *others = connection
             write_whole(loopback.registered, str(node).encode())
+            question = OneQuestion()
 
             def received() -> Any:
-                message = receive()
+                nonlocal question
+                try:
+                    message = receive()
+                except TooMuchError as error:  # Flower's loop would end
+                    _log.error("no question was taken: %s", error)
+                    return None
                 if message is not None:
+                    question = OneQuestion()
                     pace.came()
                 return message
 
-            yield node, received, *others
+            def pulled(run: int, name: str) -> bytes:
+                return question.fetched(lambda: pull(run, name))
+
+            yield node, received, send, get_run, get_fab, pulled, *others
 
     return connected
 
@@ -206,8 +223,11 @@ def _await_gate(address: str, roots: bytes, pace: Pace) -> None:
     with httpx.Client(verify=context, trust_env=False) as client:
         while True:
             pace.on()
-            with suppress(httpx.HTTPError):
-                if client.get(f"https://{address}/lianfang/ready").status_code != 503:
+            with (
+                suppress(httpx.HTTPError),
+                client.stream("GET", f"https://{address}/lianfang/ready") as answer,
+            ):
+                if answer.status_code != 503:
                     return
             time.sleep(pause)
             pause = min(1.3 * pause, LONGEST_WAIT)
@@ -221,9 +241,9 @@ def _taken_back(loopback: Loopback, address: str, roots: Any, keys: Any) -> bool
     from flwr.supernode.fleet_http_client import FleetHttpClient
     from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 
-    with suppress(OSError, ValueError, httpx.HTTPError):
+    with suppress(OSError, ValueError, httpx.HTTPError, TooMuchError):
         node = int(loopback.registered.read_text())
-        with FleetHttpClient.from_server_address(
+        with with_bounds(FleetHttpClient).from_server_address(
             address,
             insecure=False,
             root_certificates=roots,

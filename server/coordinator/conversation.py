@@ -6,6 +6,8 @@ Invariants:
   has failed is not waited for, but asked again while the others' replies are not enough. One that
   nobody can stand in for is waited for with all patience while it is gone, and a minute when it
   answers that it cannot.
+- Nobody waits for a lender that is revoked: it does not come back. An exchange that comes to
+  nothing without it ends at once, and those who are at work on it then are not to blame.
 - Who is there and silent for much longer than it took for such a question before is asked the same
   again, less and less often: a reply that a crash cut off on its way is not sent twice by itself,
   and lenders keep what they worked out.
@@ -19,7 +21,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, field
 
 from flwr.app import Message, RecordDict
@@ -28,6 +30,7 @@ from flwr.serverapp import Grid
 from server.coordinator.exchange import Policy
 from server.coordinator.progress import NoWatcher, Watcher
 from server.coordinator.refusals import BLAMES, Refusals, Where
+from server.coordinator.remedies import NOT_AWAITED, REVOKED
 from server.coordinator.topic import RETURN_SECONDS, Topic
 from server.coordinator.traffic import Traffic, content_bytes
 from shared.errors import PeerError
@@ -54,7 +57,10 @@ _MOST_REPEATS = 3
 
 @dataclass(eq=False)
 class Heard:
-    """How one exchange went: the node that answered for each code, and why others did not."""
+    """How one exchange went: the node that answered for each code, and why others did not.
+
+    `lost`: lenders that do not come back, as far as the run knows them.
+    """
 
     start: float
     answered: dict[str, int] = field(default_factory=dict)
@@ -67,6 +73,7 @@ class Heard:
     asked: dict[int, tuple[float, int]] = field(default_factory=dict)
     refused: set[int] = field(default_factory=set)
     unable: set[int] = field(default_factory=set)
+    lost: frozenset[str] = frozenset()
     told: bool = False
     packed: dict[int, tuple[Question, RecordDict]] = field(default_factory=dict)
 
@@ -126,14 +133,16 @@ class Conversation:
             pause = _POLL_SHARE * (self._clock() - heard.start)
             self._sleep(min(POLL_SECONDS, max(FIRST_POLL_SECONDS, pause)))
             self._take_replies(topic, heard)
+        given_up = topic.hopeless(heard.lost)
         for node in set(heard.waiting.values()):
-            self._miss(topic, heard, node, self._why_silent(heard, node))
+            self._miss(topic, heard, node, self._why_silent(heard, node, given_up))
         self._overdue |= heard.waiting
         return heard
 
     def connected(self) -> set[int]:
-        """Nodes that are there now."""
-        return set(self._grid.get_node_ids())
+        """Nodes that are there. One whose lender is shut out looks so for a while, and is not."""
+        found = set(self._grid.get_node_ids())
+        return {node for node in found if not self.silence(self.code(node), "")}
 
     def busy(self) -> set[int]:
         """Nodes that owe a reply to an exchange that went on without them."""
@@ -155,6 +164,10 @@ class Conversation:
         """Nodes of whom it is not known whose they are, and who have not said."""
         return {n for n in connected if self.code(n) is None and n not in self._names}
 
+    def known(self) -> set[str]:
+        """Lenders that the run has to do with, here or not."""
+        return {*self.codes.values(), *self.hints.values()}
+
     def name(self, node: int) -> str:
         """What to call a node in a message to the operator."""
         code, claimed = self.code(node), self._names.get(node)
@@ -168,6 +181,10 @@ class Conversation:
         """Why a lender is not heard from: what is known against it, else `usual`."""
         return (self._shut_out(code) if code is not None else "") or usual
 
+    def lost(self, codes: Iterable[str]) -> frozenset[str]:
+        """Those of these lenders that do not come back: others may do so, whatever keeps them."""
+        return frozenset(code for code in codes if REVOKED in self.silence(code, ""))
+
     def spent(self) -> Traffic:
         """The traffic since this was last asked."""
         spent, self._traffic = self._traffic, Traffic()
@@ -176,7 +193,9 @@ class Conversation:
     def _over(self, topic: Topic, heard: Heard, waited: float) -> bool:
         if topic.complete() or waited > self.policy.deadline:
             return True
-        expected, awaited = heard.expected, topic.awaited()
+        if topic.hopeless(heard.lost):
+            return True
+        expected, awaited = heard.expected, topic.awaited() - heard.lost
         able = awaited - {self.code(node) for node in heard.unable}
         if topic.enough():
             most = topic.patience(self.policy)
@@ -189,10 +208,12 @@ class Conversation:
             known = self.codes or self.hints  # gone together: rather our own way to them
             return waited > max(self.policy.patience, RETURN_SECONDS if known else 0.0)
         settled = topic.final and heard.refused and heard.refused >= heard.missing.keys()
-        return bool(settled) or waited > topic.hope(self.policy, able)
+        alone = heard.lost and self.known() | topic.awaited() <= heard.lost | heard.answered.keys()
+        return bool(settled or alone) or waited > topic.hope(self.policy, able)
 
     def _ask_missing(self, topic: Topic, heard: Heard) -> None:
-        connected, now = self._reachable(), self._clock()
+        connected, now = self.connected(), self._clock()
+        heard.lost = self.lost((self.known() | topic.awaited()) - heard.answered.keys())
         back, before = heard.away & connected, heard.away
         heard.away = {*heard.waiting.values(), *heard.missing} - connected
         for node in sorted(heard.away - before):
@@ -209,10 +230,6 @@ class Conversation:
                 or (node not in waiting and (node not in heard.missing or due))
             ):
                 self._ask(topic, heard, node)
-
-    def _reachable(self) -> set[int]:
-        """Nodes that are there. One whose lender is shut out looks so for a while, and is not."""
-        return {node for node in self.connected() if not self.silence(self.code(node), "")}
 
     def _silent(self, topic: Topic, heard: Heard, node: int, now: float) -> bool:
         when, times = heard.asked[node]
@@ -317,8 +334,9 @@ class Conversation:
         heard.again[node] = self._clock() + wait
         topic.missed(node)
 
-    def _why_silent(self, heard: Heard, node: int) -> str:
-        usual = "disconnected" if node in heard.away else "no answer in time"
+    def _why_silent(self, heard: Heard, node: int, given_up: bool) -> str:
+        usual = NOT_AWAITED if given_up else "no answer in time"
+        usual = "disconnected" if node in heard.away else usual
         return self.silence(self.code(node), usual)
 
     def _forget_overdue(self) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from server.coordinator.exchange import VoidStageError, void
-from server.coordinator.remedies import refusals_in, revoked_in
+from server.coordinator.remedies import refusals_in, revoked_in, to_blame
 
 SAME_LENDERS = (
     "counts are added up over the same lenders each time, in production all sums are; with one "
@@ -45,6 +45,7 @@ class CountedLenders:
 def singled_out(where: str, missing: dict[str, str]) -> VoidStageError:
     """The void stage of a sum that would lay a lender bare."""
     lines = [f"{code}: {why}" for code, why in sorted(missing.items())]
-    gone = sorted(missing.keys() - refusals_in(missing).keys() - revoked_in(missing))
+    to_mend = to_blame(missing.items())
+    gone = sorted(to_mend.keys() - refusals_in(missing).keys() - revoked_in(missing))
     remedy = _REMEDY.format(", ".join(gone) or "the missing lender")
     return void(where, SAME_LENDERS, lines, remedy)

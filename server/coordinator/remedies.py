@@ -7,12 +7,14 @@ does not help: the reason it gave says what to change.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 ENDED = "certificates ended"
 """In the reason for a lender that the gate refuses since it has not renewed."""
 REVOKED = "is revoked"
 """Likewise, since it is believed no more."""
+NOT_AWAITED = "at work when the others gave up"
+"""Likewise, where nothing could come of its answer: it is not to blame."""
 _WITHOUT = "{} does not come back: start a new run without it"
 _RENEW = "renew the certificates of {}: there, lianfang-client renew"
 _REFUSED = re.compile(r"refused \(([a-z-]+)")
@@ -45,6 +47,11 @@ UNOPENED = (
 )
 
 
+def to_blame(missing: Iterable[Sequence[str]]) -> dict[str, str]:
+    """Of pairs of a missing lender and why, those that had anything to do with it."""
+    return {who: why for who, why in missing if why != NOT_AWAITED}
+
+
 def refusals_in(missing: Mapping[str, str]) -> dict[str, str]:
     """Of missing lenders and why, those that refused, with the reason in one word."""
     found = {who: _REFUSED.match(why) for who, why in missing.items()}
@@ -58,7 +65,7 @@ def revoked_in(missing: Mapping[str, str]) -> frozenset[str]:
 
 def remedy_for(lines: Iterable[str], usual: str) -> str:
     """For a void stage. `lines`: each "lender: why"; `usual`: where lenders are gone."""
-    missing = dict(line.split(": ", 1) for line in lines if ": " in line)
+    missing = to_blame(line.split(": ", 1) for line in lines if ": " in line)
     refused = refusals_in(missing)
     found: dict[str, list[str]] = {}
     for who, reason in sorted(refused.items()):

@@ -83,6 +83,11 @@ class MaskedPhase(Topic):
         """Those that have not answered, where everybody is worth waiting for."""
         return self._lenders - set(self._collecting.alive) if self._insists else frozenset()
 
+    def hopeless(self, lost: Set[str]) -> bool:
+        """Whether the survivors cannot be settled any more."""
+        alive = set(self._collecting.alive)
+        return bool(lost) and not self._enough(alive | (self._lenders - lost))
+
     def missed(self, node: int) -> None:
         """It may have lost its memory."""
         self._asks.forget(node)
@@ -127,6 +132,11 @@ class UnmaskPhase(Topic):
     def complete(self) -> bool:
         """Whether all survivors have answered."""
         return not self._absent()
+
+    def hopeless(self, lost: Set[str]) -> bool:
+        """Whether too few are left to open the sum."""
+        there = set(self._survivors.alive) - lost | set(self._opening.answered)
+        return len(there) < self._opening.needed
 
     def patience(self, policy: Policy) -> float:
         """Short: the sum can be opened without those who are missing."""

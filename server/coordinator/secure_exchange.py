@@ -75,6 +75,7 @@ class SecureExchange:
             set_up, spent = self._membership.set_up_of(opened), NO_TRAFFIC
             closed = self._kept.closed(opened)
         else:
+            self._check_lost(question)
             set_up = self._membership.made_ready(run, question, self._needed())
             spent, closed = self._conversation.spent(), None
             opened = self._opened(run, question, set_up)
@@ -121,6 +122,12 @@ class SecureExchange:
         opened = open_round(self._means.suite, self._means.identity, set_up, slot, payload)
         self._kept.keep_opened(opened)
         return opened
+
+    def _check_lost(self, question: Question) -> None:
+        """Nobody is asked for a sum that a lender is missing from for good."""
+        if lost := self._conversation.lost(self._counted.wanted(question.kind)):
+            silence = self._conversation.silence
+            raise singled_out(f"{question.stage}, set-up", {code: silence(code) for code in lost})
 
     def _closed(
         self, question: Question, set_up: SetUp, opened: RoundOpen, asks: StageAsks

@@ -156,7 +156,11 @@ class SettingUp:
         return set_up
 
     def _void(self, demand: Demand, why: str, left_out: dict[int, str]) -> VoidStageError:
-        lines = sorted(f"{self._conversation.name(node)}: {w}" for node, w in left_out.items())
+        conversation = self._conversation
+        told = {conversation.name(node): reason for node, reason in left_out.items()}
+        lost = conversation.lost(conversation.known() - told.keys())  # they were not asked
+        told |= {code: conversation.silence(code) for code in lost}
+        lines = sorted(f"{name}: {reason}" for name, reason in told.items())
         return void(f"{demand.stage}, set-up", why, lines)
 
 

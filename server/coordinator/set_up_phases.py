@@ -105,6 +105,10 @@ class SharesPhase(_Phase):
         """The question itself."""
         return (text_of(self._roll),)
 
+    def hopeless(self, lost: Set[str]) -> bool:
+        """Whether too few are left."""
+        return len(self._nodes.keys() - lost | self.given.keys()) < self._needed
+
     def _take(self, reply: Reply) -> None:
         if not isinstance(reply, SealedShares):
             super()._take(reply)
@@ -134,6 +138,10 @@ class ReadyPhase(_Phase):
     def asked_of(self, node: int) -> tuple[bytes, ...]:
         """The question itself."""
         return (text_of(self._deliveries[node]),)
+
+    def hopeless(self, lost: Set[str]) -> bool:
+        """Whether too few are left."""
+        return len(self._nodes.keys() - lost | self.given.keys()) < self._needed
 
     def _take(self, reply: Reply) -> None:
         if not isinstance(reply, Ready):

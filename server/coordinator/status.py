@@ -31,6 +31,7 @@ from server.coordinator.checkpoint import StageRecord, unwritable
 from server.coordinator.exchange import VoidStageError
 from server.coordinator.progress import Watcher
 from server.coordinator.refusals import refusals_kept
+from server.coordinator.remedies import to_blame
 from server.files import write_durably
 from shared.errors import LianfangError, OperatorError
 from shared.identity.certificate import CODE
@@ -264,7 +265,7 @@ def failure_of(error: BaseException, run: str, at: str) -> dict[str, object]:
         where, missing = at, tuple[str, ...]()
         if isinstance(error, VoidStageError):
             where, missing = error.where or at, error.missing
-        blamed = tuple(dict.fromkeys(name for name, _ in _split(missing)))
+        blamed = tuple(to_blame(_split(missing)))
         remedy = error.remedy
         for words in _AGAIN:
             remedy = remedy.replace(words, f"lianfang-server run resume {run}")

@@ -52,6 +52,10 @@ class Topic(ABC):
         """Lenders that are missing and worth all patience, even if they are gone just now."""
         return frozenset()
 
+    def hopeless(self, lost: Set[str]) -> bool:
+        """Whether nothing can come of it without these lenders, who do not come back."""
+        return False
+
     def missed(self, node: int) -> None:  # noqa: B027 - most topics need not know
         """The node has failed, or was not heard from."""
 

@@ -123,9 +123,14 @@ class Opening:
         return tuple(sorted(self._answers))
 
     @property
+    def needed(self) -> int:
+        """How many answers open the sum."""
+        return self._set_up.threshold
+
+    @property
     def enough(self) -> bool:
         """Whether the sum can be opened."""
-        return len(self._answers) >= self._set_up.threshold
+        return len(self._answers) >= self.needed
 
     @property
     def agreed(self) -> tuple[tuple[str, bytes], ...]:

@@ -27,11 +27,13 @@ from flwr.supercore.protobuf.constants import PROTOBUF_MEDIA_TYPE
 from flwr.supernode.fleet_http_client import FleetHttpClient
 from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 
+import server.cli
 from server.coordinator.exchange import Policy
 from server.coordinator.status import Status, read_status
 from server.deployment.control import control_of
 from server.deployment.loopback import HEADER, Loopback
 from server.deployment.runs import start_run
+from server.revoked import read_revoked
 from shared.identity.node_key import new_node_key, node_public_of
 from shared.training.consortium import FILE, parse_consortium
 from tests.deployment.consortium import (
@@ -64,7 +66,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consortium]:
         yield made
     finally:
         statuses = stopped(commands)
-    assert statuses == [0] * len(commands)
+    out = read_revoked(made.coordinator)
+    assert statuses == [0] + [2 if code in out else 0 for code in CODES]
 
 
 @pytest.fixture(scope="module")
@@ -304,3 +307,23 @@ def _public(shown: NodeAuthHttpInterceptor) -> str:
     from base64 import b64encode
 
     return b64encode(shown._public_key_bytes).decode()
+
+
+@pytest.mark.soak
+def test_a_run_without_a_lender_that_is_revoked_in_mid_run_fails_at_once(
+    running: Consortium,
+) -> None:
+    """`lianfang-server revoke` as trees grow: the gate shuts it out, its own `start` ends, and the
+    run, which cannot do without it, says so long before its patience of 600 s is over. Last here.
+    """
+    terms = parse_consortium((running.coordinator / FILE).read_bytes()).agreement(seed=4, rounds=30)
+    with control_of(running.coordinator) as control:
+        run = start_run(running.coordinator, "last", terms, control)
+    awaited(lambda: (told := read_status(run)) is not None and told.stage == "trees/1", 120.0)
+    assert server.cli.main(["revoke", str(running.coordinator), "L03"]) == 0
+    status = awaited(lambda: (told := read_status(run)) is not None and told.ended and told, 60.0)
+    assert isinstance(status, Status)
+    assert (status.state, status.blamed) == ("failed", ("L03",)), status
+    assert "L03: it is revoked" in status.error
+    assert status.remedy == "L03 does not come back: start a new run without it"
+    awaited(lambda: "L03 was revoked" in (running.home / "L03.log").read_text(), 60.0)

@@ -123,7 +123,7 @@ def _carried(place: CoordinatorFolder, name: str, seed: int, happens: Happens) -
     close_all()
     grid = GatedGrid(place, happens)
     try:
-        attempt(grid, run, resume=False, patience=1.0, shut_out=why_shut_out(place.folder))
+        attempt(grid, run, resume=False, shut_out=why_shut_out(place.folder))
     except VoidStageError:
         pass
     finally:

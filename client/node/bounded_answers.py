@@ -1,0 +1,81 @@
+"""The coordinator's answers to Flower's SuperNode, bounded as their bytes come.
+
+Invariants:
+- An answer is given up at the first byte too many, whatever it says of its own length. It is never
+  unpacked, and never looked for anywhere else.
+- The parts of one question are bounded together, in number and bytes, before any of them is kept;
+  what they are made of is the executor's to judge (`shared/wire/parts.py`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from shared.errors import PeerError
+from shared.wire.bounds import MOST_PARTS, MOST_REPLY, MOST_SMALL
+
+if TYPE_CHECKING:
+    import httpx
+
+MOST_ANSWER = MOST_REPLY + MOST_SMALL
+"""Bytes of one answer as it travels: a part, a bundle, or what a question says of itself."""
+
+
+class TooMuchError(PeerError):
+    """The coordinator sends more than any question of ours takes."""
+
+
+def with_bounds(client: type[Any]) -> type[Any]:
+    """Flower's client class, with every answer bounded; its calls raise TooMuchError."""
+
+    class Bounded(client):  # type: ignore[misc]
+        def __init__(self, *given: Any, **named: Any) -> None:
+            super().__init__(*given, **named)
+            self._client.event_hooks = {"response": [_bound]}  # before any of its body is read
+
+    return Bounded
+
+
+def _bound(response: httpx.Response) -> None:
+    import httpx
+
+    if response.has_redirect_location or "content-encoding" in response.headers:
+        raise TooMuchError("an answer that is packed, or to be had elsewhere")
+    stream = response.stream
+
+    class Stream(httpx.SyncByteStream):
+        def __iter__(self) -> Iterator[bytes]:
+            left = MOST_ANSWER
+            for piece in stream:  # type: ignore[union-attr]
+                left -= len(piece)
+                if left < 0:
+                    raise TooMuchError(f"an answer of more than {MOST_ANSWER} bytes")
+                yield piece
+
+        def close(self) -> None:
+            stream.close()  # type: ignore[union-attr]
+
+    response.stream = Stream()
+
+
+class OneQuestion:
+    """The parts of one question, which several threads fetch."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._parts, self._bytes = MOST_PARTS, MOST_REPLY
+
+    def fetched(self, fetch: Callable[[], bytes]) -> bytes:
+        """One more part, as `fetch` gives it; TooMuchError when nothing of ours has so much."""
+        with self._guard:
+            self._parts -= 1
+            if self._parts < 0 or self._bytes < 0:
+                raise TooMuchError(f"a question of more than {MOST_PARTS} parts")
+        content = fetch()
+        with self._guard:
+            self._bytes -= len(content)
+            if self._bytes < 0:
+                raise TooMuchError(f"a question of more than {MOST_REPLY} bytes")
+        return content

@@ -1,0 +1,184 @@
+"""What the coordinator sends to a lender's SuperNode is bounded while it comes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from flwr.app import RecordDict
+from flwr.proto.message_pb2 import PullObjectRequest, PullObjectResponse
+from flwr.supercore.object_store import ObjectStoreFactory
+from flwr.supercore.run import Run
+from flwr.supernode.fleet_http_client import FleetHttpClient
+from flwr.supernode.nodestate import NodeStateFactory
+from flwr.supernode.start_client_internal import _pull_and_store_message
+
+from client.node import bounded_answers, supernode
+from client.node.bounded_answers import OneQuestion, TooMuchError, with_bounds
+from client.node.supernode import Pace
+from shared.wire.bounds import MOST_PARTS
+from tests.client.node.asked_node import AskedNode
+
+MOST = 100_000
+
+
+class Coordinator(BaseHTTPRequestHandler):
+    """Answers `length` zeros as a part; `sent`: how many it got rid of; `head`: of the answer."""
+
+    length = 0
+    status = 200
+    head: tuple[tuple[str, str], ...] = ()
+    sent = 0
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        part = PullObjectResponse(object_found=True, object_available=True)
+        part.object_content = bytes(self.length)
+        content = part.SerializeToString()
+        self.send_response(self.status)
+        for name, value in (*self.head, ("content-length", str(len(content)))):
+            self.send_header(name, value)
+        self.end_headers()
+        for start in range(0, len(content), MOST):
+            self.wfile.write(content[start : start + MOST])
+            type(self).sent += MOST
+
+    def log_message(self, *told: Any) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def coordinator(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[type[Coordinator], str]]:
+    """A server on loopback, and its address."""
+    monkeypatch.setattr(bounded_answers, "MOST_ANSWER", MOST)
+
+    class Own(Coordinator):
+        pass
+
+    server = HTTPServer(("127.0.0.1", 0), Own)
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield Own, f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join(10)
+        server.server_close()
+
+
+def _asked(client: type[Any], address: str) -> int:
+    """Bytes of a part that the client fetches there."""
+    with client.from_server_address(address, True, None, interceptors=[]) as asking:
+        return len(asking.PullObject(PullObjectRequest()).object_content)
+
+
+def test_an_answer_is_given_up_at_the_first_byte_too_many(
+    coordinator: tuple[type[Coordinator], str],
+) -> None:
+    """Long before its end; control: Flower's own client takes all of it, and ours what fits."""
+    answers, address = coordinator
+    answers.length = 40_000_000
+    with pytest.raises(TooMuchError, match="more than 100000 bytes"):
+        _asked(with_bounds(FleetHttpClient), address)
+    assert answers.sent < answers.length / 2
+    assert _asked(FleetHttpClient, address) == answers.length
+    answers.length = MOST - 100
+    assert _asked(with_bounds(FleetHttpClient), address) == answers.length
+
+
+@pytest.mark.parametrize(
+    ("status", "head"),
+    [(200, (("content-encoding", "gzip"),)), (307, (("location", "http://127.0.0.1:9/"),))],
+)
+def test_an_answer_is_neither_unpacked_nor_looked_for_elsewhere(
+    status: int, head: tuple[tuple[str, str], ...], coordinator: tuple[type[Coordinator], str]
+) -> None:
+    """Flower's own client would do either: it fails at what it finds there."""
+    answers, address = coordinator
+    answers.status, answers.head, answers.length = status, head, 10
+    with pytest.raises(TooMuchError, match="packed, or to be had elsewhere"):
+        _asked(with_bounds(FleetHttpClient), address)
+    with pytest.raises(Exception, match=r"decompress|refused"):
+        _asked(FleetHttpClient, address)
+
+
+Bound = Callable[[OneQuestion, Callable[[], bytes]], bytes]
+_OURS: Bound = OneQuestion.fetched
+_FLOWERS: Bound = lambda _, fetch: fetch()  # noqa: E731
+
+
+@pytest.mark.parametrize(("bound", "kept"), [(_OURS, False), (_FLOWERS, True)])
+@pytest.mark.parametrize("much", ["bytes", "parts"])
+def test_a_question_that_is_too_large_is_not_kept(
+    much: str, bound: Bound, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its parts are small each; nothing of it stays. Control: without the bound all of it does."""
+    monkeypatch.setattr(bounded_answers, "MOST_REPLY", 50_000)
+    node, question = AskedNode(RecordDict()), OneQuestion()
+    number, size = (6, 10_000) if much == "bytes" else (MOST_PARTS + 1, 1)
+    node.parts |= {f"{one:064x}": b"x" * size for one in range(number)}
+    factory = NodeStateFactory(objectstore_factory=ObjectStoreFactory())
+    state, store = factory.state(), factory.objectstore_factory.store()
+    state.set_node_id(7)
+    monkeypatch.setattr(store, "put", lambda name, content: put.append(name))
+    put: list[str] = []
+    state.store_run(Run.create_empty(11))
+    answer = node.PullMessages(None)
+
+    def received() -> Any:
+        from flwr.common.serde import message_from_proto
+
+        message = message_from_proto(answer.messages_list[0])
+        message.metadata.__dict__["_message_id"] = node.number
+        return message, answer.message_object_trees[0]
+
+    _pull_and_store_message(
+        state=state,
+        object_store=store,
+        node_config={},
+        receive=received,
+        get_run=lambda run: Run.create_empty(run),
+        get_fab=lambda digest, run: None,  # type: ignore[arg-type, return-value]
+        pull_object=lambda run, name: bound(question, lambda: node.parts[name]),
+        confirm_message_received=lambda run, name: node.confirmed.append(name),
+        trusted_entities=None,
+    )
+    assert (bool(put), bool(node.confirmed), len(state.msg_store)) == (kept, kept, int(kept))
+
+
+def test_the_loop_of_the_supernode_goes_on_after_too_much(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it is told of a question may be too much as well; each question is counted anew."""
+    monkeypatch.setattr(supernode, "_await_gate", lambda *_: None)
+    monkeypatch.setattr(supernode, "_taken_back", lambda *_: False)
+    told: list[Any] = ["first", "second", TooMuchError("too much")]
+
+    def receive() -> Any:
+        one = told.pop(0)
+        if isinstance(one, Exception):
+            raise one
+        return one
+
+    @contextmanager
+    def flowers(*given: Any) -> Iterator[tuple[Any, ...]]:
+        yield 7, receive, "send", "run", "fab", lambda run, name: b"x", "push", "confirm"
+
+    place: Any = SimpleNamespace(registered=tmp_path / "registered")
+    with supernode._connected(flowers, place, Pace())("gate", False, b"", None) as given:
+        _, received, _, _, _, pull, push, confirm = given
+        for question in ("first", "second"):
+            assert received() == question
+            assert [pull(11, "name") for _ in range(MOST_PARTS)] == [b"x"] * MOST_PARTS
+            with pytest.raises(TooMuchError, match="more than 64 parts"):
+                pull(11, "name")
+        assert received() is None
+    assert "no question was taken: too much" in caplog.text
+    assert (push, confirm) == ("push", "confirm")
