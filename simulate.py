@@ -3,6 +3,7 @@
     python simulate.py                                   the demo: twelve real lenders
     python simulate.py --config my.toml --seeds 0 1 2    your own table, three splits
     python simulate.py --quick --rings 60 --decoys 300   plant fraud rings and look-alikes, too
+    python simulate.py --quick --borrowing               loans elsewhere as features, and without
     python simulate.py --resume --out out/demo           go on where Ctrl-C stopped it
 
 exit status: 0 done · 2 input, settings or disk must be mended · 3 too few lenders answered ·
@@ -24,7 +25,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
 os.environ.setdefault("FLWR_DISABLE_UPDATE_CHECK", "1")
@@ -64,6 +65,9 @@ from server.simulation.sweep import swept
 from server.simulation.terms import agreement_of, later_terms, study_of
 from shared.errors import InternalError, LianfangError, OperatorError
 from shared.training.agreement import Agreement
+
+if TYPE_CHECKING:
+    from server.simulation.borrowing.added import Added
 
 _BEGAN_PLAIN = (
     "this run began with --plain and goes on so; for secure sums leave --resume out and name "
@@ -125,6 +129,10 @@ def simulate(asked: Asked, out: Path, *, resume: bool, faults: Faults) -> Report
             for ready, folder in zip(prepared, folders, strict=True)
         ]
         report = reports[0] if len(reports) == 1 else swept(reports)
+        if asked.borrowing and len(reports) > 1:
+            from server.simulation.borrowing.reported import borrowing_over_seeds
+
+            report["borrowing"] = borrowing_over_seeds(seeds, [one["borrowing"] for one in reports])
         if asked.fraud_list:  # once: further seeds would tell the same
             _add_list(report, prepared[0], folders[0])
         if asked.rings:
@@ -153,12 +161,14 @@ def _add_list(report: Report, ready: Prepared, folder: Path) -> None:
 
 def _add_rings(report: Report, prepared: Sequence[Prepared], asked: Asked, out: Path) -> None:
     """Plant made-up rings and look-alikes on every seed's rows, and look for them."""
+    from server.simulation.rings.habits import HABITS
     from server.simulation.rings.reported import ring_figures
     from server.simulation.rings.scenario import Planted
 
     books = [(ready.study.seed, ready.book) for ready in prepared]
     with _timed(report["seconds"], "rings"), step("planting fraud rings and looking for them"):
-        report["rings"] = ring_figures(books, out / "rings", Planted(asked.rings, asked.decoys))
+        planted = Planted(asked.rings, asked.decoys, habits=HABITS[asked.ring_habits])
+        report["rings"] = ring_figures(books, out / "rings", planted)
 
 
 def _write(report: Report, out: Path) -> None:
@@ -177,22 +187,30 @@ def _write(report: Report, out: Path) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """One seed's table, terms and seconds so far; `later` are the out-of-time run's terms."""
+    """One seed's table, terms and seconds so far; `later` are the out-of-time run's terms,
+    `borrowing` what --borrowing added to the table.
+    """
 
     study: Study
     book: Book
     agreement: Agreement
     later: Agreement | None
     seconds: dict[str, float]
+    borrowing: Added | None = None
 
 
 def _prepared(study: Study, raw: RawTable, asked: Asked) -> Prepared:
     seconds: dict[str, float] = {}
+    added = None
     with _timed(seconds, "prepare"), step("checking and splitting the table"):
         book = book_of(raw.frame, study, lenders=asked.lenders, lines=raw.lines)
+        if asked.borrowing:
+            from server.simulation.borrowing.added import add_borrowing
+
+            book, added = add_borrowing(book, study)
         agreement = agreement_of(study, book, asked)
         later = later_terms(study, agreement, book) if asked.out_of_time else None
-    return Prepared(study, book, agreement, later, seconds)
+    return Prepared(study, book, agreement, later, seconds, added)
 
 
 def _one_seed(ready: Prepared, asked: Asked, folder: Path, resume: bool, faults: Faults) -> Report:
@@ -208,7 +226,23 @@ def _one_seed(ready: Prepared, asked: Asked, folder: Path, resume: bool, faults:
             what = "the rest of the out-of-time run, which went on beside"
             with _timed(seconds, "evaluate"), step(what) if at_once else nullcontext():
                 report["out_of_time"] = out_of_time()
+    if ready.borrowing is not None:
+        report["borrowing"] = _borrowing(folder, ready, asked, outcome)
     return report
+
+
+def _borrowing(folder: Path, ready: Prepared, asked: Asked, outcome: Outcome) -> dict[str, Any]:
+    """Train once more without the columns that --borrowing added, and compare."""
+    from server.simulation.borrowing.reported import Scores
+
+    added = ready.borrowing
+    assert added is not None  # asked for
+    bare = replace(ready, book=added.bare)
+    with _timed(ready.seconds, "borrowing"):
+        terms = agreement_of(ready.study, added.bare, asked)
+        what = "training without the others' loans"
+        without = _trained(folder / "without-borrowing", terms, bare, asked, False, Faults(), what)
+        return added.figures(Scores.of(outcome), Scores.of(without), ready.study.seed)
 
 
 def _out_of_time(folder: Path, ready: Prepared, asked: Asked) -> dict[str, Any]:
@@ -279,6 +313,8 @@ def _asked_by(arguments: argparse.Namespace) -> Asked:
         fraud_list=not (arguments.no_list or arguments.quick),
         rings=arguments.rings,
         decoys=5 * arguments.rings if arguments.decoys is None else arguments.decoys,
+        ring_habits=arguments.ring_habits,
+        borrowing=arguments.borrowing,
     )
 
 

@@ -11,10 +11,12 @@
     lianfang-client outbox /srv/lender --run 3fa8c1 --json
     lianfang-client list sync --folder /srv/lender      the shared fraud list: see list -h
     lianfang-client screen book.csv --out hits.csv --folder /srv/lender
+    lianfang-client ring check --resident-id -          fraud rings: see ring -h
+    lianfang-client borrowing check --resident-id -     borrowing elsewhere: see borrowing -h
 
-Exit status: 0 done; 1 (list, screen, members, doctor) done, and somebody should look, at a hit for
-example; 2 the input or a setting is wrong (the message says which and what to do). With --json an
-error is also a line {"error": …, "remedy": …} on standard output.
+Exit status: 0 done; 1 (list, screen, ring, borrowing, members, doctor) done, and somebody should
+look, at a hit for example; 2 the input or a setting is wrong (the message says which and what to
+do). With --json an error is also a line {"error": …, "remedy": …} on standard output.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from client.commands import allowing, doctor, join, listing, screen, start
+from client.commands import allowing, borrowing, doctor, join, listing, ring, screen, start
 from client.commands.printing import fail
 from shared.errors import LianfangError, OperatorError
 from shared.plain_parser import PlainParser
@@ -189,6 +191,8 @@ def _parser() -> argparse.ArgumentParser:
     allowing.add(commands)
     listing.add(commands)
     screen.add(commands)
+    borrowing.add(commands)
+    ring.add(commands)
     return parser
 
 

@@ -26,8 +26,8 @@ _WHAT: dict[RecordKind, str] = {
     "sum": "PLAIN numbers",
     "allowed": "allowed here",
     "points": "blinded points",
-    "events": "list events",
-    "request": "list request",
+    "events": "signed events",
+    "request": "question",
 }
 _HEADS = ("no", "when", "what", "stage", "run", "lenders", "bytes", "hash", "purpose")
 _OUTBOX = Path("own", "outbox.jsonl")

@@ -1,11 +1,14 @@
-"""Make the embedded demo sample, `sba_demo.csv.gz`, from a larger file of public SBA 7(a) loans.
+"""Make the embedded demo sample, `sba_demo.csv.gz`, from a larger file of public SBA 7(a) loans,
+and `sba_borrowers.csv.gz`, which says which of its loans are of one borrower.
 
     python data/make_sba.py SOURCE.csv.gz
 
 Kept so that anybody can see what was done to the data; README.md beside it says why. Invariants:
 - The output holds only what was known when the loan was approved, and the outcome.
 - Lenders are chosen by rank of size alone and appear as codes L01 (largest) … L12; no lender name,
-  place of a borrower below the state, loan number or borrower number is written.
+  place of a borrower below the state or loan number is written.
+- Borrowers are numbered anew, in the order of the sample's shuffled rows, and only those with two
+  loans or more in it are written at all.
 - The same source gives the same bytes (fixed seed, no time stamp in the gzip header).
 """
 
@@ -21,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 TARGET = Path(__file__).with_name("sba_demo.csv.gz")
+BORROWERS = Path(__file__).with_name("sba_borrowers.csv.gz")
 LARGEST = 8
 SMALL_ROWS = (200, 600)
 SMALL = 4
@@ -36,11 +40,14 @@ def main(arguments: list[str]) -> int:
         print(__doc__, file=sys.stderr)
         return 2
     source = pd.read_csv(arguments[0], dtype=str, keep_default_na=False)
-    sample = demo_rows(source)
-    blob = packed(sample)
-    TARGET.write_bytes(blob)
+    rows, codes = chosen_rows(source)
+    sample = demo_rows(rows, codes)
     print(lender_table(sample))
-    print(f"\n{len(sample):,} rows, {len(blob):,} bytes, sha256 {hashlib.sha256(blob).hexdigest()}")
+    for target, table in ((TARGET, sample), (BORROWERS, borrower_rows(rows))):
+        blob = packed(table)
+        target.write_bytes(blob)
+        digest = hashlib.sha256(blob).hexdigest()
+        print(f"\n{target.name}: {len(table):,} rows, {len(blob):,} bytes, sha256 {digest}")
     return 0
 
 
@@ -56,19 +63,38 @@ def chosen_lenders(source: pd.DataFrame) -> list[str]:
     return chosen
 
 
-def demo_rows(source: pd.DataFrame) -> pd.DataFrame:
-    """The sample: chosen lenders' rows, shuffled, approval-time columns and the outcome only."""
+def chosen_rows(source: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
+    """The chosen lenders' rows, shuffled, with all columns; and the lenders' codes."""
     codes = {name: f"L{rank:02d}" for rank, name in enumerate(chosen_lenders(source), start=1)}
     rows = source[source["Bank"].isin(list(codes))]
     assert len(rows) == EXPECTED_ROWS
     order = np.random.default_rng(SHUFFLE_SEED).permutation(len(rows))
-    rows = rows.iloc[order].reset_index(drop=True)
+    return rows.iloc[order].reset_index(drop=True), codes
+
+
+def demo_rows(rows: pd.DataFrame, codes: dict[str, str]) -> pd.DataFrame:
+    """The sample: approval-time columns and the outcome only."""
     sample = approval_columns(rows)
     sample.insert(0, "lender", rows["Bank"].map(codes))
     sample.insert(1, "loan_id", np.arange(1, len(rows) + 1))
     sample["charged_off"] = rows["MIS_Status"].map({"CHGOFF": "1", "P I F": "0"})
     assert sample["charged_off"].notna().all()
     return sample
+
+
+def borrower_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """Loans of borrowers with two or more: number in the sample, borrower, day of approval."""
+    borrower = rows["BorrowerId"]
+    several = borrower.map(borrower.value_counts()) > 1
+    assert (borrower != "").all()
+    assert rows["ApprovalDate"].str.fullmatch(r"\d{4}-\d\d-\d\d").all()
+    return pd.DataFrame(
+        {
+            "loan_id": np.flatnonzero(several) + 1,
+            "borrower": pd.factorize(borrower[several])[0] + 1,
+            "day": rows.loc[several, "ApprovalDate"].to_numpy(),
+        }
+    )
 
 
 def approval_columns(rows: pd.DataFrame) -> pd.DataFrame:

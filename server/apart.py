@@ -1,4 +1,5 @@
-"""Key shares and the list are kept apart: neither service starts where the other one's part is.
+"""Key shares are kept apart from the list and from rings' graphs: no service starts where a part is
+that is to be elsewhere.
 
 Invariants:
 - Outside the profile `demo` a process that has loaded the other service, and a folder that holds
@@ -38,6 +39,13 @@ class Part:
 
 SHARE = Part("a share of the key", "server.keyholder", "keyholder*", b"CREATE TABLE shares")
 LIST = Part("the list", "server.registry", "registry*", b"CREATE TABLE published")
+EVENTS = Part(
+    "what lenders told of borrowing",
+    "server.borrowing",
+    "borrowing*",
+    b"CREATE TABLE heads (version INTEGER",
+)
+GRAPH = Part("the graph of a case", "server.cases", "cases*", b"CREATE TABLE pages")
 
 
 def check_without(
@@ -63,7 +71,7 @@ def check_without(
 def not_apart(found: str) -> OperatorError:
     """The one refusal of a share of the key beside the list; `found`: where both would be."""
     return OperatorError(
-        f"one process or folder is to hold a share of the key and the list: {found}",
+        f"one process or folder is to hold a share of the key and the list or a case: {found}",
         remedy="run key holders and registry apart, best by different operators",
     )
 

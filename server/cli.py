@@ -8,7 +8,9 @@
     lianfang-server demo                         try the shared fraud list on this machine
     lianfang-server keyholder serve /srv/k1      the list's services; each has examples: keyholder,
     lianfang-server registry serve /srv/r1       registry, keys, authority, each with -h
+    lianfang-server borrowing serve /srv/d1      the desk that counts borrowing elsewhere
     lianfang-server keys status /srv/operator
+    lianfang-server cases serve /srv/d1          the desk that finds fraud rings: see cases -h
 
 Exit status: 0 done; 1 the run is not finished or does not verify, keys are not the same at all
 holders, the demo's check failed; 2 a folder or setting is wrong, or nobody answers; 3 (`run`) a run
@@ -29,7 +31,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from server.commands import authority, founding, keyholder, keys, models, registry, runs, start
+from server.commands import (
+    authority,
+    borrowing,
+    cases,
+    founding,
+    keyholder,
+    keys,
+    models,
+    registry,
+    runs,
+    start,
+)
 from server.commands.printing import fail
 from server.commands.serving import command
 from server.demo import command as demo
@@ -124,7 +137,19 @@ def _parser() -> argparse.ArgumentParser:
         one.set_defaults(handler=handler)
         one.add_argument("run", type=Path, help="a run's folder, e.g. out/demo/run")
         one.add_argument("--json", action="store_true", help="one JSON line for scripts")
-    for own in (founding, start, runs, models, authority, keyholder, registry, keys, demo):
+    for own in (
+        founding,
+        start,
+        runs,
+        models,
+        authority,
+        keyholder,
+        registry,
+        borrowing,
+        cases,
+        keys,
+        demo,
+    ):
         own.add(commands)
     return parser
 

@@ -12,6 +12,7 @@ Invariants:
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -239,3 +240,22 @@ def refuse(context: grpc.ServicerContext, code: grpc.StatusCode, text: str) -> N
     """End a call with a status and a sentence."""
     context.abort(code, text)
     raise AssertionError("abort raises")  # gRPC's own types do not say so
+
+
+@contextmanager
+def refusing(context: grpc.ServicerContext, log: logging.Logger, name: str) -> Iterator[None]:
+    """What is raised within ends the call by whose fault it was, with the sentence made for it and
+    no more: gRPC would send the text of any exception to the caller. `name`: of the service.
+    """
+    try:
+        yield
+    except PeerError as error:
+        refuse(context, grpc.StatusCode.INVALID_ARGUMENT, error.what)
+    except OperatorError as error:
+        log.error("%s", error)
+        refuse(context, grpc.StatusCode.UNAVAILABLE, f"{name} cannot answer now")
+    except Exception as error:  # gRPC's own, when the caller is gone or was refused, and ours
+        if not context.is_active() or context.code() is not None:
+            raise
+        log.error("a call failed: %s", where(error))
+        refuse(context, grpc.StatusCode.INTERNAL, f"{name} failed on this call")

@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
+from client.exchange.reads_as import reads_as
 from shared.errors import OperatorError
-from shared.tokens.identifiers import Canonical, IdentifierError, canonical
+from shared.tokens.identifiers import Canonical
 from shared.tokens.identifiers.cleaning import joined
 
-_TOLD_APART = ("resident_id", "uscc", "bank_card", "phone", "email")
-"""Kinds whose form is no number of an application: passports have no check digit, and many are."""
-_CARDS = ("3", "4", "5", "6")
 _SHORTEST = 5
 
 
@@ -32,21 +30,9 @@ def check_reference(
     for kind, text in held:
         if len(text) >= _SHORTEST and text.casefold() in plain:
             raise _refused(f"holds the {kind} that is looked up")
-    for kind in _TOLD_APART:
-        if _reads_as(kind, reference, today):
-            raise _refused(f"reads as an identifier ({kind})")
-
-
-def _reads_as(kind: str, text: str, today: date) -> bool:
-    try:
-        found = canonical(kind, text, today=today)
-    except IdentifierError:
-        return False
-    if kind == "bank_card":
-        return not found.warnings and found.value.startswith(_CARDS)
-    if kind == "phone":
-        return len(found.value) == 11 or (found.value.startswith("+") and "+" in text)
-    return "unknown_region" not in found.warnings
+    read = reads_as(reference, today)
+    if read is not None:
+        raise _refused(f"reads as an identifier ({read})")
 
 
 def _refused(why: str) -> OperatorError:

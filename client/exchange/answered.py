@@ -8,10 +8,10 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from client.exchange.submissions import Settled
-from shared.blacklist.events import event_digest, read_event
+from shared.blacklist.events import Event, event_digest, read_event
 from shared.blacklist.receipt import Receipt, check_later, read_receipt
 from shared.errors import PeerError
 from shared.identity.certificate import Member
@@ -39,17 +39,21 @@ def group_of(pending: Sequence[Named]) -> list[Named]:
 
 
 def settled_by(
-    reply: wire.SubmitReply, group: Sequence[Named], registry: Member, last: Receipt | None
+    reply: wire.SubmitReply,
+    group: Sequence[Named],
+    registry: Member,
+    last: Receipt | None,
+    read: Callable[[bytes], Event] = read_event,
 ) -> list[Settled]:
-    """How each of the group was answered; `last`: the receipt before. PeerError for a receipt that
-    is for something else, and then nothing is settled.
+    """How each of the group was answered; `last`: the receipt before; `read`: an event of its text.
+    PeerError for a receipt that is for something else, and then nothing is settled.
     """
     if len(reply.answers) != len(group):
         raise PeerError("the registry answered another number of events than were sent")
     settled = []
     for (event_id, text), answer in zip(group, reply.answers, strict=True):
         if answer.receipt:
-            digest = event_digest(read_event(text))
+            digest = event_digest(read(text))
             receipt = read_receipt(answer.receipt, registry.code, registry.public, event_id, digest)
             check_later(last, receipt)
             last = receipt

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
 
-from client.exchange.parties import Told
+from client.exchange.progress import Told
 from shared.blacklist.checkpoint import (
     BUCKETS,
     Checkpoint,

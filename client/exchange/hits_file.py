@@ -34,11 +34,15 @@ def check_out(out: Path, book: Path) -> None:
 
 def write_hits(hits: Sequence[RowAnswer], out: Path, *, book: Path) -> None:
     """Write .csv or .parquet; one row for each hit. Raises OperatorError."""
-    check_out(out, book)
     rows = [{"line": hit.line, "customer_ref": hit.ref, **_plain(hit.answer)} for hit in hits]
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    write_frame(pd.DataFrame(rows, columns=list(COLUMNS)), out, book=book)
+
+
+def write_frame(frame: pd.DataFrame, out: Path, *, book: Path) -> None:
+    """Write rows with a column `customer_ref`, as above. Raises OperatorError."""
+    check_out(out, book)
     try:
-        write_whole(out, _content(frame, out.suffix))
+        write_whole(out, content_of(frame, out.suffix))
     except OSError as error:
         raise OperatorError(
             f"{out}: cannot be written ({error.strerror})", remedy="check folder and space"
@@ -52,7 +56,8 @@ def _plain(answer: Answer) -> dict[str, str | int | bool]:
     }
 
 
-def _content(frame: pd.DataFrame, suffix: str) -> bytes:
+def content_of(frame: pd.DataFrame, suffix: str) -> bytes:
+    """A file's bytes; references that a spreadsheet would run as a formula get an apostrophe."""
     if suffix == ".parquet":
         buffer = io.BytesIO()
         frame.to_parquet(buffer, index=False)

@@ -50,3 +50,15 @@ def goes_on(what: str) -> Iterator[None]:
     except UnreachableError as error:
         remedy = f"{error.remedy}, then give the command again: {what}"
         raise OperatorError(error.what, remedy=remedy) from error
+
+
+@contextmanager
+def kept_pages() -> Iterator[None]:
+    """Of pages for the borrowing desk, which leave with its own sync."""
+    try:
+        yield
+    except UnreachableError as error:
+        raise OperatorError(
+            f"{error.what}: the pages are kept here and leave with the next `borrowing sync`",
+            remedy=f"{error.remedy}; giving the command again tells nothing twice",
+        ) from error

@@ -44,7 +44,7 @@ class KnownList:
         if not path.exists():
             return None
         try:
-            return read_checkpoint(path.read_bytes(), self._registry, self._authority)
+            return self._read(path.read_bytes())
         except OSError as error:
             raise _told(path, error) from error
 
@@ -101,6 +101,9 @@ class KnownList:
         """All files of it."""
         folder = self._folder / EVIDENCE
         return sorted([*folder.glob("fork-*.json"), *folder.glob("changes-*.json")])
+
+    def _read(self, text: bytes) -> Checkpoint:
+        return read_checkpoint(text, self._registry, self._authority)
 
     def _write(self, path: Path, content: bytes) -> None:
         try:

@@ -74,11 +74,11 @@ def open_desk(
     Nothing is asked of anybody yet. Raises OperatorError.
     """
     settings = read_exchange(folder, clock=clock)
-    _keep_private(settings.own)
+    keep_own(settings.own)
     with ExitStack() as stack:
         outbox = Outbox(settings.own / "outbox.jsonl", clock)
         stack.callback(outbox.close)
-        holders = _holders(settings, ways, outbox, clock, random, stack)
+        holders = open_holders(settings, ways, outbox, clock, random, stack)
         known = KnownList(settings.own / "registry", settings.registry, settings.authority)
         registry = _registry(settings, ways, outbox, known, clock, stack)
 
@@ -111,7 +111,7 @@ def open_desk(
         yield desk
 
 
-def _holders(
+def open_holders(
     settings: ExchangeSettings,
     ways: Ways,
     outbox: Outbox,
@@ -119,6 +119,7 @@ def _holders(
     random: Callable[[int], bytes],
     stack: ExitStack,
 ) -> Holders:
+    """The key holders of these settings; let go with the stack."""
     doors = {}
     revoked = settings.revoked & {*settings.holders}
     for code, address in settings.holders.items():
@@ -159,7 +160,8 @@ def _registry(
     )
 
 
-def _keep_private(own: Path) -> None:
+def keep_own(own: Path) -> None:
+    """Only its owner gets into the lender's own folder; OperatorError."""
     try:
         keep_private(own)
     except OSError as error:

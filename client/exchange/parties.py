@@ -4,12 +4,14 @@ network (`client.exchange.holders.Holders`, `client.exchange.registry.RegistryCl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from client.exchange.progress import Progress as Progress
+from client.exchange.progress import no_progress as no_progress
 from shared.blacklist.checkpoint import Checkpoint
 from shared.blacklist.events import Event
 from shared.blacklist.state import EntryState
@@ -20,15 +22,6 @@ if TYPE_CHECKING:
     from client.exchange.holders import Asking
     from client.exchange.registry import Index, Synced
     from client.exchange.submissions import Settled
-
-Told = Callable[[int], None]
-Progress = Callable[[int], Told]
-"""Called with how many there are to do; what it returns is told how many more were done."""
-
-
-def no_progress(_: int) -> Told:
-    """For whoever does not want to know."""
-    return lambda _: None
 
 
 class TokenKey(Protocol):

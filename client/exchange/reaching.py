@@ -1,8 +1,8 @@
-"""Calls to the registry over a network that fails: tried again, and told by whose fault it is.
+"""Calls to a service over a network that fails: tried again, and told by whose fault it is.
 
 Invariants:
 - Only what may be better a moment later is tried again. No error names more than a status and the
-  registry's own sentence.
+  service's own sentence.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class UnreachableError(OperatorError):
-    """The registry, or the way to it, is down."""
+    """The service, or the way to it, is down."""
 
 
 class OvertakenError(OperatorError):
@@ -36,10 +36,14 @@ _TRY_AGAIN = frozenset(
 )
 
 
-def reached(call: Callable[[], T], attempts: int, sleep: Callable[[float], None]) -> T:
-    """Try again while the registry or the way to it is down; OperatorError or PeerError in the end.
-
-    `sleep` waits that many seconds.
+def reached(
+    call: Callable[[], T],
+    attempts: int,
+    sleep: Callable[[float], None],
+    who: str = "the registry",
+) -> T:
+    """Try again while the service (`who`) or the way to it is down; OperatorError or PeerError in
+    the end. `sleep` waits that many seconds.
     """
     for attempt in range(attempts):
         try:
@@ -47,37 +51,37 @@ def reached(call: Callable[[], T], attempts: int, sleep: Callable[[float], None]
         except grpc.RpcError as error:
             last = attempt == attempts - 1
             if last or _code(error) not in _TRY_AGAIN:
-                raise _unreachable(error) from error
+                raise _unreachable(error, who) from error
         sleep(0.2 * 2**attempt)
     raise InternalError("no attempt was made")
 
 
 @contextmanager
-def named_errors() -> Iterator[None]:
+def named_errors(who: str = "the registry") -> Iterator[None]:
     """What breaks off in the middle of a stream, as OperatorError or PeerError."""
     try:
         yield
     except grpc.RpcError as error:
-        raise _unreachable(error) from error
+        raise _unreachable(error, who) from error
 
 
 def _code(error: grpc.RpcError) -> grpc.StatusCode | None:
     return error.code() if isinstance(error, grpc.Call) else None
 
 
-def _unreachable(error: grpc.RpcError) -> OperatorError | PeerError:
+def _unreachable(error: grpc.RpcError, who: str) -> OperatorError | PeerError:
     code = _code(error)
     details = error.details() if isinstance(error, grpc.Call) else ""
     if code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.INTERNAL):
-        return PeerError(f"the registry refused the call: {details}")
+        return PeerError(f"{who} refused the call: {details}")
     if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
         return OperatorError(
-            f"the registry does not accept this lender: {details}",
+            f"{who} does not accept this lender: {details}",
             remedy="check that transport.crt is valid and not revoked",
         )
     if code is grpc.StatusCode.ABORTED:
-        return OvertakenError(f"the registry broke off: {details}", remedy="sync again")
+        return OvertakenError(f"{who} broke off: {details}", remedy="sync again")
     return UnreachableError(
-        f"the registry cannot be reached ({code.name if code else 'unknown'})",
+        f"{who} cannot be reached ({code.name if code else 'unknown'})",
         remedy="check its address and the network",
     )

@@ -17,7 +17,7 @@ import grpc
 
 from client.exchange.doors import Door
 from client.outbox import Outbox
-from shared.blacklist.events import read_event
+from shared.blacklist.events import kind_of
 from shared.secure_sum.history import Record, RecordKind
 from shared.wire import keyholder_pb2, registry_pb2
 
@@ -98,20 +98,23 @@ def recorded_channel(channel: grpc.Channel, code: str, outbox: Outbox) -> grpc.C
 def _purpose(request: Any) -> str:
     if isinstance(request, registry_pb2.SubmitRequest):
         counts: dict[str, int] = {}
+        whose = "for the list"
         for text in request.events:
-            kind = type(read_event(text)).__name__
+            kind = kind_of(text)
             name = _EVENTS.get(kind, kind)
             counts[name] = counts.get(name, 0) + 1
+            whose = "on borrowing, under tokens" if kind == _PAGE else whose
         told = ", ".join(
             f"{number} {name}{'' if number == 1 else 's'}"
             for name, number in sorted(counts.items())
         )
-        return f"signed events for the list: {told}"
+        return f"signed events {whose}: {told}"
     if isinstance(request, registry_pb2.DeltaRequest):
         return f"what is new on the list since version {request.since}?"
     return _ASKED.get(type(request).__name__, type(request).__name__)
 
 
+_PAGE = "ContributionPage"
 _EVENTS = {
     "File": "filing",
     "Approve": "approval",
@@ -122,10 +125,13 @@ _EVENTS = {
     "OpenEpoch": "epoch opening",
     "RetireEpoch": "epoch retirement",
     "Consent": "consent",
+    _PAGE: "page",
 }
 _ASKED = {
     "LatestRequest": "which version of the list is the latest?",
     "SnapshotRequest": "the whole list, please",
     "OwnRequest": "this lender's own entries, please",
     "WaitingRequest": "what waits for a second institution?",
+    "HeadsRequest": "which tables of borrowing elsewhere are new?",
+    "TableRequest": "the whole table of borrowing elsewhere, please",
 }

@@ -1,11 +1,9 @@
 """A lender's end of the registry: submit events, follow the published list.
 
-    submit   keep on disk ► send (again and again, the same bytes) ► keep the receipt
+    submit   `sending.py`
     sync     latest checkpoint ► delta from our own version, or snapshot ► verify ► index
 
 Invariants:
-- Nothing is lost and nothing is filed twice: events are kept before they are sent, and sent until
-  they are answered, under one name.
 - The index only takes rows whose digest is in a checkpoint that the registry signed and that
   follows the last one known here, after a delta as after a snapshot. A fork, or a delta that leads
   elsewhere, changes nothing and leaves what was signed as evidence.
@@ -19,11 +17,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import grpc
 
-from client.exchange.answered import STEP_BYTES, Named, group_of, settled_by
 from client.exchange.content import (
     After,
     Content,
@@ -33,10 +30,11 @@ from client.exchange.content import (
     verified_rows,
 )
 from client.exchange.known_list import KnownList
-from client.exchange.parties import Progress, no_progress
+from client.exchange.progress import Progress, no_progress
 from client.exchange.proposals import check_waiting
-from client.exchange.reaching import OvertakenError, named_errors, reached
-from client.exchange.submissions import Settled, Submissions
+from client.exchange.reaching import OvertakenError, named_errors
+from client.exchange.sending import PATIENCE, Sender
+from client.exchange.submissions import Submissions
 from client.exchange.versions import Step, paged, steps_after
 from shared.blacklist.checkpoint import (
     Checkpoint,
@@ -46,21 +44,15 @@ from shared.blacklist.checkpoint import (
     check_signer,
     read_checkpoint,
 )
-from shared.blacklist.events import Event
-from shared.blacklist.receipt import Receipt
 from shared.blacklist.rows import Changes, Row
 from shared.blacklist.state import EntryState
 from shared.blacklist.waiting import WaitingEntry, WaitingProposal, read_waiting
 from shared.errors import InternalError, OperatorError, PeerError
-from shared.identity.certificate import read_member
 from shared.secure_sum.encoding import read_text
 from shared.wire import registry_pb2 as wire
-from shared.wire.padding import fill_in_steps
 from shared.wire.registry_pb2_grpc import RegistryStub
 
-T = TypeVar("T")
 STALE = timedelta(days=3)
-PATIENCE = 60.0
 SNAPSHOTS = 3
 
 
@@ -95,7 +87,7 @@ class Synced:
     stale: bool
 
 
-class RegistryClient:
+class RegistryClient(Sender):
     """Over a channel to the registry with the code `registry`. `authority`: DER; `clock`: the time
     with a zone; `sleep` waits that many seconds between attempts.
     """
@@ -112,30 +104,11 @@ class RegistryClient:
         sleep: Callable[[float], None] = time.sleep,
         attempts: int = 6,
     ) -> None:
-        self._stub: Any = RegistryStub(channel)  # type: ignore[no-untyped-call]
-        self._registry, self._authority = registry, authority
-        self._submissions, self._known = submissions, known
-        self._clock, self._sleep, self._attempts = clock, sleep, attempts
-
-    def submit(self, events: Sequence[Event], progress: Progress = no_progress) -> list[Settled]:
-        """Keep and send; the answers in order. OperatorError when the registry cannot be reached:
-        the events are kept, and `send_pending` goes on with them.
-        """
-        self._submissions.keep(events)
-        self.send_pending(progress)
-        answers = [self._submissions.answer(event.event_id) for event in events]
-        return [answer for answer in answers if answer is not None]
-
-    def send_pending(self, progress: Progress = no_progress) -> int:
-        """Send what is not answered yet, in order; how many events were answered."""
-        pending, settled = list(self._submissions.pending()), 0
-        told = progress(len(pending))
-        while settled < len(pending):
-            group = group_of(pending[settled:])
-            self._submissions.settle(self._send(group))
-            settled += len(group)
-            told(len(group))
-        return settled
+        stub: Any = RegistryStub(channel)  # type: ignore[no-untyped-call]
+        super().__init__(
+            stub, registry, authority, submissions, clock=clock, sleep=sleep, attempts=attempts
+        )
+        self._known = known
 
     def sync(self, index: Index, progress: Progress = no_progress) -> Synced:
         """Bring the index to the registry's latest version; `progress`: of a snapshot's rows.
@@ -199,17 +172,6 @@ class RegistryClient:
         """Keep the evidence and say where it is."""
         path = self._known.accuse(fork)
         fork.remedy = f"{fork.remedy}; both are in {path}"
-
-    def _send(self, group: Sequence[Named]) -> list[Settled]:
-        request = wire.SubmitRequest(events=[text for _, text in group])
-        fill_in_steps(request, STEP_BYTES)
-        reply = self._call(lambda: self._stub.Submit(request, timeout=PATIENCE))
-        registry = read_member(reply.certificate, self._authority, self._clock())
-        if (registry.code, registry.role) != (self._registry, "registry"):
-            raise PeerError("the answer is not signed by the registry that was asked")
-        text = self._submissions.receipt_before(group[0][0])
-        last = None if text is None else read_text(Receipt, text)
-        return settled_by(reply, group, registry, last)
 
     def _sync(self, index: Index, progress: Progress) -> Synced:
         known = self._known.checkpoint()
@@ -336,7 +298,3 @@ class RegistryClient:
                 check_follows(step.checkpoint, checkpoint)
                 return
         raise PeerError("a snapshot's version is not among the versions since ours")
-
-    def _call(self, call: Callable[[], T]) -> T:
-        """Try again while the registry or the way to it is down."""
-        return reached(call, self._attempts, self._sleep)

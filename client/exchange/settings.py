@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,6 +44,8 @@ _SECTIONS: Mapping[str, tuple[str, ...]] = {
     "exchange": ("member", "context"),
     "registry": ("code", "address"),
 }
+ELSEWHERE = ("cases", "borrowing")
+"""Sections that others read from the same file (`service_of`)."""
 _ADDRESS = re.compile(r"[A-Za-z0-9_.\-\[\]:]{1,255}:[0-9]{1,5}")
 _MOST_CONTEXT = 64
 
@@ -79,7 +81,9 @@ def read_exchange(folder: Path, *, clock: Callable[[], datetime] = _now) -> Exch
     """Read `exchange.toml` and the credentials beside it; OperatorError names file and entry."""
     path = folder / FILE
     document = _document(path)
-    exchange, registry = (_section(path, document, name) for name in _SECTIONS)
+    exchange, registry = (
+        _section(path, document, name, entries) for name, entries in _SECTIONS.items()
+    )
     holders = _holders(path, document.get("holders"))
     context = exchange["context"]
     if len(context) > _MOST_CONTEXT or "|" in context:
@@ -130,13 +134,26 @@ def _document(path: Path) -> dict[str, Any]:
     except ValueError as error:  # TOML and UTF-8 alike
         raise OperatorError(f"{path}: {error}", remedy="mend the file's syntax") from error
     for name in document:
-        if name not in (*_SECTIONS, "holders"):
+        if name not in (*_SECTIONS, "holders", *ELSEWHERE):
             raise OperatorError(f"{path}: no section [{name}] is known", remedy=_GUIDE)
     return document
 
 
-def _section(path: Path, document: Mapping[str, Any], name: str) -> dict[str, str]:
-    section, entries = document.get(name), _SECTIONS[name]
+def service_of(folder: Path, name: str) -> tuple[str, str]:
+    """Code and address ("host:port") of a service with a section `[name]` of its own; OperatorError
+    names file and entry.
+    """
+    path = folder / FILE
+    section = _section(path, _document(path), name, _SECTIONS["registry"])
+    _check_code(path, f"[{name}] code", section["code"])
+    _check_address(path, f"[{name}] address", section["address"])
+    return section["code"], section["address"]
+
+
+def _section(
+    path: Path, document: Mapping[str, Any], name: str, entries: Sequence[str]
+) -> dict[str, str]:
+    section = document.get(name)
     if not isinstance(section, dict):
         raise OperatorError(f"{path}: no section [{name}], or it is none", remedy=_GUIDE)
     for entry, value in section.items():

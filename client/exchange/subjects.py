@@ -79,20 +79,28 @@ def canonical_all(identifiers: Sequence[tuple[str, str]], today: date) -> tuple[
     return read_subject(identifiers, today).identifiers
 
 
-def read_subjects(path: Path, *, today: date, columns: Mapping[str, str]) -> list[Subject]:
+def read_subjects(
+    path: Path,
+    *,
+    today: date,
+    columns: Mapping[str, str],
+    entries: Sequence[str] = ENTRIES,
+    nothing: str = "nothing was filed",
+) -> list[Subject]:
     """The subjects of a CSV or Parquet file, in its order. OperatorError, which names all of them,
-    for bad cells and rows without an identifier.
+    for bad cells and rows without an identifier. `entries`: what columns beside them are read as
+    `words`; `nothing`: what an error says was not done.
     """
     from client.exchange.book import read_book
 
     book = read_book(path, today=today, columns=columns)
-    words = _words(path, columns)
+    words = _words(path, columns, entries)
     ends = np.searchsorted(book.row, np.arange(len(book.lines) + 1))
     held = [
         tuple(book.subjects[int(one)] for one in book.subject[ends[row] : ends[row + 1]])
         for row in range(len(book.lines))
     ]
-    _refuse_bad(path, book, held)
+    _refuse_bad(path, book, held, nothing)
     odd: dict[int, list[WarnedCell]] = {}
     for cell in book.warned:
         odd.setdefault(cell.line, []).append(cell)
@@ -102,7 +110,7 @@ def read_subjects(path: Path, *, today: date, columns: Mapping[str, str]) -> lis
     ]
 
 
-def _refuse_bad(path: Path, book: Book, held: Sequence[Sequence[Canonical]]) -> None:
+def _refuse_bad(path: Path, book: Book, held: Sequence[Sequence[Canonical]], nothing: str) -> None:
     bad = [
         BadRow(one.line, f"{one.column} {one.text}: {one.what}; {one.remedy}") for one in book.bad
     ]
@@ -112,11 +120,13 @@ def _refuse_bad(path: Path, book: Book, held: Sequence[Sequence[Canonical]]) -> 
         for line, identifiers in zip(book.lines, held, strict=True)
         if not identifiers and int(line) not in told
     ]
-    refuse(bad, path.name, "mend them in the system they come from; nothing was filed")
+    refuse(bad, path.name, f"mend them in the system they come from; {nothing}")
 
 
-def _words(path: Path, columns: Mapping[str, str]) -> list[dict[str, str]]:
+def _words(path: Path, columns: Mapping[str, str], entries: Sequence[str]) -> list[dict[str, str]]:
     """Of each row what its own columns say about the entry."""
+    import pandas as pd
+
     from client.exchange.book_columns import columns_of
     from client.table import read_raw
 
@@ -124,16 +134,16 @@ def _words(path: Path, columns: Mapping[str, str]) -> list[dict[str, str]]:
     headers = list(frame.columns)
     found, reference = columns_of(headers, columns, path.name)
     names = [str(header).strip().lower().replace("_", "-") for header in headers]
-    chosen = [at for at, name in enumerate(names) if name in ENTRIES]
+    chosen = [at for at, name in enumerate(names) if name in entries]
     known = {*chosen, reference, *(one.position for one in found)}
     unknown = [repr(header) for at, header in enumerate(headers) if at not in known]
     if unknown:
         raise OperatorError(
             f"{path.name}: nobody knows what to do with {', '.join(unknown)}",
             remedy="take such columns out, or name an identifier's with --column KIND=HEADER; "
-            f"terms are {', '.join(ENTRIES)}",
+            f"terms are {', '.join(entries)}",
         )
     return [
-        {names[at]: str(row[at]).strip() for at in chosen if isinstance(row[at], str)}
+        {names[at]: str(row[at]).strip() for at in chosen if not pd.isna(row[at])}
         for row in frame.itertuples(index=False, name=None)
     ]

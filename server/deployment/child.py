@@ -37,6 +37,7 @@ ENTRIES = {
 SERVICES = {
     "keyholder": "server.deployment.keyholder",
     "registry": "server.deployment.registry",
+    "cases": "server.deployment.cases",
 }
 """As `ENTRIES`; they run where `services.toml` has them."""
 MOST_FILES = 65_536

@@ -14,15 +14,16 @@ from typing import Any
 import grpc
 
 from server.actor import Actor, read_actor
-from server.deployment.services import KEYHOLDER, REGISTRY, Service
+from server.deployment.services import CASES, KEYHOLDER, REGISTRY, Service
 from shared.identity.certificate import Role
 from shared.identity.pem import certificate_to_pem
 
 SECONDS = 2.0
-_ROLES: dict[str, Role] = {KEYHOLDER: "keyholder", REGISTRY: "registry"}
+_ROLES: dict[str, Role] = {KEYHOLDER: "keyholder", REGISTRY: "registry", CASES: "desk"}
 _METHODS = {
     KEYHOLDER: "/lianfang.keyholder.v1.KeyHolder/Describe",
     REGISTRY: "/lianfang.registry.Registry/Latest",
+    CASES: "/lianfang.cases.CaseDesk/Cases",
 }
 _NO_ANSWER = (
     grpc.StatusCode.UNAVAILABLE,

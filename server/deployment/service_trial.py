@@ -21,7 +21,7 @@ from pathlib import Path
 
 from server.apart import not_apart
 from server.deployment.child import FAILED, SERVICES, end_with_parent
-from server.deployment.services import FILE, WORDS, Service, service_in
+from server.deployment.services import FILE, WORDS, Service, service_in, with_a_share_beside
 from server.keys import AUTHORITY, read_certificate
 from server.logs import form_asked, log_lines
 from shared.errors import LianfangError, OperatorError
@@ -43,8 +43,8 @@ def try_services(folder: Path, services: Sequence[Service], profile: str) -> Non
                 "its profile is demo, the consortium's is not",
                 f"run it under the profile production ({service.folder}/{service.name}.toml)",
             )
-        if found != "demo" and len(services) > 1:
-            what = f"{folder / FILE} has both, and {WORDS[service.name]}'s profile is {found}"
+        if found != "demo" and with_a_share_beside(services):
+            what = f"{folder / FILE} has them, and {WORDS[service.name]}'s profile is {found}"
             raise not_apart(what)
 
 

@@ -1,5 +1,5 @@
-"""Key holder and registry that `lianfang-server start` keeps running: `services.toml` in the
-coordinator's folder.
+"""Key holder, registry and case desk that `lianfang-server start` keeps running: `services.toml` in
+the coordinator's folder.
 
     [keyholder]
     folder = "/srv/lianfang/k1"      as `lianfang-server keyholder init` made it; a relative one
@@ -10,9 +10,13 @@ coordinator's folder.
     folder = "/srv/lianfang/r1"
     listen = "0.0.0.0:7444"
 
+    [cases]                          the desk that finds fraud rings
+    folder = "/srv/lianfang/d1"
+    listen = "0.0.0.0:7445"
+
 Invariants:
 - Without the file there are none. What is misspelt is refused, never ignored.
-- A share of the key and the list are never both kept here, unless the profile is `demo`.
+- A share of the key is never kept here beside the list or a case, unless the profile is `demo`.
 - Each service listens at a port of its own.
 """
 
@@ -24,14 +28,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from server.apart import LIST, SHARE, check_without, not_apart
+from server.apart import GRAPH, LIST, SHARE, Part, check_without, not_apart
 from shared.errors import OperatorError
 from shared.identity.address import host_and_port
 
 FILE = "services.toml"
-KEYHOLDER, REGISTRY = "keyholder", "registry"
-WORDS: Mapping[str, str] = {KEYHOLDER: "the key holder", REGISTRY: "the registry"}
-_OTHER = {KEYHOLDER: LIST, REGISTRY: SHARE}
+KEYHOLDER, REGISTRY, CASES = "keyholder", "registry", "cases"
+WORDS: Mapping[str, str] = {
+    KEYHOLDER: "the key holder",
+    REGISTRY: "the registry",
+    CASES: "the case desk",
+}
+_OTHERS: Mapping[str, tuple[Part, ...]] = {
+    KEYHOLDER: (LIST, GRAPH),
+    REGISTRY: (SHARE,),
+    CASES: (SHARE,),
+}
 _EVERYWHERE = ("0.0.0.0", "[::]")  # noqa: S104 - what an operator may write
 _EXAMPLE = 'e.g. [registry] with folder = "/srv/lianfang/r1" and listen = "0.0.0.0:7443"'
 
@@ -90,15 +102,21 @@ def service_in(folder: Path, name: str) -> Service:
 
 
 def check_apart(folder: Path, services: Sequence[Service], profile: str) -> None:
-    """OperatorError when a share of the key and the list would be in one operator's hands: both
-    services, or one of them and the other's files in the coordinator's folder. Not in `demo`.
+    """OperatorError when a share of the key and tokens of people would be in one operator's hands:
+    two services, or one of them and the other's files in the coordinator's folder. Not in `demo`.
     """
     if profile == "demo":
         return
-    if len(services) == len(WORDS):
-        raise not_apart(f"{folder / FILE} has {' and '.join(f'[{one}]' for one in WORDS)}")
+    if with_a_share_beside(services):
+        raise not_apart(f"{folder / FILE} has {' and '.join(f'[{one.name}]' for one in services)}")
     for service in services:
-        check_without(_OTHER[service.name], profile, folder, modules=())
+        for part in _OTHERS[service.name]:
+            check_without(part, profile, folder, modules=())
+
+
+def with_a_share_beside(services: Sequence[Service]) -> bool:
+    """Whether a key holder is among several services."""
+    return len(services) > 1 and any(service.name == KEYHOLDER for service in services)
 
 
 def check_ports(services: Sequence[Service], taken: Mapping[int, str]) -> None:

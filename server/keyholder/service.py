@@ -6,7 +6,7 @@ Invariants:
   what the certificate says.
 - A refusal is a status and one sentence. What was wrong with points is never said.
 - An error of our own ends one call, not the server, and its text stays here.
-- Outside the demo a process that knows the list is refused a key share (`check_apart`).
+- Outside the demo a process that knows the list or a case is refused a key share (`check_apart`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pathlib import Path
 import grpc
 
 from server.actor import Actor, read_actor
-from server.apart import LIST, check_without
+from server.apart import EVENTS, GRAPH, LIST, check_without
 from server.keyholder.evaluating import Evaluator, Question, StaleKeysError, quorum_of
 from server.keyholder.participant import Participant
 from server.keyholder.passing import Passing
@@ -146,10 +146,11 @@ def join(
 
 
 def check_apart(folder: Path, profile: str, modules: Container[str] = sys.modules) -> None:
-    """OperatorError when this process (its loaded `modules`) or folder also has the list, outside
-    the demo.
+    """OperatorError when this process (its loaded `modules`) or folder also has the list, a case or
+    what is told of borrowing, outside the demo.
     """
-    check_without(LIST, profile, folder, modules=modules)
+    for part in (LIST, GRAPH, EVENTS):
+        check_without(part, profile, folder, modules=modules)
 
 
 def serve(folder: Path, address: str, *, clock: Clock = lambda: datetime.now(UTC)) -> Serving:

@@ -32,7 +32,7 @@ from shared.identity.certificate import CODE
 from shared.tokens.ceremony_checks import Terms
 
 FILE = "keyholder.toml"
-Purpose = Literal["application", "portfolio", "filing", "rotation", "dispute"]
+Purpose = Literal["application", "portfolio", "filing", "rotation", "dispute", "ring"]
 PURPOSES: tuple[str, ...] = get_args(Purpose)
 PROFILES = ("demo", "production")
 TOTAL, BEYOND, EVERYBODY = "total", "beyond_block", "everybody"

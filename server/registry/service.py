@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -31,10 +30,10 @@ from server.registry.handing_out import OvertakenError
 from server.registry.publishing import Batches
 from server.registry.registry import MOST_EVENTS, Refusal, Registry
 from server.registry.settings import read_settings
+from server.ticking import Ticker
 from shared.blacklist.checkpoint import Checkpoint
 from shared.blacklist.rows import PAGE_BYTES, pages_of
 from shared.blacklist.terms import TERMS, Terms
-from shared.errors import LianfangError, OperatorError, PeerError
 from shared.identity.transport import Peer
 from shared.secure_sum.encoding import text_of
 from shared.tokens.sodium import Sodium
@@ -143,7 +142,7 @@ class Serving:
     registry: Registry
     _running: tls.Running
     _database: Database
-    _ticker: _Ticker
+    _ticker: Ticker
     _alone: Alone
 
     def stop(self) -> None:
@@ -196,7 +195,7 @@ def serve(
             ),
         )
         registry.tick()
-        ticker = _Ticker(registry, tick_seconds)
+        ticker = Ticker(registry.tick, tick_seconds, _log)
         running = _listen(address, Service(registry, peers, ticker.wake), actor)
         undone.pop_all()
     ticker.start()
@@ -216,60 +215,11 @@ def _listen(address: str, service: Service, actor: Actor) -> tls.Running:
     return tls.serve(actor, address, register, admit=service.admit)
 
 
-class _Ticker:
-    """Calls `tick` now and then, and when woken; what fails is logged and tried again."""
-
-    def __init__(self, registry: Registry, seconds: float) -> None:
-        self._registry, self._seconds = registry, seconds
-        self._event, self._ended = threading.Event(), False
-        self._thread = threading.Thread(target=self._run, name="registry-tick", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def wake(self) -> None:
-        """Tick soon."""
-        self._event.set()
-
-    def stop(self) -> None:
-        """End, after a tick under way."""
-        self._ended = True
-        self._event.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._ended:
-            self._event.wait(self._seconds)
-            self._event.clear()
-            if not self._ended:
-                self._tick()
-
-    def _tick(self) -> None:
-        try:
-            self._registry.tick()
-        except LianfangError as error:
-            _log.error("no new version: %s", error)
-        except Exception as error:  # noqa: BLE001  the next tick may do better
-            _log.error("no new version: %s", tls.where(error))
-
-
 @contextmanager
 def _refusing(context: grpc.ServicerContext) -> Iterator[None]:
-    """What is raised within ends the call by whose fault it was, with the sentence made for it and
-    no more: gRPC would send the text of any exception to the caller.
-    """
-    try:
-        yield
-    except OvertakenError as error:
-        tls.refuse(context, grpc.StatusCode.ABORTED, error.what)
-    except PeerError as error:
-        tls.refuse(context, grpc.StatusCode.INVALID_ARGUMENT, error.what)
-    except OperatorError as error:
-        _log.error("%s", error)
-        tls.refuse(context, grpc.StatusCode.UNAVAILABLE, "the registry cannot answer now")
-    except Exception as error:  # gRPC's own, when the caller is gone, and ours
-        if not context.is_active():
-            raise
-        _log.error("a call failed: %s", tls.where(error))
-        tls.refuse(context, grpc.StatusCode.INTERNAL, "the registry failed on this call")
+    """As `tls.refusing`; who reads a version that is over is told to read anew."""
+    with tls.refusing(context, _log, "the registry"):
+        try:
+            yield
+        except OvertakenError as error:
+            tls.refuse(context, grpc.StatusCode.ABORTED, error.what)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from server.report.borrowing_figures import BorrowingFigures
 from server.report.ring_figures import RingFigures
 
 SCHEMA_VERSION = 1
@@ -264,3 +265,4 @@ class Report:
     sweep: Sweep | None
     fraud_list: FraudList | None = None
     rings: RingFigures | None = None
+    borrowing: BorrowingFigures | None = None

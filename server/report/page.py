@@ -14,6 +14,7 @@ from importlib import resources
 from pathlib import Path
 
 from server.report import curve_sections, feature_sections, gain_sections, run_sections
+from server.report.borrowing_section import borrowing_section
 from server.report.content import Report
 from server.report.list_section import list_section
 from server.report.parsing import parse_report
@@ -87,6 +88,7 @@ def _sections(report: Report) -> list[Section]:
         gain_sections.swap_section(report),
         list_section(report),
         ring_section(report),
+        borrowing_section(report),
         curve_sections.learning_section(report),
         curve_sections.roc_section(report),
         curve_sections.ks_section(report),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from server.report.borrowing_figures import parse_borrowing
 from server.report.content import (
     SCHEMA_VERSION,
     Bin,
@@ -70,6 +71,7 @@ def parse_report(document: Mapping[str, object]) -> Report:
         sweep=_sweep(top.child("sweep")) if top.has("sweep") else None,
         fraud_list=_fraud_list(top.child("fraud_list")) if top.has("fraud_list") else None,
         rings=parse_rings(top.child("rings")) if top.has("rings") else None,
+        borrowing=parse_borrowing(top.child("borrowing")) if top.has("borrowing") else None,
     )
 
 

@@ -12,17 +12,19 @@ def measure(value: float | None, digits: int = 3) -> str:
     return MISSING if value is None else _minus(f"{value:.{digits}f}")
 
 
-def points(value: float | None) -> str:
+def points(value: float | None, digits: int = 1) -> str:
     """A difference of AUC as signed points: 0.017 is "+1.7"; one that rounds to nought is "0.0"."""
     if value is None:
         return MISSING
-    text = f"{100 * value:+.1f}"
-    return "0.0" if float(text) == 0 else _minus(text)
+    text = f"{100 * value:+.{digits}f}"
+    return text[1:] if float(text) == 0 else _minus(text)
 
 
-def interval(low: float | None, high: float | None) -> str:
+def interval(low: float | None, high: float | None, digits: int = 1) -> str:
     """An interval of differences in points: "−0.4 to +2.1"."""
-    return MISSING if low is None or high is None else f"{points(low)} to {points(high)}"
+    if low is None or high is None:
+        return MISSING
+    return f"{points(low, digits)} to {points(high, digits)}"
 
 
 def percent(value: float | None, digits: int = 1) -> str:

@@ -57,6 +57,14 @@ def parser(about: str) -> argparse.ArgumentParser:
         "--decoys", type=_positive, metavar="M",
         help="with --rings: innocent look-alikes to plant (default: five for each ring)",
     )  # fmt: skip
+    parser.add_argument(
+        "--ring-habits", choices=("usual", "hard"), default="usual",
+        help="with --rings: how rings go about it; hard: with fewer traces (see docs/rings.md)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--borrowing", action="store_true",
+        help="add borrowers' loans at other lenders as features, and train without them, too",
+    )  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="all three: train, and no more")
     parser.add_argument(
         "--fault", action="append", default=[], metavar="F",

@@ -37,6 +37,8 @@ class Asked:
     fraud_list: bool = True
     rings: int = 0
     decoys: int = 0
+    ring_habits: str = "usual"
+    borrowing: bool = False
 
 
 def read_asked(out: Path, now: Asked, usual: Asked) -> Asked:

@@ -121,7 +121,7 @@ def _keyed(frame: pd.DataFrame, schema: Schema) -> tuple[pd.DataFrame, Schema]:
     document = schema.to_dict()
     table = document["table"]
     assert isinstance(table, dict)
-    with_key = Schema.from_dict(document | {"table": table | {"row_key": key}})
+    with_key = parse_schema(document | {"table": table | {"row_key": key}})
     return frame.assign(**{key: np.arange(len(frame))}), with_key
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from server.report.borrowing_section import borrowing_line
 from server.report.gain_sections import gain_sentences, sweep_sentence
 from server.report.list_section import list_line
 from server.report.parsing import parse_report
@@ -102,12 +103,13 @@ def tell_outcome(report: Report, out: Path) -> None:
 
 def _found(report: Report) -> tuple[str, ...]:
     """The page's own sentences, so that screen and page count alike: gains, where there are
-    references, the fraud list and fraud rings.
+    references, the fraud list, fraud rings and borrowing at several lenders.
     """
     parsed = parse_report(report)
     listed: tuple[str, ...] = ()
     listed += () if parsed.fraud_list is None else (list_line(parsed.fraud_list),)
     listed += () if parsed.rings is None else ring_lines(parsed.rings)
+    listed += () if parsed.borrowing is None else (borrowing_line(parsed.borrowing),)
     if all(lender.gain is None for lender in parsed.lenders):
         return listed
     over_seeds = (sweep_sentence(parsed.sweep),) if parsed.sweep else ()

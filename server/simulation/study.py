@@ -6,6 +6,7 @@ schema = "consortium.toml"        a declared schema; without it, one is inferred
 label  = "bad"                    the label column; bad = "1" its bad value
 row_key, time, categories         optional
 lender = "lender"                 the column that names the lender, or instead of it
+borrowers = "borrowers.csv"       which rows are of one borrower, for --borrowing
 [data.partition]                  kind = iid | dirichlet | quantile | sizes, lenders = 8,
                                   alpha = 0.5, column = "amount", sizes = [0.5, 0.3, 0.2]
 [run]
@@ -62,6 +63,7 @@ _KEYS: dict[str, dict[str, _Wanted]] = {
         "lender": _TEXT,
         "partition": _SECTION,
         "prevalence": _NUMBER,
+        "borrowers": _TEXT,
     },
     "data.partition": {
         "kind": _TEXT,
@@ -117,6 +119,7 @@ class DataSource:
     lender: str | None = None
     partition: Partition | None = None
     prevalence: float | None = None
+    borrowers: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -218,8 +221,9 @@ def _source(path: Path, data: dict[str, Any]) -> DataSource:
         data["bad"] = str(data["bad"])
     data["good"] = tuple(str(value) for value in data.pop("good", ()))
     data["categories"] = tuple(data.pop("categories", ()))
-    if "schema" in data:
-        data["schema"] = path.parent / data["schema"]
+    for name in ("schema", "borrowers"):
+        if name in data:
+            data[name] = path.parent / data[name]
     return DataSource(path=path.parent / data.pop("path"), **data)
 
 

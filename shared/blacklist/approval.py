@@ -15,14 +15,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING
 
+from shared.blacklist.entry_state import EntryState
 from shared.blacklist.events import File, Refile, stripped
 from shared.blacklist.row_names import row_names
 from shared.secure_sum.encoding import text_of
-
-if TYPE_CHECKING:
-    from shared.blacklist.state import EntryState
 
 _DOMAIN = b"lianfang/approval/v1/"
 

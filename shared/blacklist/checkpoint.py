@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from typing import Self, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -53,6 +54,8 @@ class Checkpoint:
     log: bytes
     signature: bytes = b""
 
+    signer = "registry"  # the role of who signs; no field
+
     def __post_init__(self) -> None:
         check_fields(self)
         digests = (self.before, self.changes, self.content, self.log)
@@ -70,10 +73,13 @@ class Checkpoint:
         """The bytes its signature covers."""
         return _DOMAIN + text_of(replace(self, signature=b""))
 
-    def signed(self, private: bytes) -> Checkpoint:
+    def signed(self, private: bytes) -> Self:
         """With the signature of a raw Ed25519 key, 32 bytes."""
         key = Ed25519PrivateKey.from_private_bytes(private)
         return replace(self, signature=key.sign(self.transcript()))
+
+
+C = TypeVar("C", bound=Checkpoint)
 
 
 class ForkError(PeerError):
@@ -92,7 +98,12 @@ def read_checkpoint(text: bytes, registry: str, authority: bytes) -> Checkpoint:
     """The checkpoint with this text, signed by `registry` under `authority` (DER) when it says it
     was made. PeerError otherwise.
     """
-    checkpoint = read_text(Checkpoint, text)
+    return read_kind(Checkpoint, text, registry, authority)
+
+
+def read_kind(kind: type[C], text: bytes, registry: str, authority: bytes) -> C:
+    """As `read_checkpoint`, of a kind of checkpoint."""
+    checkpoint = read_text(kind, text)
     made = _ZERO + timedelta(seconds=checkpoint.at)
     try:
         check_signer(checkpoint, registry, authority, made)
@@ -102,8 +113,9 @@ def read_checkpoint(text: bytes, registry: str, authority: bytes) -> Checkpoint:
 
 
 def check_signer(checkpoint: Checkpoint, registry: str, authority: bytes, now: datetime) -> None:
-    """PeerError unless `registry`, certified by `authority` (DER) and valid at `now`, signed it, no
-    more than a day after `now`: one dated ahead would make later silence look fresh.
+    """PeerError unless `registry`, certified by `authority` (DER) in the role that signs this kind
+    and valid at `now`, signed it, no more than a day after `now`: one dated ahead would make later
+    silence look fresh.
     """
     if _ZERO + timedelta(seconds=checkpoint.at) > now + AHEAD:
         raise PeerError(
@@ -111,8 +123,8 @@ def check_signer(checkpoint: Checkpoint, registry: str, authority: bytes, now: d
             remedy="check this machine's clock; if it is right, ask the registry's operator",
         )
     member = read_member(checkpoint.certificate, authority, now)
-    if (member.code, member.role, checkpoint.registry) != (registry, "registry", registry):
-        raise PeerError("a checkpoint is not signed by the registry that was asked")
+    if (member.code, member.role, checkpoint.registry) != (registry, checkpoint.signer, registry):
+        raise PeerError(f"a checkpoint is not signed by the {checkpoint.signer} that was asked")
     check_signature(member.public, checkpoint.signature, checkpoint.transcript())
 
 

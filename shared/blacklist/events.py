@@ -277,12 +277,17 @@ KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in OF_LENDERS + OF
 E = TypeVar("E", bound=Event)
 
 
+def kind_of(text: bytes) -> str:
+    """What kind of event a text says that it is; empty when it says nothing."""
+    found = _KIND.match(text)
+    return found[1].decode("ascii", "replace") if found else ""
+
+
 def read_event(text: bytes) -> Event:
     """The event with this canonical text; PeerError. Its signature is not checked here."""
     if len(text) > MOST_EVENT_BYTES:
         raise PeerError(f"an event has at most {MOST_EVENT_BYTES} bytes")
-    found = _KIND.match(text)
-    kind = KINDS.get(found[1].decode("ascii", "replace")) if found else None
+    kind = KINDS.get(kind_of(text))
     if kind is None:
         raise PeerError("not the text of an event")
     try:

@@ -12,10 +12,9 @@ Invariants:
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from shared.blacklist.events import File, Refile
+from shared.blacklist.entry import SubjectToken
 
 _DOMAIN = b"lianfang/blacklist/v1/"
 
@@ -25,7 +24,19 @@ def row_name(tag: bytes, sealed: bytes) -> bytes:
     return sha256(_DOMAIN + tag + sealed).digest()
 
 
-def row_names(event: File | Refile) -> tuple[bytes, ...]:
+class Filing(Protocol):
+    """An event that files rows: `File`, `Refile`."""
+
+    @property
+    def tokens(self) -> tuple[SubjectToken, ...]:
+        """Of the rows, or their names."""
+
+    @property
+    def sealed(self) -> tuple[bytes, ...]:
+        """Their sealed records; none once the event is stripped."""
+
+
+def row_names(event: Filing) -> tuple[bytes, ...]:
     """The names of the rows an event files, in its order, 32 bytes each; of a stripped event too,
     whose tokens are the names.
     """

@@ -27,7 +27,7 @@ from cryptography.x509.oid import ExtensionOID, NameOID, ObjectIdentifier
 
 from shared.errors import InternalError, OperatorError, PeerError
 
-Role = Literal["lender", "coordinator", "keyholder", "registry", "operator"]
+Role = Literal["lender", "coordinator", "keyholder", "registry", "desk", "operator"]
 MOST_BYTES = 4096
 """A certificate of ours has about 300; larger ones are not parsed."""
 CODE = re.compile(r"\w[\w.-]{0,63}", re.ASCII)

@@ -28,7 +28,7 @@ from shared.model.part import Part
 from shared.model.shared_model import SharedModel
 from shared.model.transform import CategoryBins, transform_from
 from shared.model.trees import MAX_DEPTH, BoostedTrees
-from shared.schema import Schema
+from shared.schema import parse_schema
 
 FORMAT = 1
 DOCUMENT, TENSORS = "model.json", "model.safetensors"
@@ -92,7 +92,7 @@ def from_files(files: Mapping[str, bytes]) -> SharedModel:
 def _model_from(document: dict[str, Any], tensors: Mapping[str, torch.Tensor]) -> SharedModel:
     if document["format"] != FORMAT:
         raise ValueError(f"format {document['format']} is not {FORMAT}")
-    schema = Schema.from_dict(document["schema"])
+    schema = parse_schema(document["schema"])
     if schema.digest() != document["schema_digest"]:
         raise ValueError("the schema was changed after saving")
     entries: list[Mapping[str, Any]] = document["parts"]

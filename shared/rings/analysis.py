@@ -5,49 +5,99 @@ nothing outside it but the background, and on no week but its own: an analysis o
 components is exactly their part of an analysis of everything.
 """
 
+from typing import Any
+
 import numpy as np
 
-from shared.rings.background import Background
+from shared.rings.absorption import absorbed
+from shared.rings.attachment import attached
+from shared.rings.background import Background, Classes, resting_on
 from shared.rings.candidates import Candidates, candidates
-from shared.rings.columns import Floats, Ints, count, dense, distinct, join, least, most
+from shared.rings.columns import (
+    Floats,
+    Ints,
+    count,
+    dense,
+    distinct,
+    distinct_count,
+    join,
+    least,
+    most,
+)
 from shared.rings.components import components
 from shared.rings.edges import Edges
 from shared.rings.evidence import Evidence, chosen, evidence, first_weeks, strengths
 from shared.rings.kinds import Kind, Terms
 from shared.rings.motifs import Money, motifs
 from shared.rings.points import Rows, Ties, meeting_points
+from shared.rings.provenance import alone
 from shared.rings.traced import Traced
 
 
 def analyse(
-    edges: Edges, which: Ints, terms: Terms, background: Background | None
+    edges: Edges,
+    which: Ints,
+    terms: Terms,
+    background: Background | None,
+    sources: Ints | None = None,
 ) -> tuple[Traced, Background]:
     """Rings among the subjects `which` (ascending indices), who must be whole components, and the
     background used: without one, that of these edges.
 
-    `edges` are theirs and their neighbours', and all others of the attributes those have;
-    duplicates must be out.
+    `edges` are theirs and their neighbours', and all others of the attributes those have, with
+    `sources` the lenders that contributed them; duplicates must be out.
     """
     rows, classes, home, ties = meeting_points(edges, terms)
     if background is None:
-        people = np.unique(home[np.unique(edges.subject)])
-        background = Background.of(classes, len(people))
+        background = _background(edges, rows, classes, home, sources)
     surprise = background.surprise(classes)
     mine = np.zeros(len(home), dtype=bool)
     mine[which] = True
     rows = rows.take(mine[rows.subject])
     component = _components(rows, home, surprise, which, terms)
-    groups = candidates(rows, surprise, classes.households, terms)
-    at, edge = _edges_of(groups, rows)
-    taking = motifs(_money(edges, groups, rows, at, edge), terms)
     came = first_weeks(rows.subject, rows.week, len(home))
-    found = evidence(groups, surprise, classes, came, taking, terms)
-    kept = chosen(groups, found)
-    traced = _traced(
-        groups, found, kept, (at, rows.edge[edge], rows.week[edge]), classes.kind, terms
+
+    def weighed(groups: Candidates) -> tuple[Evidence, tuple[Ints, Ints]]:
+        at, edge = _edges_of(groups, rows)
+        taking = motifs(_money(edges, groups, rows, at, edge), terms)
+        return evidence(groups, rows, surprise, classes, came, taking, terms), (at, edge)
+
+    groups = candidates(rows, surprise, classes.households, terms)
+    found, _ = weighed(groups)
+    groups = absorbed(
+        groups, found.odds, chosen(groups, found), rows, surprise, classes.households, terms
     )
-    mine_ties = mine[ties.subject]
-    return _with(traced, which, component, ties, mine_ties), background
+    found, (at, edge) = weighed(groups)
+    place = rows.edge[edge]
+    traced = _traced(groups, found, (at, place, rows.week[edge]), classes.kind, terms)
+    members, tied = (traced.member_ring, traced.member_subject), (at, place)
+    more: dict[str, Any] = {
+        "subject": which,
+        "component": component,
+        "member_alone": alone(groups, tied, sources, members),
+        **attached(groups, tied, traced, rows, surprise, edges.kind, sources, terms),
+    }
+    return _with(traced, ties, mine[ties.subject], more), background
+
+
+def _background(
+    edges: Edges, rows: Rows, classes: Classes, home: Ints, sources: Ints | None
+) -> Background:
+    """That of all these edges. Of several lenders, who shares nothing with anybody is not counted:
+    it may be made up to fill a page.
+    """
+    if sources is None or len(np.unique(sources)) < 2:
+        return Background.of(classes, len(np.unique(home[edges.subject])))
+    attribute, first = dense(edges.attribute)
+    shared = distinct_count(attribute, edges.subject, len(first)) >= 2
+    people, lender = home[edges.subject], sources
+    people, lender = people[shared[attribute]], lender[shared[attribute]]
+    one = distinct(people, lender)
+    house, houses = dense(people[one])
+    single = one[count(house, len(houses))[house] == 1]
+    theirs = resting_on(rows.point, rows.home, sources[rows.edge], len(classes.kind))
+    said = [(mask, int((lender[single] == each).sum())) for each, mask in theirs.items()]
+    return Background.of(classes, len(houses), said)
 
 
 def _components(rows: Rows, home: Ints, surprise: Floats, which: Ints, terms: Terms) -> Ints:
@@ -89,24 +139,20 @@ def _money(edges: Edges, groups: Candidates, rows: Rows, at: Ints, edge: Ints) -
 def _traced(
     groups: Candidates,
     found: Evidence,
-    kept: np.typing.NDArray[np.bool_],
     tied: tuple[Ints, Ints, Ints],
     kinds: Ints,
     terms: Terms,
 ) -> Traced:
-    """Tables of the groups that stay; subjects, components and ties are left empty."""
-    ring = np.cumsum(kept) - 1
-    rings = int(kept.sum())
+    """Tables of the groups; those of `_with` are left empty. `tied`: rows of groups, and of each
+    the edge there and its week.
+    """
     at, edge, week = tied
-    inside = kept[groups.group[at]]
-    at, edge, week = at[inside], edge[inside], week[inside]
-    edge_ring = ring[groups.group[at]]
-    last = most(edge_ring, week, rings, 0)
-    decay = np.exp2(-(last[edge_ring] - week) / terms.half_life_weeks)
+    ring = groups.group[at]
+    rings = len(found.odds)
+    last = most(ring, week, rings, 0)
+    decay = np.exp2(-(last[ring] - week) / terms.half_life_weeks)
     who, strength = strengths(groups.take(at), kinds[groups.point[at]], decay, terms)
-    member = distinct(np.where(kept[groups.group], groups.subject, -1))
-    member = member[kept[groups.group[member]]]
-    reasons = kept[found.reasons[0]]
+    member = distinct(groups.group, groups.subject)
     no = np.zeros(0, dtype=np.int64)
     return Traced(
         subject=no,
@@ -114,29 +160,32 @@ def _traced(
         tie_subject=no,
         tie_node=no,
         tie_weight=np.zeros(0),
-        ring_evidence=found.odds[kept],
-        ring_proved=found.proved[kept],
-        ring_size=count(ring[groups.group[member]], rings),
-        ring_first=least(edge_ring, week, rings, 1 << 20),
+        ring_evidence=found.odds,
+        ring_proved=found.proved,
+        ring_size=count(groups.group[member], rings),
+        ring_first=least(ring, week, rings, 1 << 20),
         ring_last=last,
-        member_ring=ring[groups.group[member]],
+        member_ring=groups.group[member],
         member_subject=groups.subject[member],
         member_strength=strength[np.searchsorted(who, groups.subject[member])],
-        reason_ring=ring[found.reasons[0][reasons]],
-        reason_code=found.reasons[1][reasons],
-        reason_members=found.reasons[2][reasons],
-        reason_points=found.reasons[3][reasons],
-        reason_weight=found.reasons[4][reasons],
-        edge_ring=edge_ring,
+        member_alone=no,
+        reason_ring=found.reasons[0],
+        reason_code=found.reasons[1],
+        reason_members=found.reasons[2],
+        reason_points=found.reasons[3],
+        reason_weight=found.reasons[4],
+        edge_ring=ring,
         edge_index=edge,
+        attached_ring=no,
+        attached_subject=no,
+        attached_index=no,
     )
 
 
 def _with(
-    traced: Traced, which: Ints, component: Ints, ties: Ties, mine: np.typing.NDArray[np.bool_]
+    traced: Traced, ties: Ties, mine: np.typing.NDArray[np.bool_], more: dict[str, Any]
 ) -> Traced:
-    columns = {name: getattr(traced, name) for name in Traced.__slots__}
-    columns |= {"subject": which, "component": component}
+    columns = {name: getattr(traced, name) for name in Traced.__slots__} | more
     columns |= {
         "tie_subject": ties.subject[mine],
         "tie_node": ties.name[mine],

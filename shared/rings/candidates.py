@@ -61,7 +61,7 @@ def candidates(rows: Rows, surprise: Floats, households: Ints, terms: Terms) -> 
     everything = Candidates(
         *(np.concatenate([getattr(part, name) for part in parts]) for name in Candidates.__slots__)
     )
-    return _different(_peeled(_at_home(everything, households), terms), terms)
+    return different(peeled(_at_home(everything, households), terms), terms)
 
 
 def _grouped(home: Ints, point: Ints, rare: Mask, terms: Terms) -> Ints:
@@ -84,7 +84,7 @@ def _at_home(rows: Candidates, households: Ints) -> Candidates:
     return rows.take(kept[at])
 
 
-def _peeled(rows: Candidates, terms: Terms) -> Candidates:
+def peeled(rows: Candidates, terms: Terms) -> Candidates:
     """What is left when everyone has observations enough, at points where others still are."""
     while len(rows.group):
         at = dense(rows.group, rows.point)[0]
@@ -100,7 +100,7 @@ def _peeled(rows: Candidates, terms: Terms) -> Candidates:
     return rows
 
 
-def _different(rows: Candidates, terms: Terms) -> Candidates:
+def different(rows: Candidates, terms: Terms) -> Candidates:
     """Groups with members enough, and of those with the same members one."""
     member = distinct(rows.group, rows.subject)
     group, subject = rows.group[member], rows.subject[member]

@@ -6,6 +6,9 @@ subject is derived from exactly that. The same edge counts once however often it
 
 Amount bands double: band 1 is below 1,000 of the currency, band 2 is 1,000 to 2,000, and so on;
 0 means that the edge has no amount. What keeps 80 % of its value stays in its band or falls by one.
+
+Who contributed a row stands beside, in a column of its own (`provenance.py`): the same edge from
+two lenders is two observations.
 """
 
 from collections.abc import Sequence
@@ -74,13 +77,16 @@ class Edges:
         pairs = ((getattr(self, name), getattr(later, name)) for name in self.__slots__)
         return Edges(*(np.concatenate(pair) for pair in pairs))
 
-    def distinct(self) -> Ints:
-        """Ascending index of the first row of each different edge."""
-        order = np.lexsort((self.band, self.week, self.kind, self.attribute, self.subject))
+    def distinct(self, sources: Ints | None = None) -> Ints:
+        """Ascending index of the first row of each different edge; with `sources` (n,), of each
+        edge of each lender.
+        """
+        columns = [getattr(self, name) for name in self.__slots__]
+        columns += [] if sources is None else [sources]
+        order = np.lexsort(columns[::-1])
         first = np.zeros(len(order), dtype=bool)
         first[:1] = True
-        for name in self.__slots__:
-            column = getattr(self, name)[order]
+        for column in (each[order] for each in columns):
             first[1:] |= column[1:] != column[:-1]
         return np.sort(order[first])  # lexsort is stable: equal rows keep their order
 
@@ -92,6 +98,14 @@ _RANGES: dict[str, tuple[int, int, type]] = {
     "week": (0, 1 << 15, np.int16),
     "band": (0, LAST_BAND + 1, np.uint8),
 }
+
+
+def source_column(values: npt.ArrayLike, edges: Edges) -> Ints:
+    """Lender number of each row, (n,) ≥ 0; PeerError when it does not fit the edges."""
+    column = _whole("source", values)
+    if len(column) != len(edges) or (len(column) and not 0 <= column.min() <= column.max() < _MOST):
+        raise _bad("sources that do not fit them")
+    return np.ascontiguousarray(column, dtype=np.int64)
 
 
 def _whole(name: str, values: npt.ArrayLike) -> npt.NDArray[Any]:

@@ -3,7 +3,7 @@
     prior
     + tie:    mean over households of (surprise of their ties - common)
     + time:   ln(usual spread / spread) of the weeks in which the members came
-    - place:  the share of the group that one crowded place holds: that place explains it
+    - place:  the share of the group that meets at one crowded place: that place explains it
     + motif:  the weightiest shape of money or guarantees, by the share who take part
 
 A tie of m households at a point counts m - 1 times, in the share of the point that is the group's.
@@ -27,12 +27,14 @@ from shared.rings.columns import (
     dense,
     distinct,
     distinct_count,
+    join,
     least,
     most,
     total,
 )
 from shared.rings.kinds import Kind, Terms
 from shared.rings.motifs import WEIGHT, Motif, Taking
+from shared.rings.points import Rows
 from shared.rings.traced import MOTIF_CODE
 
 _PLACES = (Kind.ADDR_UNIT, Kind.ADDR_BUILDING, Kind.EMPLOYER, Kind.WIFI)
@@ -53,13 +55,16 @@ class Evidence:
 
 def evidence(
     rows: Candidates,
+    everywhere: Rows,
     surprise: Floats,
     classes: Classes,
     came: Ints,
     taking: Taking,
     terms: Terms,
 ) -> Evidence:
-    """Weigh every group at once; `came` is the first week of each subject index."""
+    """Weigh every group at once; `everywhere` are all points of their members, their own or not,
+    `came` is the first week of each subject index.
+    """
     groups = int(rows.group.max(initial=-1)) + 1
     members = distinct(rows.group, rows.subject)
     size = count(rows.group[members], groups)
@@ -67,7 +72,8 @@ def evidence(
     taking = {**taking, Motif.GUARANTEE_CIRCLE: _circles(rows, kind)}
     part = _parts(taking, size)
     weight = np.array([WEIGHT[each] for each in Motif])
-    odds = terms.prior + _ties(rows, surprise, classes, groups, terms)
+    odds = terms.prior + terms.worth_tie * _ties(rows, surprise, classes, groups, terms)
+    odds += terms.worth_place * _placed(rows.take(members), everywhere, classes, groups, terms)
     odds += terms.worth_time * _time(rows.group[members], came[rows.subject[members]], size, terms)
     odds += terms.worth_motif * (part * weight).max(axis=1, initial=0)
     cell = rows.group * len(Kind) + kind
@@ -84,7 +90,7 @@ def evidence(
 def _ties(
     rows: Candidates, surprise: Floats, classes: Classes, groups: int, terms: Terms
 ) -> Floats:
-    """Worth of the ties and of the crowded place, per group."""
+    """Surprise of the ties for each household, per group."""
     at, first = dense(rows.group, rows.point)
     group, point = rows.group[first], rows.point[first]
     mine = distinct_count(at, rows.home, len(first))
@@ -93,9 +99,22 @@ def _ties(
     place = np.isin(classes.kind[point], np.array(_PLACES))
     worth = np.maximum(surprise[point] - terms.common, _LEAST_TIE) * mine / everyone * (mine - 1)
     held = total(group, np.where(place, 0.0, np.rint(worth * _FINE)), groups) / _FINE
-    crowd = np.where(place & (everyone > terms.crowd), mine, 0)
-    crowded = most(group, crowd, groups, 0)
-    return np.asarray((terms.worth_tie * held + terms.worth_place * crowded) / homes)
+    return np.asarray(held / homes)
+
+
+def _placed(
+    members: Candidates, everywhere: Rows, classes: Classes, groups: int, terms: Terms
+) -> Floats:
+    """Share of each group's households that meet at one crowded place, its own or not."""
+    crowded = np.isin(classes.kind, np.array(_PLACES)) & (classes.households > terms.crowd)
+    there = np.flatnonzero(crowded[everywhere.point])
+    one, two = join(members.subject, everywhere.subject[there])
+    group, row = members.group[one], there[two]
+    at, first = dense(group, everywhere.point[row])
+    mine = distinct_count(at, everywhere.home[row], len(first))
+    most_there = most(group[first], np.where(mine > 1, mine, 0), groups, 0)
+    homes = distinct_count(members.group, members.home, groups)
+    return np.asarray(most_there / np.maximum(homes, 1))
 
 
 def _time(group: Ints, week: Ints, size: Ints, terms: Terms) -> Floats:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from shared.errors import OperatorError
 from shared.rings.analysis import analyse
 from shared.rings.background import Background
 from shared.rings.columns import Ints, Mask
-from shared.rings.edges import Edges
+from shared.rings.edges import Edges, source_column
 from shared.rings.kinds import Terms
 from shared.rings.traced import Traced
 
@@ -28,26 +29,45 @@ class Graph:
     terms: Terms
     background: Background
     traced: Traced
+    sources: Ints | None = None
+    """Lender of each edge, where that is known."""
 
     @classmethod
     def of(
-        cls, edges: Edges, terms: Terms | None = None, background: Background | None = None
+        cls,
+        edges: Edges,
+        terms: Terms | None = None,
+        background: Background | None = None,
+        sources: Ints | None = None,
     ) -> "Graph":
-        """The graph of these edges; the same edge twice counts once."""
+        """The graph of these edges; the same edge twice counts once, with `sources` (n,) once for
+        each lender.
+        """
         terms = terms or Terms()
-        edges = edges.take(edges.distinct())
+        sources = None if sources is None else source_column(sources, edges)
+        kept = edges.distinct(sources)
+        edges, sources = edges.take(kept), None if sources is None else sources[kept]
         everyone = np.unique(edges.subject)
-        traced, background = analyse(edges, everyone, terms, background)
-        return cls(edges, terms, background, traced)
+        traced, background = analyse(edges, everyone, terms, background, sources)
+        return cls(edges, terms, background, traced, sources)
 
     @property
     def last_week(self) -> int:
         """Week of the latest edge, 0 when there is none."""
         return int(self.edges.week.max()) if len(self.edges) else 0
 
-    def with_week(self, edges: Edges) -> "Graph":
-        """The graph with these edges too, whatever their weeks; this one stays as it was."""
-        merged, fresh = self._merged(edges)
+    def with_week(self, edges: Edges, sources: Ints | None = None) -> "Graph":
+        """The graph with these edges too, whatever their weeks; this one stays as it was.
+
+        OperatorError unless `sources` are given exactly where they were given before.
+        """
+        if (sources is None) != (self.sources is None):
+            raise OperatorError(
+                "some edges come with their lenders and some without",
+                remedy="give sources with every week, or with none",
+            )
+        given = None if sources is None else source_column(sources, edges)
+        merged, together, fresh = self._merged(edges, given)
         if not fresh:
             return self
         # Households change at most their neighbours' points, and hubs those of their neighbours.
@@ -56,18 +76,23 @@ class Graph:
         known = np.zeros(int(merged.attribute.max()) + 1, dtype=bool)
         known[merged.attribute[near[merged.subject]]] = True
         context = np.flatnonzero(known[merged.attribute])
-        part, _ = analyse(merged.take(context), np.flatnonzero(again), self.terms, self.background)
+        theirs = None if together is None else together[context]
+        which = np.flatnonzero(again)
+        part, _ = analyse(merged.take(context), which, self.terms, self.background, theirs)
         traced = self.traced.without(again).beside(_placed(part, context))
-        return Graph(merged, self.terms, self.background, traced)
+        return Graph(merged, self.terms, self.background, traced, together)
 
-    def _merged(self, edges: Edges) -> tuple[Edges, int]:
-        """All edges, new ones last, and how many are new; only old edges like them are compared."""
-        edges = edges.take(edges.distinct())
+    def _merged(self, edges: Edges, sources: Ints | None) -> tuple[Edges, Ints | None, int]:
+        """All edges, new ones last, their lenders, and how many are new; only old edges like them
+        are compared.
+        """
         like = np.flatnonzero(np.isin(self.edges.subject, edges.subject))
         both = self.edges.take(like).then(edges)
-        first = both.distinct()
-        fresh = both.take(first[first >= len(like)])
-        return self.edges.then(fresh), len(fresh)
+        theirs = _then(None if self.sources is None else self.sources[like], sources)
+        first = both.distinct(theirs)
+        fresh = first[first >= len(like)]
+        together = _then(self.sources, None if theirs is None else theirs[fresh])
+        return self.edges.then(both.take(fresh)), together, len(fresh)
 
     def _named(self, merged: Edges, added: Ints) -> Mask:
         """Subjects with one of these attributes."""
@@ -96,4 +121,9 @@ def _placed(part: Traced, context: Ints) -> Traced:
     """The analysis of a part of the edges, its edges named by their places in the whole."""
     columns = {name: getattr(part, name) for name in Traced.__slots__}
     columns["edge_index"] = context[part.edge_index]
+    columns["attached_index"] = context[part.attached_index]
     return Traced(**columns)
+
+
+def _then(one: Ints | None, two: Ints | None) -> Ints | None:
+    return None if one is None or two is None else np.concatenate([one, two])

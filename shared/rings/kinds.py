@@ -36,6 +36,11 @@ class KindTerms:
     strong: bool = False
 
 
+def _attaching() -> dict[Kind, int]:
+    usual = (Kind.DEVICE, Kind.BANK_CARD, Kind.WIFI, Kind.EMPLOYER)
+    return {**dict.fromkeys(usual, 2), Kind.PAYEE: 3}
+
+
 def _defaults() -> dict[Kind, KindTerms]:
     return {
         Kind.DEVICE: KindTerms(5, 1.0, strong=True),
@@ -86,6 +91,14 @@ class Terms:
     """Groups of more hang together by chance, or are a village."""
     least_observations: int = 2
     """A member is tied by so many edges outside its household: one edge convicts nobody."""
+    attach: float = 4.0
+    """How surprising, in nats, a point of a ring is that attaches others by one observation."""
+    attach_weeks: int = 1
+    """An observation attaches from so many weeks before the ring's first to so many after its last:
+    who had a thing long before or after is somebody else."""
+    attaching: dict[Kind, int] = field(default_factory=_attaching)
+    """Kinds that attach, with the fewest households of the ring at the point. Not addresses and
+    guarantees (neighbours, relatives), nor telephones and contacts (re-issued; relatives again)."""
 
     # Money (week resolution: 24 hours and 7 days are the same or the next week, 30 days are 4).
     fan: int = 3
@@ -98,15 +111,15 @@ class Terms:
     # Score, in log-odds.
     common: float = 3.5
     """Surprise in nats of a tie that speaks neither for nor against a ring."""
-    worth_tie: float = 1.8
-    worth_time: float = 1.4
+    worth_tie: float = 1.2
+    worth_time: float = 2.4
     usual_spread: float = 7.5
     """Standard deviation in weeks of when unrelated people come, within half a year."""
-    worth_place: float = -2.6
+    worth_place: float = -4.2
     crowd: int = 6
     """A place of more households explains by itself that people share things."""
-    worth_motif: float = 1.0
-    prior: float = -3.6
+    worth_motif: float = 1.1
+    prior: float = -2.2
     """Log-odds of any group, before anything speaks for it or against it."""
     seed_weight: float = 1.0
     restart: float = 0.15

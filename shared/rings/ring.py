@@ -20,7 +20,9 @@ class Reason:
 class Ring:
     """Subjects tied together; `score` 0 to 100, `strength` 0 to 1 for each member in order.
 
-    `edges` are indices into the edges that were asked about.
+    `edges` are indices into the edges that were asked about. `sources` are the lenders whose edges
+    evidence it, ascending, empty where that is not known; `alone` is for each member the one lender
+    without whose word nothing ties it, -1 for none.
     """
 
     number: int
@@ -33,13 +35,33 @@ class Ring:
     edges: tuple[int, ...]
     first_week: int
     last_week: int
+    sources: tuple[int, ...] = ()
+    alone: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A subject tied to a ring by an observation of what it did itself, yet no member.
+
+    `edge` is an index into the edges that were asked about, `source` the lender that contributed
+    it, -1 where that is not known.
+    """
+
+    subject: int
+    ring: int
+    edge: int
+    source: int
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """Ring number, steps to it (0 member, 1, 2), classes of reasons, and how strong it is."""
+    """Ring number, steps to it (0 member, 1, 2), classes of reasons, and how strong it is.
+
+    `attached`: what ties the subject is known from one lender only (`provenance.py`).
+    """
 
     ring: int
     distance: int
     classes: tuple[str, ...]
     strength: str
+    attached: bool = False

@@ -14,11 +14,12 @@ from shared.rings.columns import Floats, Ints, Mask
 
 MOTIF_CODE = 100
 """Reason codes: a kind's number, or this plus a motif's number."""
+_NUMBERED = ("member_ring", "reason_ring", "edge_ring", "attached_ring")
 
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """Columns of five tables; the prefix names the table, rings are numbered from 0."""
+    """Columns of six tables; the prefix names the table, rings are numbered from 0."""
 
     subject: Ints
     component: Ints
@@ -33,6 +34,7 @@ class Traced:
     member_ring: Ints
     member_subject: Ints
     member_strength: Floats
+    member_alone: Ints
     reason_ring: Ints
     reason_code: Ints
     reason_members: Ints
@@ -40,6 +42,9 @@ class Traced:
     reason_weight: Floats
     edge_ring: Ints
     edge_index: Ints
+    attached_ring: Ints
+    attached_subject: Ints
+    attached_index: Ints
 
     @property
     def rings(self) -> int:
@@ -58,6 +63,7 @@ class Traced:
             "member": ~gone[self.member_ring],
             "reason": ~gone[self.reason_ring],
             "edge": ~gone[self.edge_ring],
+            "attached": ~gone[self.attached_ring],
         }
         return Traced(
             **{
@@ -68,7 +74,7 @@ class Traced:
 
     def beside(self, other: "Traced") -> "Traced":
         """Both together; their subjects must be different ones."""
-        shift = dict.fromkeys(("member_ring", "reason_ring", "edge_ring"), self.rings)
+        shift = dict.fromkeys(_NUMBERED, self.rings)
         return Traced(
             **{
                 name: np.concatenate([column, getattr(other, name) + shift.get(name, 0)])
@@ -87,4 +93,4 @@ def _table(name: str) -> str:
 
 
 def _renumbered(name: str, column: npt.NDArray[Any], number: Ints) -> npt.NDArray[Any]:
-    return number[column] if name in ("member_ring", "reason_ring", "edge_ring") else column
+    return number[column] if name in _NUMBERED else column

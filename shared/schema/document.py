@@ -24,7 +24,9 @@ _TABLE_KEYS = ("version", "row_key", "time", "prohibited")
 
 
 def parse_schema(document: Mapping[str, object]) -> Schema:
-    """The schema in a parsed TOML document; raises OperatorError naming the key that is wrong."""
+    """The schema in a parsed TOML document, or in `Schema.to_dict`; raises OperatorError naming the
+    key that is wrong.
+    """
     table = _section(document, "table")
     _refuse_unknown(table, _TABLE_KEYS, "[table]")
     columns = document.get("columns")

@@ -81,7 +81,7 @@ class Schema:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def to_dict(self) -> dict[str, object]:
-        """JSON-ready form with the layout of the TOML file; `from_dict` is its inverse."""
+        """JSON-ready form with the layout of the TOML file; `parse_schema` is its inverse."""
         table = {
             "version": self.version,
             "row_key": self.row_key,
@@ -93,13 +93,6 @@ class Schema:
             "label": _plain(asdict(self.label)),
             "columns": [_plain(asdict(column)) for column in self.columns],
         }
-
-    @classmethod
-    def from_dict(cls, document: Mapping[str, object]) -> Schema:
-        """Inverse of `to_dict`; raises OperatorError naming the key that is wrong."""
-        from shared.schema.document import parse_schema  # it builds a Schema, so it imports us
-
-        return parse_schema(document)
 
     def _problems(self) -> Iterator[str]:
         if not self.columns:

@@ -16,7 +16,7 @@ from math import isfinite
 from typing import Literal, get_args
 
 from shared.errors import OperatorError
-from shared.schema import Schema
+from shared.schema import Schema, parse_schema
 
 Family = Literal["boosted", "network", "blend"]
 Profile = Literal["demo", "production"]
@@ -123,7 +123,7 @@ def agreement_from(document: Mapping[str, object]) -> Agreement:
             "an agreement needs a schema", remedy="use the founder's file unchanged"
         )
     try:
-        return Agreement(schema=Schema.from_dict(schema), **fields)  # type: ignore[arg-type]
+        return Agreement(schema=parse_schema(schema), **fields)  # type: ignore[arg-type]
     except TypeError as error:
         raise OperatorError(
             f"agreement: {error}", remedy="use the founder's file unchanged"

@@ -69,15 +69,17 @@ def measured(edges: int) -> dict[str, Any]:
     people = round(edges / _EDGES_PER_PERSON)
     planted = Planted(people // _PEOPLE_PER_RING, people // 90)
     scenario = made_up(12, people, planted, seed=0)
-    everything = together(scenario.traffic)
+    view = together(scenario.traffic)
+    everything, sources = view.edges, view.sources
     last = int(everything.week.max())
     made = _peak_mb()
     start = time.process_time()
-    found = detect(everything, week=last, seeds=scenario.truth.listed)
+    found = detect(everything, week=last, seeds=scenario.truth.listed, sources=sources)
     whole = time.process_time() - start
-    graph = Graph.of(everything.take(everything.week < last))
+    early, late = everything.week < last, everything.week == last
+    graph = Graph.of(everything.take(early), sources=sources[early])
     start = time.process_time()
-    graph.with_week(everything.take(everything.week == last))
+    graph.with_week(everything.take(late), sources[late])
     return {
         "edges": len(everything),
         "people": scenario.traffic.subjects,

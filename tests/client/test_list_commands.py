@@ -399,7 +399,7 @@ def test_everything_that_left_is_in_the_outbox_in_plain_words(
     assert main(["outbox", str(exchange.lender("L02"))]) == 0
     page = capsys.readouterr().out
     assert "blinded points" in page
-    assert "list events" in page
+    assert "signed events" in page
     assert "the chain of" in page
 
 

@@ -3,6 +3,7 @@
     world        everybody and what they state on forms, pay and are known by, being made
     population   ordinary lives: households, re-issued numbers, popular payees
     rings        planted frauds of every typology, spread over lenders
+    habits       how rings go about it: usual and hard
     innocents    planted look-alikes: families, dormitories, factories …
     lenders      what one lender sees alone, and what all of them contribute together
     evaluation   how well somebody's findings fit the truth; pure

@@ -31,14 +31,13 @@ from server.simulation.rings.evaluation import (
     share,
     weeks_to_detect,
 )
-from server.simulation.rings.lenders import alone, customers, together
+from server.simulation.rings.lenders import View, alone, customers, together
 from server.simulation.rings.scenario import Scenario
 from server.simulation.rings.visibility import invisible, meeting_floor
-from shared.rings.edges import Edges
 from shared.rings.kinds import Kind
 
 Figures = dict[str, Any]
-Finder = Callable[[Edges, int, Sequence[int]], Findings]
+Finder = Callable[[View, int, Sequence[int]], Findings]
 """Edges, the week that has just ended and listed subjects to what is found."""
 FLOOR = 60.0
 """Score from which a ring is reported."""
@@ -56,13 +55,18 @@ HEADLINE = (
 )
 
 
-def detected(edges: Edges, week: int, listed: Sequence[int]) -> Findings:
-    """What the project's own detector reports."""
-    from shared.rings.detect import detect, flagged
+def detected(view: View, week: int, listed: Sequence[int]) -> Findings:
+    """What the project's own detector reports, and whom any lender flags among its customers."""
+    from shared.rings.detect import detect
+    from shared.rings.detection import flagged_at
 
-    found = detect(edges, week=week, seeds=listed)
+    found = detect(view.edges, week=week, seeds=listed, sources=view.sources)
     best = [frozenset(ring.members) for ring in found.rings if ring.score >= FLOOR]
-    return Findings(tuple(best), frozenset(flagged(found, FLOOR)))
+    flagged: set[int] = set()
+    for lender in np.unique(view.sources).tolist():
+        customers = view.edges.subject[view.sources == lender].tolist()
+        flagged |= flagged_at(found, lender, customers, FLOOR)
+    return Findings(tuple(best), frozenset(flagged))
 
 
 def headline(scenario: Scenario, find: Finder = detected) -> Figures:

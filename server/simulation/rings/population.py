@@ -38,8 +38,8 @@ _PAYMENT = (6.5, 1.0)  # logarithms of mean and spread of a payment in a shop
 _LENT = (8.0, 0.8)  # and of money between friends
 
 
-def populate(world: World) -> None:
-    """Give everybody an ordinary life."""
+def populate(world: World, shoppers: float = 0.2) -> None:
+    """Give everybody an ordinary life; `shoppers`: the share that applies at a second lender."""
     household = _addresses(world)
     _telephones(world)
     _things(world)
@@ -47,7 +47,7 @@ def populate(world: World) -> None:
     _contacts(world)
     _employers(world)
     _guarantors(world)
-    _again_elsewhere(world)
+    _again_elsewhere(world, shoppers)
     _shops(world)
     _friends(world, household)
 
@@ -169,13 +169,13 @@ def _guarantors(world: World) -> None:
     world.stated(Kind.GUARANTOR)[signed] = by
 
 
-def _again_elsewhere(world: World) -> None:
-    """One in eight applies at another lender, too; a third of those at a third one."""
+def _again_elsewhere(world: World, share: float) -> None:
+    """Some apply at another lender, too; a third of those at a third one."""
     rng, lenders = world.rng, len(world.codes)
     if lenders < 2:
         return
     size = np.bincount(world.lender, minlength=lenders) / world.subjects
-    twice = some(world, 0.125)
+    twice = some(world, share)
     for who in (twice, some(world, 1 / 3, twice)):
         where = rng.choice(lenders, size=len(who), p=size)
         other = where != world.lender[who]

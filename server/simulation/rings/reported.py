@@ -37,7 +37,7 @@ def ring_figures(
         measured.append(headline(made, find) if measured else in_full(made, find))
     seeds = [seed for seed, _ in books]
     spread = {"over_seeds": over_seeds(seeds, measured)} if len(books) > 1 else {}
-    return measured[0] | spread
+    return {"habits": planted.habits.name} | measured[0] | spread
 
 
 def _keep(made: Scenario, folder: Path) -> None:

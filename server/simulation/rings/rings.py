@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.simulation.rings import flows
+from server.simulation.rings.habits import Habits
 from server.simulation.rings.truth import PlantedRing
 from server.simulation.rings.world import FORM, Ints, World
 from shared.errors import OperatorError
@@ -52,8 +53,6 @@ _BESIDE: Mapping[Kind, float] = {
     Kind.WIFI: 0.10,
 }
 """How likely a further trace is of a kind."""
-_MORE = {False: (0.08, 0.25, 0.35, 0.22, 0.10), True: (0.25, 0.40, 0.25, 0.10)}
-"""Chances of 0, 1, 2 … further traces; True: of a ring that is known by its flows."""
 _TWO_THINGS = 0.3  # a member also uses the next group's thing
 _INSTEAD = 0.6  # a trace is stated instead of the own, else besides it
 _BYSTANDER = 1 / 12
@@ -95,32 +94,37 @@ TYPOLOGIES: Mapping[str, Typology] = {
 }
 
 
-def choose(world: World, count: int) -> tuple[PlantedRing, ...]:
+def choose(world: World, count: int, habits: Habits) -> tuple[PlantedRing, ...]:
     """`count` rings over all typologies in turn; members' weeks and second lenders are set.
 
     OperatorError when there are too few borrowers.
     """
     names = [list(TYPOLOGIES)[at] for at in world.rng.permutation(len(TYPOLOGIES))]
     free = np.ones(world.subjects, dtype=bool)
-    return tuple(_chosen(world, at, names[at % len(names)], free) for at in range(count))
+    return tuple(_chosen(world, at, names[at % len(names)], free, habits) for at in range(count))
 
 
-def plant(world: World, rings: Sequence[PlantedRing]) -> None:
+def plant(world: World, rings: Sequence[PlantedRing], habits: Habits) -> None:
     """Let the members leave their traces; after `populate`, which gives them lives."""
     for ring in rings:
-        _leave(world, ring)
+        _leave(world, ring, habits)
 
 
-def _chosen(world: World, number: int, name: str, free: NDArray[np.bool_]) -> PlantedRing:
+def _chosen(
+    world: World, number: int, name: str, free: NDArray[np.bool_], habits: Habits
+) -> PlantedRing:
     rng, typology = world.rng, TYPOLOGIES[name]
-    size = int(np.clip(rng.lognormal(*_SIZE), typology.fewest, _MOST))
+    fewest = typology.fewest
+    if Kind.ADDR_UNIT in typology.kinds:
+        fewest = max(fewest, habits.at_unit[0])
+    size = int(np.clip(rng.lognormal(*_SIZE), fewest, _MOST))
     members = _members(world, size, free)
     free[members] = False
     length = int(rng.integers(1, 4) if typology.burst else rng.integers(2, 13))
     start = rng.integers(0, max(1, world.weeks - _TO_ACT - length))
     joined = np.minimum(start + rng.integers(0, length + 1, size), world.weeks - 1)
     world.week[members] = joined
-    _stack_loans(world, members, joined)
+    _stack_loans(world, members, joined, habits)
     order = np.argsort(joined, kind="stable")
     pairs = [(int(members[at]), int(joined[at])) for at in order]
     return PlantedRing(number, name, tuple(m for m, _ in pairs), tuple(w for _, w in pairs))
@@ -150,39 +154,54 @@ def _some_of(world: World, lender: int, count: int, free: NDArray[np.bool_]) -> 
     return np.asarray(picked, dtype=np.int64)
 
 
-def _stack_loans(world: World, members: Ints, joined: Ints) -> None:
-    """Some also apply at another lender of the ring."""
+def _stack_loans(world: World, members: Ints, joined: Ints, habits: Habits) -> None:
+    """Some also apply at other lenders of the ring."""
     rng, held = world.rng, np.unique(world.lender[members])
-    again = np.flatnonzero(rng.random(len(members)) < 0.35)
+    again = np.flatnonzero(rng.random(len(members)) < habits.elsewhere)
+    if habits.lenders > 1:
+        again = np.repeat(again, rng.integers(1, habits.lenders + 1, len(again)))
     where = rng.choice(held, size=len(again))
     other = where != world.lender[members[again]]
-    again, where = again[other], where[other]
+    again, where = np.unique(np.stack([again[other], where[other]]), axis=1)
     world.apply(members[again], where, joined[again] + rng.integers(0, 4, len(again)))
 
 
-def _leave(world: World, ring: PlantedRing) -> None:
+def _leave(world: World, ring: PlantedRing, habits: Habits) -> None:
     rng, typology = world.rng, TYPOLOGIES[ring.typology]
     members, joined = np.array(ring.members), np.array(ring.joined)
-    chances = _MORE[typology.flow is not None]
+    chances = habits.more if typology.flow is None else habits.more_with_flow
     more = rng.choice(len(chances), p=chances)
     others = [kind for kind in _BESIDE if kind not in typology.kinds]
+    if habits.proceeds and Kind.PAYEE in others and rng.random() < habits.proceeds:
+        others.remove(Kind.PAYEE)
+        leave_trace(world, members, joined, Kind.PAYEE, rng.uniform(0.6, 0.95))
     weight = np.array([_BESIDE[kind] for kind in others])
     for at in rng.choice(len(others), size=more, replace=False, p=weight / weight.sum()):
         leave_trace(world, members, joined, others[at], rng.uniform(0.4, 0.9))
     for kind in typology.kinds:
-        leave_trace(world, members, joined, kind, rng.uniform(0.8, 1.0))
+        sizes = habits.at_unit if kind is Kind.ADDR_UNIT else None
+        leave_trace(world, members, joined, kind, rng.uniform(0.8, 1.0), sizes)
     if typology.flow is not None:  # last: it goes to the accounts that are stated by now
         typology.flow(world, members, joined)
 
 
-def leave_trace(world: World, members: Ints, joined: Ints, kind: Kind, share: float) -> None:
-    """Let about `share` of the members, two at least, share things of one kind."""
+def leave_trace(
+    world: World,
+    members: Ints,
+    joined: Ints,
+    kind: Kind,
+    share: float,
+    sizes: tuple[int, int] | None = None,
+) -> None:
+    """Let about `share` of the members, two at least, share things of one kind in groups of some
+    size, by default the usual ones of the kind.
+    """
     rng = world.rng
     if kind is Kind.GUARANTOR:
         _circle(world, members, joined)
         return
     covered = rng.permutation(len(members))[: max(2, round(share * len(members)))]
-    low, high = _GROUP[kind]
+    low, high = sizes or _GROUP[kind]
     groups: list[Ints] = []
     while len(covered):
         size = int(rng.integers(low, high + 1))
@@ -191,6 +210,8 @@ def leave_trace(world: World, members: Ints, joined: Ints, kind: Kind, share: fl
     things = world.fresh(len(groups))
     for at, group in enumerate(groups):
         _group_uses(world, members[group], joined[group], kind, int(things[at]))
+        if kind is Kind.ADDR_UNIT:  # who states a unit states its building, too
+            _with_building(world, members[group], joined[group], int(things[at]))
         two = group[rng.random(len(group)) < _TWO_THINGS] if len(groups) > 1 else group[:0]
         after = int(things[(at + 1) % len(groups)])
         _use(world, members[two], joined[two], kind, after)
@@ -206,6 +227,13 @@ def _group_uses(world: World, who: Ints, week: Ints, kind: Kind, thing: int) -> 
     instead = world.rng.random(len(who)) < _INSTEAD
     world.stated(kind)[who[instead]] = thing
     _use(world, who[~instead], week[~instead], kind, thing)
+
+
+def _with_building(world: World, who: Ints, week: Ints, unit: int) -> None:
+    building = int(world.fresh(1)[0])
+    own = world.stated(Kind.ADDR_UNIT)[who] == unit
+    world.stated(Kind.ADDR_BUILDING)[who[own]] = building
+    world.use(who[~own], building, Kind.ADDR_BUILDING, week[~own])
 
 
 def _use(world: World, who: Ints, week: Ints, kind: Kind, thing: int) -> None:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from server.simulation.book import Book
 from server.simulation.rings import innocents, rings
+from server.simulation.rings.habits import USUAL, Habits
 from server.simulation.rings.population import populate
 from server.simulation.rings.truth import Truth
 from server.simulation.rings.world import Traffic, World
@@ -31,11 +32,14 @@ _LISTED_MEMBERS, _LISTED_OTHERS = 0.03, 0.001
 
 @dataclass(frozen=True)
 class Planted:
-    """How many rings, look-alikes, and savings clubs besides (see `innocents.py`)."""
+    """How many rings, look-alikes, and savings clubs besides (see `innocents.py`); and how rings go
+    about it.
+    """
 
     rings: int = 60
     decoys: int = 300
     clubs: int = 0
+    habits: Habits = USUAL
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,10 +77,10 @@ def scenario(
     """`lender` (place in `codes`) and `bad` of each row; OperatorError when they are too few."""
     rng = np.random.default_rng((seed, _STREAM))
     world = _world(codes, lender, bad, planted, rng)
-    chosen = rings.choose(world, planted.rings)
-    populate(world)
+    chosen = rings.choose(world, planted.rings, planted.habits)
+    populate(world, planted.habits.shoppers)
     decoys = innocents.plant(world, planted.decoys, chosen, planted.clubs)
-    rings.plant(world, chosen)
+    rings.plant(world, chosen, planted.habits)
     listed = _listed(world, sorted(one for ring in chosen for one in ring.members))
     truth = Truth(codes, world.lender, world.row, chosen, decoys, listed)
     return Scenario(world.frozen(), truth)

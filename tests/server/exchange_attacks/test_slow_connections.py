@@ -22,7 +22,7 @@ from shared.wire.registry_pb2_grpc import RegistryStub
 from tests.client.exchange.test_registry_client import Exchange as Listed
 from tests.client.exchange.test_registry_client import file_some
 from tests.exchange_processes import Exchange
-from tests.fault_proxy import FaultProxy
+from tests.faulty_way import NONE, Fault, FaultyWay
 from tests.identities import fixed_random
 from tests.server.keyholder.key_holders import CONTEXT, GROUP, TRUST, transport_of
 
@@ -53,17 +53,18 @@ def test_a_held_connection_holds_up_nobody_else(
     L01 has its answer from the other two.
     """
     with ExitStack() as stack:
-        proxy = FaultProxy(exchange.holders["K1"].port, passing)
-        stack.callback(proxy.close)
+        way = FaultyWay(exchange.holders["K1"].port)
+        stack.callback(way.close)
+        way.set(Fault("partition", after=passing))
         for _ in range(60):
             idle = socket.create_connection(("127.0.0.1", exchange.holders["K1"].port))
             stack.callback(idle.close)
         other = lender(stack, exchange, "L02", tmp_path / "L02", {}, 20)
-        held = lender(stack, exchange, "L01", tmp_path / "L01", {"K1": proxy.port}, 0.7)
+        held = lender(stack, exchange, "L01", tmp_path / "L01", {"K1": way.port}, 0.7)
         found: list[np.ndarray] = []
         slow = threading.Thread(target=lambda: found.append(held.outputs(INPUTS, ASKING)))
         slow.start()
-        assert proxy.held.wait(20)
+        assert way.met.wait(20)
         expected = other.outputs(INPUTS, ASKING)
         slow.join(30)
         assert np.array_equal(found[0], expected)
@@ -74,20 +75,21 @@ def test_what_was_held_arrives_once_and_right(exchange: Exchange, tmp_path: Path
     answered by the same holder in between.
     """
     with ExitStack() as stack:
-        proxies = {code: FaultProxy(one.port) for code, one in exchange.holders.items()}
-        for proxy in proxies.values():
-            stack.callback(proxy.close)
-        ports = {code: proxy.port for code, proxy in proxies.items()}
+        ways = {code: FaultyWay(one.port) for code, one in exchange.holders.items()}
+        for way in ways.values():
+            stack.callback(way.close)
+            way.set(Fault("partition"))
+        ports = {code: way.port for code, way in ways.items()}
         slow = lender(stack, exchange, "L01", tmp_path / "L01", ports, 60)
         found: list[np.ndarray] = []
         thread = threading.Thread(target=lambda: found.append(slow.outputs(INPUTS, ASKING)))
         thread.start()
-        assert all(proxy.held.wait(20) for proxy in proxies.values())
+        assert all(way.met.wait(20) for way in ways.values())
         expected = lender(stack, exchange, "L02", tmp_path / "L02", {}, 20).outputs(INPUTS, ASKING)
         assert thread.is_alive()
         assert not found
-        for proxy in proxies.values():
-            proxy.release()
+        for way in ways.values():
+            way.set(NONE)
         thread.join(60)
         assert np.array_equal(found[0], expected)
 

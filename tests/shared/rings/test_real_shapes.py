@@ -71,7 +71,7 @@ def embedded() -> tuple[Edges, list[tuple[str, set[int]]]]:
             if payer != payee:
                 rows.append((owner[payer], number[payee], PAYEE, start + day // 7, int(band)))
         truth.append((name, set(owner.values())))
-    return together(traffic).then(Edges.of(rows)), truth
+    return together(traffic).edges.then(Edges.of(rows)), truth
 
 
 def plain(edges: Edges) -> list[set[int]]:

@@ -9,14 +9,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from server.simulation.rings.evaluation import Findings
-from shared.rings.edges import Edges
+from server.simulation.rings.lenders import View
 from shared.rings.kinds import Kind
 
 FEW = {Kind.DEVICE: 6, Kind.BANK_CARD: 3, Kind.PHONE: 4, Kind.EMERGENCY_CONTACT: 6, Kind.PAYEE: 3}
 
 
-def plain_components(edges: Edges, week: int, listed: Sequence[int]) -> Findings:
+def plain_components(view: View, week: int, listed: Sequence[int]) -> Findings:
     """Components of people tied by what few have, with three people and two kinds at least."""
+    edges = view.edges
     users: dict[tuple[int, int], set[int]] = defaultdict(set)
     for who, what, kind in zip(
         edges.subject.tolist(), edges.attribute.tolist(), edges.kind.tolist(), strict=True

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from server.simulation.rings.habits import HARD, USUAL
 from server.simulation.rings.rings import TYPOLOGIES
 from server.simulation.rings.scenario import Planted, Scenario, made_up, scenario
 from server.simulation.rings.truth import PlantedRing
+from server.simulation.rings.visibility import ties
 from shared.errors import OperatorError
 from shared.rings.kinds import Kind
 
@@ -158,3 +160,25 @@ def test_too_few_borrowers_are_refused_with_a_remedy():
 def test_a_ring_is_the_same_under_the_same_seed(made: Scenario):
     again = made_up(6, 4_000, Planted(rings=38, decoys=60, clubs=3), seed=7)
     assert again.truth.to_dict() == made.truth.to_dict()
+
+
+def test_usual_rings_leave_more_than_hard_ones():
+    """More lenders for each member, more ties, and no fewer ties of innocents."""
+    worlds = [made_up(6, 2_000, Planted(19, 20, habits=one), seed=3) for one in (USUAL, HARD)]
+    lenders, tied = [], []
+    for world in worlds:
+        pairs = np.unique(np.stack([world.traffic.subject, world.traffic.lender]), axis=1)
+        number = np.bincount(pairs[0])
+        lenders.append([number[who].mean() for who in (sorted(world.truth.members), slice(None))])
+        tied.append(np.mean([len(ties(world.traffic, ring)) for ring in world.truth.rings]))
+    assert lenders[0][0] > lenders[1][0] + 0.3
+    assert lenders[0][1] > lenders[1][1]
+    assert tied[0] > tied[1]
+
+
+def test_who_states_a_unit_states_its_building(made: Scenario):
+    """A ring's address is one place, as everybody's is."""
+    units, buildings = users(made, Kind.ADDR_UNIT), users(made, Kind.ADDR_BUILDING)
+    for ring in rings_of(made, "shared_unit"):
+        shared = max((who & set(ring.members) for who in units.values()), key=len)
+        assert any(len(shared & who) >= len(shared) - 1 for who in buildings.values())

@@ -13,10 +13,10 @@ from server.simulation.book import book_of
 from server.simulation.rings import finding
 from server.simulation.rings.evaluation import Findings
 from server.simulation.rings.finding import headline, in_full, over_seeds
+from server.simulation.rings.lenders import View
 from server.simulation.rings.reported import ring_figures
 from server.simulation.rings.scenario import Planted, Scenario, made_up
 from shared.errors import OperatorError
-from shared.rings.edges import Edges
 from tests.federation import study, table
 
 SMALL = Planted(rings=3, decoys=4)
@@ -26,8 +26,8 @@ def test_who_knows_the_truth_reaches_every_goal(made: Scenario):
     """The measures' own control: nothing is lost on the way."""
     rings = tuple(frozenset(ring.members) for ring in made.truth.rings)
 
-    def oracle(edges: Edges, week: int, listed: Sequence[int]) -> Findings:
-        there = set(edges.subject.tolist())
+    def oracle(view: View, week: int, listed: Sequence[int]) -> Findings:
+        there = set(view.edges.subject.tolist())
         seen = tuple(frozenset(people & there) for people in rings)
         return Findings(seen, frozenset().union(*seen))
 
@@ -39,7 +39,7 @@ def test_who_knows_the_truth_reaches_every_goal(made: Scenario):
 
 
 def test_who_finds_nothing_has_no_precision(made: Scenario):
-    figures = headline(made, lambda edges, week, listed: Findings((), frozenset()))
+    figures = headline(made, lambda view, week, listed: Findings((), frozenset()))
     assert figures["recall"] == figures["member_recall"] == 0.0
     assert figures["precision_at_k"] is None
 
@@ -54,8 +54,8 @@ def test_a_plain_detector_flags_many_innocents(made: Scenario):
 def test_a_lender_alone_is_asked_with_its_own_customers_listed(made: Scenario):
     asked = []
 
-    def watching(edges: Edges, week: int, listed: Sequence[int]) -> Findings:
-        asked.append((edges, week, set(listed)))
+    def watching(view: View, week: int, listed: Sequence[int]) -> Findings:
+        asked.append((view.edges, week, set(listed)))
         return Findings((), frozenset())
 
     headline(made, watching)

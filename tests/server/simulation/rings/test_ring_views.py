@@ -1,4 +1,4 @@
-"""A lender sees its own rows; the consortium sees what two people have, and not who contributed."""
+"""A lender sees its own rows; the consortium sees what two people have, and whose word it is."""
 
 from dataclasses import fields, replace
 
@@ -31,7 +31,7 @@ def truth_of(*rings: tuple[int, ...]) -> Truth:
 
 
 def test_a_lender_alone_sees_the_rows_of_its_customers_only(made: Scenario):
-    parts = [alone(made.traffic, lender) for lender in range(6)]
+    parts = [alone(made.traffic, lender).edges for lender in range(6)]
     assert sum(map(len, parts)) == len(made.traffic.subject)
     for lender, part in enumerate(parts):
         assert set(part.subject.tolist()) == set(customers(made.traffic, lender).tolist())
@@ -40,14 +40,15 @@ def test_a_lender_alone_sees_the_rows_of_its_customers_only(made: Scenario):
 def test_contributed_is_what_two_people_have_wherever_they_borrow():
     """Two rows of one person do not count as two people, two lenders of two people do."""
     traffic = traffic_of([(0, 1, 0, 0), (1, 1, 0, 1), (2, 2, 0, 0), (2, 2, 2, 1), (3, 3, 0, 0)])
-    assert together(traffic).attribute.tolist() == [1, 1]
+    assert together(traffic).edges.attribute.tolist() == [1, 1]
+    assert together(traffic).sources.tolist() == [0, 1]
 
 
 def test_a_payment_and_the_owners_card_make_two_people():
     """The account is one attribute, whichever field names it."""
     traffic = traffic_of([(0, 1, Kind.BANK_CARD, 0), (1, 1, Kind.PAYEE, 1)])
-    assert len(together(traffic)) == 2
-    assert len(together(traffic, without=Kind.PAYEE)) == 0
+    assert len(together(traffic).edges) == 2
+    assert len(together(traffic, without=Kind.PAYEE).edges) == 0
 
 
 def test_edges_do_not_say_who_contributed_them():
@@ -56,9 +57,9 @@ def test_edges_do_not_say_who_contributed_them():
 
 def test_a_view_until_a_week_holds_nothing_later(made: Scenario):
     for view in (together(made.traffic, until=9), alone(made.traffic, 0, until=9)):
-        assert len(view) > 0
-        assert view.week.max() == 9
-    assert len(together(made.traffic, until=9)) < len(together(made.traffic))
+        assert len(view.edges) == len(view.sources) > 0
+        assert view.edges.week.max() == 9
+    assert len(together(made.traffic, until=9).edges) < len(together(made.traffic).edges)
 
 
 def test_a_ring_is_visible_where_three_hang_together_at_one_lender():

@@ -1,0 +1,231 @@
+"""`lianfang-client borrowing …`: parse, call the desk, print."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from client.commands.borrowing_words import elsewhere_lines, examples, plain_answers
+from client.commands.filing import columns_named
+from client.commands.identifiers import add_identifiers, given, note_odd
+from client.commands.names import today
+from client.commands.printing import ATTENTION, DONE, bars, document, line, note
+from client.commands.words import ago, counted, refusal_words, remedy_lines
+from shared.errors import OperatorError
+
+if TYPE_CHECKING:
+    from client.borrowing.desk import Borrowing
+    from client.exchange.cells import BadCell
+
+_OLD_DAYS = 3
+_SHOWN = 20
+
+
+def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    """Add `borrowing` to the client's commands."""
+    parser = commands.add_parser(
+        "borrowing",
+        help="borrowing elsewhere: contribute, sync, check, screen",
+        description="What other lenders told of a person's applications and loans, in bands.",
+        epilog=examples(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    own = parser.add_subparsers(dest="borrowing_command", required=True, metavar="COMMAND")
+
+    def command(
+        name: str, text: str, run: Callable[[argparse.Namespace], int]
+    ) -> argparse.ArgumentParser:
+        made: argparse.ArgumentParser = own.add_parser(
+            name,
+            help=text,
+            description=text,
+            epilog=examples(name),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        made.set_defaults(run=run)
+        return made
+
+    told = command("contribute", "tell the desk of own applications and loans", _contribute)
+    told.add_argument("events", type=Path, help="CSV or Parquet file, an event a row")
+    told.add_argument(
+        "--retract", action="store_true", help="take these events back instead: told by mistake"
+    )
+    sync = command("sync", "send what was kept, fetch the latest table", _sync)
+    check = command("check", "what other lenders told of one person", _check)
+    add_identifiers(check)
+    screened = command("screen", "look every row of a book up", _screen)
+    screened.add_argument("book", type=Path, help="CSV or Parquet file")
+    screened.add_argument("--out", type=Path, required=True, help=".csv or .parquet to write")
+    screened.add_argument(
+        "--every-cell", action="store_true", help="all cells, for a model, not only the main ones"
+    )
+    for one in (told, screened):
+        one.add_argument("--column", action="append", default=[], metavar="KIND=HEADER")
+    for one in (told, sync, check, screened):
+        one.add_argument("--folder", type=Path, default=Path(), help="the lender's folder")
+        one.add_argument("--json", action="store_true", help="one JSON line for scripts")
+
+
+def _contribute(arguments: argparse.Namespace) -> int:
+    from client.borrowing.opening import open_borrowing
+    from client.exchange.kept import kept_pages
+
+    columns = columns_named(arguments.column)
+    with open_borrowing(arguments.folder) as desk, bars() as bar, kept_pages():
+        done = desk.contribute(
+            arguments.events,
+            retract=arguments.retract,
+            columns=columns,
+            progress=lambda total: bar("tokens", total),
+            sending=lambda total: bar("pages", total),
+        )
+    if arguments.json:
+        refused = [str(one.refusal) for one in done.refused]
+        document(
+            {
+                "events": done.events,
+                "rows": done.rows,
+                "pages": done.pages,
+                "out_of_term": done.late,
+                "refused": refused,
+            }
+        )
+    else:
+        what = "taken back" if arguments.retract else "contributed"
+        line(
+            f"{counted(done.events, 'event')} {what}, as {counted(done.rows, 'row')} under tokens "
+            f"in {counted(done.pages, 'page')}; they count from the next table on"
+        )
+        for one in done.refused:
+            line(f"a page was refused: {refusal_words(str(one.refusal))}")
+        for remedy in remedy_lines(one.remedy for one in done.refused):
+            line(remedy)
+    if done.late:
+        note(f"{counted(done.late, 'event')} left out: older than may be told")
+    return ATTENTION if done.refused else DONE
+
+
+def _sync(arguments: argparse.Namespace) -> int:
+    from client.borrowing.opening import open_borrowing
+    from client.exchange.kept import goes_on
+
+    with open_borrowing(arguments.folder) as desk, bars() as bar, goes_on("what is kept leaves"):
+        sent, fetched = desk.sync(lambda total: bar("rows", total))
+        head, day = fetched.head, desk.today
+    content = {
+        "version": head.version,
+        "rows": head.rows,
+        "day": head.day.isoformat(),
+        "days_old": (day - head.day).days,
+        "sent": sent,
+        "stale": fetched.stale,
+    }
+    if arguments.json:
+        document(content)
+    else:
+        new = "" if fetched.new else ", which was here already"
+        line(
+            f"version {head.version} of the table, of {ago(day - head.day)}: "
+            f"{counted(head.rows, 'row')}{new}"
+        )
+        if sent:
+            line(f"{counted(sent, 'page')} kept here before, answered now")
+    if fetched.stale:
+        note("warning: the desk has published nothing for days, although it does daily")
+    return ATTENTION if fetched.stale else DONE
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from client.borrowing.opening import open_borrowing
+    from client.borrowing.screening import is_known
+    from client.exchange.subjects import read_subject
+
+    with open_borrowing(arguments.folder) as desk:
+        subject = read_subject(given(arguments), today())
+        note_odd(subject.warnings, "looked up as it is")
+        found = desk.check(subject.identifiers)
+        age = (desk.today - found.day).days
+    _warn_if_old(found.day, age)
+    if arguments.json:
+        document(
+            {
+                "record": is_known(found),
+                "look": bool(found.triggered),
+                "triggers": list(found.triggered),
+                "day": found.day.isoformat(),
+                "days_old": age,
+                "answers": plain_answers(found),
+                "warnings": [cell._asdict() for cell in subject.warnings],
+            }
+        )
+    else:
+        for told in elsewhere_lines(found, age):
+            line(told)
+    return ATTENTION if found.triggered else DONE
+
+
+def _screen(arguments: argparse.Namespace) -> int:
+    from client.borrowing.opening import open_borrowing
+    from client.borrowing.screening import screen
+
+    if not arguments.out.parent.is_dir():
+        raise OperatorError(
+            f"{arguments.out.parent}: there is no such folder; nothing was looked up",
+            remedy="make it first, or name another --out",
+        )
+    with open_borrowing(arguments.folder) as desk, bars() as bar:
+        done = screen(
+            desk,
+            arguments.book,
+            arguments.out,
+            every_cell=arguments.every_cell,
+            columns=columns_named(arguments.column),
+            progress=lambda total: bar("tokens", total),
+        )
+        age = _age(desk, done.day)
+    _note_bad(done.bad)
+    if arguments.json:
+        document(
+            {
+                "rows": done.rows,
+                "known": done.known,
+                "look": done.look,
+                "bad_cells": [cell._asdict() for cell in done.bad],
+                "day": done.day,
+                "days_old": age,
+                "out": str(arguments.out),
+            }
+        )
+    else:
+        line(
+            f"{counted(done.rows, 'row')}: {done.known:,} that others told of, {done.look:,} to "
+            f"look at; in {arguments.out}, by the table of {done.day}"
+        )
+    return ATTENTION if done.look or done.bad else DONE
+
+
+def _age(desk: Borrowing, day: str) -> int:
+    if not day:
+        return 0
+    age = (desk.today - date.fromisoformat(day)).days
+    _warn_if_old(date.fromisoformat(day), age)
+    return age
+
+
+def _warn_if_old(day: date, age: int) -> None:
+    if age > _OLD_DAYS:
+        note(
+            f"warning: the table is of {day}, {age} days ago, and misses what came since: "
+            "lianfang-client borrowing sync"
+        )
+
+
+def _note_bad(bad: tuple[BadCell, ...]) -> None:
+    for cell in bad[:_SHOWN]:
+        about = f"line {cell.line}, {cell.column} {cell.text}"
+        note(f"{about}: {cell.what} ({cell.reason}); {cell.remedy}")
+    if len(bad) > _SHOWN:
+        note(f"… and {len(bad) - _SHOWN:,} more cells that are no identifiers; --json lists more")

@@ -1,0 +1,202 @@
+"""A lender's end of the case desk: what it says is checked here, whatever way it came.
+
+Invariants:
+- Only statements that the desk signed, and content with the digest it signed, are handed on.
+- What is received is bounded before it is put together.
+- Before a message leaves, the outbox has a line about it (`recorded_channel`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, TypeVar, get_args
+
+import grpc
+import numpy as np
+
+from client.exchange.parties import Progress, no_progress
+from client.exchange.reaching import reached
+from client.exchange.recorded import append
+from client.outbox import Outbox
+from client.rings.parties import LateError, Standing
+from shared.cases.bulletin import Head, read_head
+from shared.cases.case import Case, check_desk, read_case
+from shared.cases.case_tokens import TOKEN_BYTES, Rows
+from shared.cases.pages import REQUEST_BYTES, Stage, check_receipt, count_room
+from shared.errors import PeerError
+from shared.secure_sum.history import RecordKind
+from shared.wire import cases_pb2 as wire
+from shared.wire.cases_pb2_grpc import CaseDeskStub
+from shared.wire.padding import fill
+
+T = TypeVar("T")
+WHO = "the case desk"
+PATIENCE = 120.0
+_MOST_CASES, _MOST_HEADS = 64, 4096
+
+
+class CaseDeskClient:
+    """Over a channel to the desk with the code `desk`. `authority`: DER; `clock`: the time with a
+    zone; `sleep` waits that many seconds between attempts.
+    """
+
+    def __init__(
+        self,
+        channel: grpc.Channel,
+        desk: str,
+        authority: bytes,
+        *,
+        clock: Callable[[], datetime],
+        sleep: Callable[[float], None] = time.sleep,
+        attempts: int = 4,
+    ) -> None:
+        self._stub: Any = CaseDeskStub(channel)  # type: ignore[no-untyped-call]
+        self._desk, self._authority, self._clock = desk, authority, clock
+        self._sleep, self._attempts = sleep, attempts
+
+    def cases(self) -> list[Standing]:
+        """All cases, each signed by the desk."""
+        reply = self._call(lambda: self._stub.Cases(wire.CasesRequest(), timeout=PATIENCE))
+        if len(reply.cases) > _MOST_CASES:
+            raise PeerError("the case desk names more cases than any has")
+        return [self._standing(one) for one in reply.cases]
+
+    def submit(self, standing: Standing, stage: Stage, text: bytes, page: bytes) -> bytes:
+        """As `TheCaseDesk.submit`."""
+        request = wire.PageRequest(case=standing.signed.case.id, stage=stage, page=text)
+        fill(request, REQUEST_BYTES)
+
+        def sent() -> Any:
+            try:
+                return self._stub.Submit(request, timeout=PATIENCE)
+            except grpc.RpcError as error:
+                if _code(error) is grpc.StatusCode.FAILED_PRECONDITION:
+                    raise LateError(
+                        "the case desk has closed that week",
+                        remedy="give the command again: what was not taken goes with the next week",
+                    ) from error
+                raise
+
+        reply = self._call(sent)
+        receipt: bytes = reply.receipt
+        check_receipt(receipt, self._desk, reply.certificate, self._authority, page, self._clock())
+        return receipt
+
+    def told(self, case: Case) -> Rows:
+        """(k, 32): as `TheCaseDesk.told`."""
+        request = wire.ToldRequest(case=case.id)
+        packed = self._call(
+            lambda: _joined(
+                (one.ids for one in self._stub.Told(request, timeout=PATIENCE)),
+                count_room(case) * case.weeks * TOKEN_BYTES,
+            )
+        )
+        if len(packed) % TOKEN_BYTES:
+            raise PeerError("the case desk told degree ids of another size")
+        return np.frombuffer(packed, np.uint8).reshape(-1, TOKEN_BYTES)
+
+    def heads(self, case: Case, since: int) -> list[Head]:
+        """As `TheCaseDesk.heads`; each signed by the desk, of this case."""
+        request = wire.HeadsRequest(case=case.id, since=since)
+
+        def asked() -> list[bytes]:
+            found: list[bytes] = []
+            for one in self._stub.Heads(request, timeout=PATIENCE):
+                found.append(one.head)
+                if len(found) > _MOST_HEADS:
+                    raise PeerError("the case desk shows more bulletins than any case has")
+            return found
+
+        now = self._clock()
+        heads = [read_head(one, self._desk, self._authority, now) for one in self._call(asked)]
+        if any(head.case != case.digest for head in heads):
+            raise PeerError("the case desk shows a bulletin of another case")
+        if heads:
+            last = heads[-1]
+            check_desk(last.certificate, last.desk, self._desk, self._authority, now)
+        return heads
+
+    def content(self, case: Case, head: Head, progress: Progress = no_progress) -> bytes:
+        """As `TheCaseDesk.content`; checked by who reads it (`read_content`)."""
+        request = wire.ContentRequest(case=case.id, version=head.version)
+        return self._call(
+            lambda: _joined(
+                (one.content for one in self._stub.Content(request, timeout=5 * PATIENCE)),
+                head.size,
+                progress(head.size),
+            )
+        )
+
+    def _standing(self, one: wire.CaseStanding) -> Standing:
+        signed = read_case(one.case, self._desk, self._authority)
+        stage = next((stage for stage in get_args(Stage) if stage == one.stage), None)
+        return Standing(signed, int(one.week), stage, int(one.bulletin), int(one.closes))
+
+    def _call(self, call: Callable[[], T]) -> T:
+        return reached(call, self._attempts, self._sleep, WHO)
+
+
+def _joined(
+    chunks: Iterable[bytes], most: int, told: Callable[[int], None] = lambda _: None
+) -> bytes:
+    """Chunks as one; PeerError when they are more than `most` bytes."""
+    content = bytearray()
+    for chunk in chunks:
+        content += chunk
+        if len(content) > most:
+            raise PeerError("the case desk sent more than it may")
+        told(len(chunk))
+    return bytes(content)
+
+
+def _code(error: grpc.RpcError) -> grpc.StatusCode | None:
+    return error.code() if isinstance(error, grpc.Call) else None
+
+
+class _Recorder(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):  # type: ignore[misc]
+    """Writes down every call to the desk before it leaves."""
+
+    def __init__(self, code: str, outbox: Outbox) -> None:
+        self._code, self._outbox = code, outbox
+
+    def intercept_unary_unary(
+        self, continuation: Callable[..., Any], details: Any, request: Any
+    ) -> Any:
+        """Record, then go on."""
+        self._record(request)
+        return continuation(details, request)
+
+    def intercept_unary_stream(
+        self, continuation: Callable[..., Any], details: Any, request: Any
+    ) -> Any:
+        """Record, then go on."""
+        self._record(request)
+        return continuation(details, request)
+
+    def _record(self, request: Any) -> None:
+        kind: RecordKind = "request"
+        purpose = _ASKED.get(type(request).__name__, type(request).__name__)
+        if isinstance(request, wire.PageRequest):
+            kind = "events"
+            purpose = _SENT.get(request.stage, purpose)
+        payload = type(request).__name__.removesuffix("Request").lower()
+        append(self._outbox, kind, self._code, purpose, payload, request.SerializeToString())
+
+
+def recorded_channel(channel: grpc.Channel, code: str, outbox: Outbox) -> grpc.Channel:
+    """The channel to the desk `code`, with a line for each call."""
+    return grpc.intercept_channel(channel, _Recorder(code, outbox))
+
+
+_SENT = {
+    "count": "rings: a signed page of pairs to be counted, filled up with drawn ones",
+    "edges": "rings: a signed page of edges under case tokens, filled up with drawn ones",
+}
+_ASKED = {
+    "CasesRequest": "rings: which cases are there?",
+    "ToldRequest": "rings: which of this lender's attributes are shared?",
+    "HeadsRequest": "rings: which bulletins are new?",
+    "ContentRequest": "rings: the whole bulletin, please",
+}

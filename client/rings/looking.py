@@ -1,0 +1,82 @@
+"""What a bulletin says about people, read at home.
+
+Invariants:
+- Nobody is asked: the bulletin is searched here, under tokens made here.
+- `attached` subjects count as members only where this lender itself made all the observations that
+  tie them (attribute, kind and week): what a rival plants alone convicts nobody here.
+- There is one hint, `review`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from client.rings.contributed import Contributed, Observed
+from shared.cases.bulletin import Bulletin
+from shared.cases.case import Case
+from shared.cases.case_tokens import ring_names
+from shared.cases.ring_flag import RingFlag
+from shared.rings.kinds import Kind
+
+REVIEW = "review"
+Rows = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is known about somebody. `distance` as it counts at this lender: 0 where its own
+    observation ties them (`own_observation`).
+    """
+
+    case: Case
+    flag: RingFlag
+    distance: int
+    own_observation: bool
+    action_hint: str = REVIEW
+
+    @property
+    def rank(self) -> tuple[int, int, bytes]:
+        """The nearest ring first, then the one that scores most."""
+        return self.distance, -int(self.flag.score_band.split("-")[0]), self.flag.ring
+
+
+def look_up(
+    bulletin: Bulletin, case: Case, contributed: Contributed, subjects: Rows
+) -> dict[int, Told]:
+    """What is known of subject tokens (m, 32), by place in them."""
+    return {
+        at: _told(case, flag, contributed, subjects[at].tobytes())
+        for at, flag in bulletin.flags(case, subjects).items()
+    }
+
+
+def nearest(found: Sequence[Told]) -> Told | None:
+    """Of what several cases and identifiers tell about one applicant."""
+    return min(found, key=lambda one: one.rank, default=None)
+
+
+def _told(case: Case, flag: RingFlag, contributed: Contributed, subject: bytes) -> Told:
+    own = flag.attached and own_ties(flag, contributed.observed(subject))
+    return Told(case, flag, 0 if own else flag.distance, bool(own))
+
+
+def own_ties(flag: RingFlag, observed: frozenset[Observed]) -> bool:
+    """Whether all ties, one at least, are observations of this lender's own."""
+    if not observed or not flag.ties:
+        return False
+    rows = sorted(observed)
+    tokens = np.frombuffer(b"".join(attribute for _, attribute, _, _ in rows), np.uint8)
+    names = ring_names(flag.ring, tokens.reshape(-1, 32))
+    own = {
+        (name.tobytes(), kind, week) for name, (_, _, kind, week) in zip(names, rows, strict=True)
+    }
+    return all((tie.attribute_token, tie.kind, tie.week) in own for tie in flag.ties)
+
+
+def kind_word(kind: int) -> str:
+    """A kind of edge for people: "bank card"."""
+    return Kind(kind).name.lower().replace("_", " ")

@@ -1,0 +1,1 @@
+"""The borrowing desk: events of all lenders under tokens, and a table of bands for all of them."""

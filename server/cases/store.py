@@ -1,0 +1,284 @@
+"""The desk's one file, `cases.sqlite`: cases, lenders' pages as they came, bulletins as they left.
+
+Invariants:
+- Readable by its owner only. A transaction that was left without error is on disk (`synchronous =
+  FULL`); one that was not has left nothing. What is deleted is overwritten (`secure_delete`).
+- Pages are kept as they were signed and read with their digests; counts and graphs are made of them
+  anew each time, so nothing can be counted twice, and a page that was changed on disk is found.
+- A damaged file is never served from.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from shared.cases.bulletin import Head
+from shared.cases.case import Case, SignedCase
+from shared.cases.pages import Stage
+from shared.errors import OperatorError, PeerError
+from shared.secure_sum.encoding import read_text, text_of
+
+FILE = "cases.sqlite"
+VERSION = 1
+KEPT_CONTENTS = 2
+"""Bulletins whose content is kept: whoever is reading the last but one may finish."""
+_TABLES = """
+CREATE TABLE cases (
+    id BLOB PRIMARY KEY, text BLOB NOT NULL, week INTEGER NOT NULL, stage TEXT NOT NULL,
+    since INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE pages (
+    id BLOB NOT NULL, stage TEXT NOT NULL, week INTEGER NOT NULL, member TEXT NOT NULL,
+    number INTEGER NOT NULL, digest BLOB NOT NULL, received INTEGER NOT NULL, text BLOB NOT NULL,
+    PRIMARY KEY (id, stage, week, member, number)
+) STRICT;
+CREATE TABLE bulletins (
+    id BLOB NOT NULL, version INTEGER NOT NULL, head BLOB NOT NULL, content BLOB,
+    PRIMARY KEY (id, version)
+) STRICT;
+CREATE TABLE rings (
+    id BLOB NOT NULL, ring BLOB NOT NULL, members BLOB NOT NULL, PRIMARY KEY (id, ring)
+) STRICT, WITHOUT ROWID;
+"""
+
+
+class DamagedError(OperatorError):
+    """The file does not hold what was written: nothing is served from it."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(
+            f"{path} is damaged: {what}",
+            remedy="keep this copy and restore the latest backup; lenders send again what it lacks",
+        )
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A case where it stands. `stage`: count, edges, finding or over; `since`: seconds since 1970
+    when that stage began.
+    """
+
+    signed: SignedCase
+    week: int
+    stage: str
+    since: int
+
+    @property
+    def case(self) -> Case:
+        """The case itself."""
+        return self.signed.case
+
+
+@dataclass(frozen=True)
+class KeptPage:
+    """A page as it came."""
+
+    member: str
+    digest: bytes
+    received: int
+    text: bytes
+
+
+class Store:
+    """The open file in a desk's folder. OperatorError when it cannot be used."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE
+        self._guard = threading.RLock()
+        try:
+            handle = os.open(
+                self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+            )
+            os.close(handle)
+            self._connection = sqlite3.connect(
+                self.path, isolation_level=None, check_same_thread=False, timeout=10
+            )
+            self._set_up()
+        except (OSError, sqlite3.Error) as error:
+            raise self._unusable(error) from error
+
+    def close(self) -> None:
+        """Let the file go."""
+        with self._guard:
+            self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All that is done within is durable together when it is left, or nothing of it is."""
+        with self._guard:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._connection
+                    self._connection.execute("COMMIT")
+                except BaseException:
+                    if self._connection.in_transaction:
+                        self._connection.execute("ROLLBACK")
+                    raise
+            except sqlite3.Error as error:
+                raise self._unusable(error) from error
+
+    def cases(self) -> list[Kept]:
+        """All cases, by name."""
+        rows = self._rows("SELECT text, week, stage, since FROM cases")
+        try:
+            kept = [Kept(read_text(SignedCase, text), *rest) for text, *rest in rows]
+        except PeerError as error:
+            raise DamagedError(self.path, "a case cannot be read") from error
+        return sorted(kept, key=lambda one: (one.case.name, one.case.id))
+
+    def add_case(self, signed: SignedCase, since: int) -> None:
+        """A new case, at the count of its first week."""
+        with self.transaction() as run:
+            row = (signed.case.id, text_of(signed), 0, "count", since)
+            run.execute("INSERT INTO cases VALUES (?, ?, ?, ?, ?)", row)
+
+    def move(self, case: bytes, week: int, stage: str, since: int) -> None:
+        """Where a case stands from now on."""
+        with self.transaction() as run:
+            _move(run, case, week, stage, since)
+
+    def page(
+        self, case: bytes, stage: Stage, week: int, member: str, number: int
+    ) -> KeptPage | None:
+        """The page at a place."""
+        where = (case, stage, week, member, number)
+        rows = self._rows(
+            "SELECT member, digest, received, text FROM pages WHERE id = ? AND stage = ?"
+            " AND week = ? AND member = ? AND number = ?",
+            where,
+        )
+        return next((KeptPage(*row) for row in rows), None)
+
+    def add_page(self, kept: Kept, stage: Stage, number: int, page: KeptPage) -> bool:
+        """Keep a page while the case stands where `kept` says; False: it has gone on."""
+        with self.transaction() as run:
+            here = (kept.case.id, kept.week, kept.stage)
+            open_still = "SELECT 1 FROM cases WHERE id = ? AND week = ? AND stage = ?"
+            if run.execute(open_still, here).fetchone() is None:
+                return False
+            row = (kept.case.id, stage, kept.week, page.member, number)
+            values = (*row, page.digest, page.received, page.text)
+            run.execute("INSERT INTO pages VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+        return True
+
+    def contributors(self, case: bytes, stage: Stage, week: int, pages: int) -> int:
+        """How many lenders have sent all their pages of a week."""
+        query = (
+            "SELECT count(*) FROM (SELECT member FROM pages WHERE id = ? AND stage = ? AND week = ?"
+            " GROUP BY member HAVING count(*) = ?)"
+        )
+        ((found,),) = self._rows(query, (case, stage, week, pages))
+        return int(found)
+
+    def pages(
+        self, case: bytes, stage: Stage, until: int, member: str | None = None
+    ) -> Iterator[KeptPage]:
+        """All pages of weeks up to `until`, of one member or of all; DamagedError."""
+        query = "SELECT rowid FROM pages WHERE id = ? AND stage = ? AND week <= ?"
+        ask: tuple[object, ...] = (case, stage, until)
+        if member is not None:
+            query, ask = f"{query} AND member = ?", (*ask, member)
+        for (row,) in self._rows(f"{query} ORDER BY member, week, number", ask):
+            get = "SELECT member, digest, received, text FROM pages WHERE rowid = ?"
+            for found in self._rows(get, (row,)):
+                page = KeptPage(*found)
+                if sha256(page.text).digest() != page.digest:
+                    raise DamagedError(self.path, "a page is not the one that was taken")
+                yield page
+
+    def heads(self, case: bytes, since: int) -> list[Head]:
+        """Heads of all bulletins after a version; DamagedError."""
+        query = "SELECT head FROM bulletins WHERE id = ? AND version > ? ORDER BY version"
+        try:
+            return [read_text(Head, head) for (head,) in self._rows(query, (case, since))]
+        except PeerError as error:
+            raise DamagedError(self.path, "a bulletin's head cannot be read") from error
+
+    def content(self, head: Head, case: bytes) -> bytes | None:
+        """What a head signs, if it is still kept; DamagedError."""
+        query = "SELECT content FROM bulletins WHERE id = ? AND version = ?"
+        found = [content for (content,) in self._rows(query, (case, head.version))]
+        if len(found) != 1 or (found[0] is not None and _other(found[0], head)):
+            raise DamagedError(self.path, "a bulletin is not the one that was signed")
+        return None if found[0] is None else bytes(found[0])
+
+    def rings(self, case: bytes) -> dict[bytes, frozenset[bytes]]:
+        """The rings of the last bulletin, and their members' tokens."""
+        rows = self._rows("SELECT ring, members FROM rings WHERE id = ?", (case,))
+        return {
+            ring: frozenset(members[at : at + 32] for at in range(0, len(members), 32))
+            for ring, members in rows
+        }
+
+    def publish(
+        self,
+        kept: Kept,
+        head: Head,
+        content: bytes,
+        rings: dict[bytes, frozenset[bytes]],
+        after: tuple[int, str, int],
+    ) -> None:
+        """A bulletin, and where the case stands after it (week, stage, since)."""
+        case = kept.case.id
+        with self.transaction() as run:
+            row = (case, head.version, text_of(head), content)
+            run.execute("INSERT INTO bulletins VALUES (?, ?, ?, ?)", row)
+            forget = "UPDATE bulletins SET content = NULL WHERE id = ? AND version <= ?"
+            run.execute(forget, (case, head.version - KEPT_CONTENTS))
+            run.execute("DELETE FROM rings WHERE id = ?", (case,))
+            rows = [(case, ring, b"".join(sorted(who))) for ring, who in rings.items()]
+            run.executemany("INSERT INTO rings VALUES (?, ?, ?)", rows)
+            _move(run, case, *after)
+
+    def forget(self, case: bytes) -> None:
+        """Delete all that lenders sent for a case, and its bulletins' content; heads stay."""
+        with self.transaction() as run:
+            for table in ("pages", "rings"):
+                run.execute(f"DELETE FROM {table} WHERE id = ?", (case,))  # noqa: S608
+            run.execute("UPDATE bulletins SET content = NULL WHERE id = ?", (case,))
+            run.execute("UPDATE cases SET stage = 'forgotten' WHERE id = ?", (case,))
+        self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _rows(self, query: str, ask: tuple[object, ...] = ()) -> list[Any]:
+        with self._guard:
+            try:
+                return self._connection.execute(query, ask).fetchall()
+            except sqlite3.Error as error:
+                raise self._unusable(error) from error
+
+    def _set_up(self) -> None:
+        run = self._connection.execute
+        if run("PRAGMA quick_check").fetchall() != [("ok",)]:
+            raise sqlite3.DatabaseError("the file is damaged")
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
+            run(f"PRAGMA {pragma}").fetchall()
+        (version,) = run("PRAGMA user_version").fetchone()
+        if version == 0:
+            script = f"BEGIN IMMEDIATE;{_TABLES}PRAGMA user_version = {VERSION};COMMIT;"
+            self._connection.executescript(script)
+        elif version != VERSION:
+            raise sqlite3.DatabaseError(f"it is of version {version}, this program's is {VERSION}")
+
+    def _unusable(self, error: Exception) -> OperatorError:
+        return OperatorError(
+            f"{self.path}: {error}; nothing was answered",
+            remedy="free space or mend the disk; a damaged file is restored from a backup",
+        )
+
+
+def _other(content: bytes, head: Head) -> bool:
+    return sha256(content).digest() != head.content
+
+
+def _move(run: sqlite3.Connection, case: bytes, week: int, stage: str, since: int) -> None:
+    query = "UPDATE cases SET week = ?, stage = ?, since = ? WHERE id = ?"
+    run.execute(query, (week, stage, since, case))

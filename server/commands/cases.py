@@ -1,0 +1,158 @@
+"""`lianfang-server cases …`: the desk that finds fraud rings across lenders."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import fields
+from datetime import date, timedelta
+from pathlib import Path
+
+from server.apart import PROFILES, SHARE, check_without
+from server.commands import serving
+from shared.errors import OperatorError
+
+EXAMPLES = """examples:
+  lianfang-server cases init /srv/d1 --code D1 --authority /srv/authority
+  lianfang-server cases open /srv/d1 --name "spring 2027" --epoch 1 --weeks 26
+  lianfang-server cases serve /srv/d1 --listen 0.0.0.0:7444
+  lianfang-server cases status /srv/d1 --json
+
+A case is one graph under tokens of its own, which ends by itself. Lenders count in the 24 hours
+after each week and send edges in the next 24; then the desk publishes its bulletin. A desk and a
+key holder are run by different operators: a process or folder that has both is refused outside the
+demo profile.
+
+Exit status: 0 done, 2 the input or a setting is wrong (the message says which and what to do).
+"""
+
+
+def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    """Add `cases` to the server's commands."""
+    form = argparse.RawDescriptionHelpFormatter
+    parser = commands.add_parser(
+        "cases", help="the desk that finds fraud rings", epilog=EXAMPLES, formatter_class=form
+    )
+    own = parser.add_subparsers(dest="cases_command", required=True, metavar="COMMAND")
+    init = serving.add_init(own, "cases", EXAMPLES)
+    init.add_argument("--profile", choices=PROFILES, default="production")
+    init.set_defaults(handler=_init)
+    _add_open(own)
+    serving.add_serve(own, "cases", EXAMPLES).set_defaults(handler=_serve)
+    status = serving.command(own, "status", "all cases and where they stand", EXAMPLES)
+    status.add_argument("folder", type=Path, help="the desk's folder")
+    status.add_argument("--json", action="store_true", help="one JSON line for scripts")
+    status.set_defaults(handler=_status)
+
+
+def _add_open(own: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    opened = serving.command(own, "open", "begin a case; the desk may be serving", EXAMPLES)
+    opened.add_argument("folder", type=Path, help="the desk's folder")
+    opened.add_argument("--name", required=True, help="what lenders know it by")
+    opened.add_argument("--epoch", type=int, required=True, help="of the key holders' key")
+    opened.add_argument("--weeks", type=int, default=26)
+    text = "its first day; none: this week's Monday"
+    opened.add_argument("--first-monday", type=_day, metavar="YYYY-MM-DD", help=text)
+    text = "an edge's kind, repeated; none: all"
+    opened.add_argument("--kind", action="append", default=[], metavar="KIND", help=text)
+    text = "so many must send all their pages before anything is told"
+    opened.add_argument("--minimum-lenders", type=int, default=3, help=text)
+    text = "of 512 pairs and 512 edges that every lender sends each week, whatever it has"
+    opened.add_argument("--count-pages", type=int, default=4, help=text)
+    opened.add_argument("--edge-pages", type=int, default=4, help=text)
+    opened.add_argument("--json", action="store_true", help="one JSON line for scripts")
+    opened.set_defaults(handler=_open)
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    from server.cases.settings import FILE
+
+    check_without(SHARE, arguments.profile, arguments.folder)
+    text = f"profile = {serving.quoted(arguments.profile)}\n"
+    serving.write_folder(arguments.folder, arguments.code, "desk", arguments.authority, FILE, text)
+    serving.said(arguments, {"folder": str(arguments.folder), "code": arguments.code})
+    return 0
+
+
+def _open(arguments: argparse.Namespace) -> int:
+    from server.cases.service import desk_in
+
+    kinds = _kinds(arguments.kind)
+    today = serving.now().date()
+    desk, store, _ = desk_in(_folder(arguments.folder), clock=serving.now)
+    try:
+        signed = desk.open(
+            arguments.name,
+            arguments.first_monday or today - timedelta(days=today.weekday()),
+            arguments.weeks,
+            kinds,
+            arguments.epoch,
+            minimum_lenders=arguments.minimum_lenders,
+            pages=(arguments.count_pages, arguments.edge_pages),
+        )
+    finally:
+        store.close()
+    case = signed.case
+    serving.said(arguments, {"case": case.id.hex(), "digest": case.digest.hex()})
+    return 0
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from server.cases.service import serve
+
+    serving.check_serve(arguments, "cases")
+    serving.log_to_standard_error()
+    service = serve(arguments.folder, arguments.listen)
+    return serving.run(service, service.desk.code, arguments)
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from server.cases.service import desk_in
+
+    desk, store, _ = desk_in(_folder(arguments.folder), clock=serving.now)
+    try:
+        standings = desk.standings()
+    finally:
+        store.close()
+    found = [
+        {"case": one.signed.case.id.hex(), "name": one.signed.case.name}
+        | {field.name: getattr(one, field.name) for field in fields(one) if field.name != "signed"}
+        for one in standings
+    ]
+    if arguments.json:
+        sys.stdout.write(json.dumps({"cases": found}) + "\n")
+        return 0
+    for one in found:
+        sys.stdout.write(
+            f"{one['name']}: week {one['week']}, {one['stage']}; bulletin {one['bulletin']}; "
+            f"id {one['case']}\n"
+        )
+    if not found:
+        sys.stdout.write("no case yet: lianfang-server cases open\n")
+    return 0
+
+
+def _folder(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise OperatorError(
+            f"{folder}: there is no such folder",
+            remedy=f"make it first: lianfang-server cases init {folder} …",
+        )
+    return folder
+
+
+def _kinds(names: list[str]) -> list[int]:
+    from shared.rings.kinds import Kind
+
+    known = {kind.name.lower(): int(kind) for kind in Kind}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise OperatorError(
+            f"--kind {unknown[0]!r} is not a kind of edge", remedy=f"known are {', '.join(known)}"
+        )
+    return [known[name] for name in names or known]
+
+
+def _day(text: str) -> date:
+    return date.fromisoformat(text)

@@ -1,0 +1,1 @@
+"""Fraud rings across lenders: the words that lenders and the case desk exchange."""

@@ -1,0 +1,112 @@
+"""What a member learns about an applicant who is in a ring or near one; of one size, always.
+
+Invariants:
+- `ring_key`, which opens the ring's body, comes with flags of members and attached subjects only.
+- A flag names attributes by names of its ring (`case_tokens.ring_names`), lenders not at all.
+- Reading never trusts: anything that packing does not make is a PeerError.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from shared.errors import InternalError, PeerError
+from shared.rings.kinds import Kind
+from shared.rings.motifs import Motif
+
+Strength = Literal["strong", "single", "weak"]
+STRENGTHS: tuple[Strength, ...] = get_args(Strength)
+REASONS = tuple(one.name.lower() for kinds in (Kind, Motif) for one in kinds)
+"""What a flag or a ring may give as a reason: kinds of edges, then shapes of money."""
+SCORE_BANDS = ("0-39", "40-59", "60-79", "80-89", "90-100")
+MOST_TIES = 8
+_HEAD, _TIE = struct.Struct(">16sBBBBQB32sB"), struct.Struct(">32sBH")
+FLAG_BYTES = _HEAD.size + MOST_TIES * _TIE.size
+_NO_KEY = bytes(32)
+
+
+@dataclass(frozen=True)
+class Tie:
+    """One observation that ties the subject to the ring. `attribute_token`: its name in the ring,
+    32 bytes.
+    """
+
+    attribute_token: bytes
+    kind: int
+    week: int
+
+
+@dataclass(frozen=True)
+class RingFlag:
+    """`ring`: 16 bytes; `distance`: 0 member, 1, 2 steps from one; `attached`: tied by a single
+    observation, which is given: whoever made it itself may take the subject for a member.
+    """
+
+    ring: bytes
+    distance: int
+    reasons: tuple[str, ...]
+    strength: str
+    score_band: str
+    ties: tuple[Tie, ...] = ()
+    attached: bool = False
+    ring_key: bytes | None = None
+
+    def pack(self) -> bytes:
+        """FLAG_BYTES bytes; InternalError for what no ring is."""
+        try:
+            head = _HEAD.pack(
+                self.ring,
+                self.distance,
+                int(self.attached),
+                STRENGTHS.index(self.strength),
+                SCORE_BANDS.index(self.score_band),
+                sum(1 << REASONS.index(reason) for reason in set(self.reasons)),
+                self.ring_key is not None,
+                self.ring_key or _NO_KEY,
+                len(self.ties),
+            )
+            rows = [_TIE.pack(tie.attribute_token, tie.kind, tie.week) for tie in self.ties]
+            packed = (head + b"".join(rows)).ljust(FLAG_BYTES, b"\0")
+            if unpack(packed) != self:
+                raise ValueError("another flag")
+        except (ValueError, struct.error, PeerError) as error:
+            raise InternalError("not a flag of a ring") from error
+        return packed
+
+
+def score_band(score: float) -> str:
+    """The band of a score, 0 to 100."""
+    return SCORE_BANDS[sum(score >= bound for bound in (40, 60, 80, 90))]
+
+
+def ordered(reasons: set[str]) -> tuple[str, ...]:
+    """Reasons in the one order they are packed in."""
+    return tuple(reason for reason in REASONS if reason in reasons)
+
+
+def unpack(packed: bytes) -> RingFlag:
+    """The flag in FLAG_BYTES bytes; PeerError."""
+    if len(packed) != FLAG_BYTES:
+        raise PeerError(f"a flag has {FLAG_BYTES} bytes")
+    ring, distance, attached, strength, band, mask, keyed, key, count = _HEAD.unpack_from(packed)
+    right = distance <= 2 and attached <= 1 and keyed <= 1 and count <= MOST_TIES
+    right &= strength < len(STRENGTHS) and band < len(SCORE_BANDS) and mask < 1 << len(REASONS)
+    right &= keyed == (distance == 0 or attached) and not (distance == 0 and attached)
+    right &= (bool(keyed) or key == _NO_KEY) and not any(packed[_HEAD.size + count * _TIE.size :])
+    if not right:
+        raise PeerError("a flag that no desk makes")
+    ties = [Tie(*_TIE.unpack_from(packed, _HEAD.size + at * _TIE.size)) for at in range(count)]
+    if any(tie.kind >= len(Kind) for tie in ties):
+        raise PeerError("a flag with a tie of no known kind")
+    return RingFlag(
+        ring,
+        distance,
+        tuple(reason for at, reason in enumerate(REASONS) if mask >> at & 1),
+        STRENGTHS[strength],
+        SCORE_BANDS[band],
+        tuple(ties),
+        bool(attached),
+        key if keyed else None,
+    )

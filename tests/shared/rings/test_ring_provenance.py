@@ -1,0 +1,218 @@
+"""Whose word a ring is decides who may act on it; what one lender plants convicts no other's
+customer.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rings_worlds import CARD, DEVICE, PAYEE, PHONE, Rows, essence, planted_world, ring
+
+from shared.errors import OperatorError, PeerError
+from shared.rings.background import Background
+from shared.rings.detect import Detection, detect
+from shared.rings.detection import flagged_at
+from shared.rings.edges import Edges
+from shared.rings.graph import Graph
+from shared.rings.kinds import Terms
+from shared.rings.provenance import resting
+
+OWN, RIVAL = 0, 9
+VICTIM = 77
+FEW = settings(max_examples=25, deadline=None)
+
+
+def found(rows: Rows, sources: list[int] | None, **more: object) -> Detection:
+    return detect(Edges.of(rows), week=14, sources=sources, **more)  # type: ignore[arg-type]
+
+
+def honest(rows: Rows) -> list[int]:
+    """Customers of three lenders in turn."""
+    return [row[0] % 3 for row in rows]
+
+
+def distance(detection: Detection, lender: int | None, who: int = VICTIM) -> int | None:
+    flag = detection.flag(who, lender)
+    return flag and flag.distance
+
+
+def test_a_ring_of_one_lenders_edges_is_told_to_that_lender_only() -> None:
+    """It may be made up as a whole."""
+    detection = found(ring(), [RIVAL] * 18)
+    assert detection.rings[0].sources == (RIVAL,)
+    assert distance(detection, RIVAL, 0) == 0
+    assert detection.flag(0, OWN) is None
+
+
+def test_a_ring_of_several_lenders_edges_is_told_to_all() -> None:
+    """Positive control: the same edges, contributed by three. Members are members where they are
+    customers.
+    """
+    detection = found(ring(), honest(ring()))
+    assert detection.rings[0].sources == (0, 1, 2)
+    assert detection.rings[0].alone == (0, 1, 2, 0, 1, 2)
+    assert [distance(detection, lender, 0) for lender in (OWN, RIVAL)] == [0, 1]
+
+
+PLANTED = (VICTIM, 1000, DEVICE, 11, 0)
+
+
+@pytest.mark.parametrize(("source", "at_home"), [(RIVAL, 1), (OWN, 0)])
+def test_one_edge_counts_where_it_was_observed(source: int, at_home: int) -> None:
+    """A rival's edge flags nobody at home, the lender's own observation does."""
+    detection = found([*ring(), PLANTED], [*honest(ring()), source])
+    [tie] = detection.attached
+    assert (tie.subject, tie.edge, tie.source) == (VICTIM, 18, source)
+    assert distance(detection, OWN) == at_home
+    assert (VICTIM in flagged_at(detection, OWN, {VICTIM})) == (at_home == 0)
+    assert distance(detection, None) == 1
+
+
+def test_without_the_rules_one_edge_would_convict() -> None:
+    """Positive control: were one observation enough, the planted edge would make a member."""
+    detection = found([*ring(), PLANTED], None, terms=replace(Terms(), least_observations=1))
+    assert distance(detection, None) == 0
+
+
+MANY: Rows = [
+    (VICTIM, 1000, DEVICE, 11, 0),
+    (VICTIM, 1050, CARD, 11, 0),
+    (VICTIM, 1080, PHONE, 12, 0),
+]
+
+
+def test_many_edges_of_one_rival_make_nobody_a_member_elsewhere() -> None:
+    """The victim is a member to the rival alone; all others are told that a ring is near."""
+    detection = found([*ring(), *MANY], [*honest(ring()), *[RIVAL] * 3])
+    only = detection.rings[0].alone[detection.rings[0].members.index(VICTIM)]
+    assert only == RIVAL
+    assert distance(detection, OWN) == 1
+    assert distance(detection, RIVAL) == 0
+    assert VICTIM not in flagged_at(detection, OWN, {VICTIM})
+
+
+@pytest.mark.parametrize("sources", [None, [RIVAL, OWN, OWN]])
+def test_edges_of_several_lenders_make_a_member(sources: list[int] | None) -> None:
+    """Positive control: without provenance, or seen by two lenders, the same customer is one."""
+    given = None if sources is None else [*honest(ring()), *sources]
+    assert distance(found([*ring(), *MANY], given), OWN if sources else None) == 0
+
+
+def test_members_planted_on_a_customers_own_things_do_not_draw_it_in() -> None:
+    """The victim's device and telephone are its own lender's honest rows; two members on each of
+    them are the rival's word. From two lenders the same edges make it a member.
+    """
+    own: Rows = [(VICTIM, 500, DEVICE, 11, 0), (VICTIM, 501, PHONE, 11, 0)]
+    others: Rows = [(who, thing, kind, 11, 0) for who in (0, 1) for _, thing, kind, *_ in own]
+    rows = [*ring(), *own, *others]
+    planted = found(rows, [*honest(ring()), OWN, OWN, *[RIVAL] * 4])
+    seen = found(rows, [*honest(ring()), OWN, OWN, 1, 1, 2, 2])
+    assert distance(planted, OWN) == 1
+    assert distance(seen, OWN) == 0
+
+
+def test_who_is_only_named_is_not_attached() -> None:
+    """Being paid by a ring, or being its member's contact, is nobody's own act."""
+    rows: Rows = [*ring(), (VICTIM, 600, CARD, 11, 0)]
+    rows += [(who, 600, PAYEE, 11, 3) for who in range(3)]
+    detection = found(rows, honest(rows))
+    assert all(tie.subject != VICTIM for tie in detection.attached)
+
+
+def test_the_same_edge_from_two_lenders_is_two_observations() -> None:
+    """From one lender twice it is one."""
+    rows: Rows = [*ring(), PLANTED, PLANTED]
+    twice = found(rows, [*honest(ring()), OWN, OWN])
+    both = found(rows, [*honest(ring()), OWN, 1])
+    assert [VICTIM in each.rings[0].members for each in (twice, both)] == [False, True]
+
+
+def crowd(lender: int) -> tuple[Rows, list[int]]:
+    """Two thousand made-up rings of one lender's customers, three at a device each, all at once."""
+    rows: Rows = [
+        (10_000 + who, 50_000 + who // 3 + 9_000 * thing, kind, 11, 0)
+        for who in range(6_000)
+        for thing, kind in enumerate((DEVICE, CARD, PHONE))
+    ]
+    return rows, [lender] * len(rows)
+
+
+def ordinary() -> Rows:
+    """Six thousand people of whom one in ten shares a device with another."""
+    shared: Rows = [(1_000 + who, 200_000 + who // 2, DEVICE, who % 14, 0) for who in range(600)]
+    return shared + [(1_600 + who, 300_000 + who // 2, PHONE, who % 14, 0) for who in range(5_400)]
+
+
+def test_planting_thousands_of_points_hides_no_ring() -> None:
+    """With provenance the ring still flags; without, it has become what everybody does."""
+    base = [*ring(), *ordinary()]
+    planted, words = crowd(RIVAL)
+    rows, sources = [*base, *planted], [*honest(base), *words]
+
+    def score(given: list[int] | None) -> float:
+        rings = found(rows, given).rings
+        return max((each.score for each in rings if 0 in each.members), default=0.0)
+
+    assert score(sources) >= 60
+    assert score(None) < 40
+
+
+def test_padding_changes_nobodys_score() -> None:
+    """Rows of people who share nothing, as a page is filled with, do not make rings rarer."""
+    base = [*ring(), *ordinary()]
+    padding: Rows = [(20_000 + at, 900_000 + at, DEVICE, 11, 0) for at in range(5_000)]
+    plain, padded = found(base, honest(base)), found([*base, *padding], honest([*base, *padding]))
+    assert essence(plain) == essence(padded)
+
+
+@FEW
+@given(st.integers(0, 10**6), st.integers(5, 28))
+def test_week_by_week_keeps_whose_word_it_is(seed: int, cut: int) -> None:
+    """Who is attached, by whose edge, and on whose word members rest, as from scratch."""
+    edges = planted_world(seed)
+    sources = np.random.default_rng(seed).integers(0, 3, len(edges))
+    usual = Background.prior()
+    early = edges.week <= cut
+    graph = Graph.of(edges.take(early), background=usual, sources=sources[early])
+    graph = graph.with_week(edges.take(~early), sources[~early])
+    parts = detect(graph, week=30)
+    whole = detect(edges, week=30, background=usual, sources=sources)
+
+    def told(each: Detection) -> set[object]:
+        ties = {(tie.subject, each.rings[tie.ring].members, tie.source) for tie in each.attached}
+        return ties | {(one.members, one.alone, one.sources) for one in each.rings}
+
+    assert told(parts) == told(whole)
+
+
+@FEW
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 5), st.integers(0, 1), st.integers(0, 2)), min_size=1, max_size=14
+    )
+)
+def test_a_tie_rests_on_who_holds_one_of_its_sides(rows: list[tuple[int, int, int]]) -> None:
+    """Households of two subjects; taking each lender's edges away, as a slow twin does."""
+    subject, point, source = (np.array(column) for column in zip(*rows, strict=True))
+    home = point * 9 + subject // 2
+    tie, lender = resting(point * 9 + subject, point, home, source)
+    pairs = set(zip(tie.tolist(), lender.tolist(), strict=True))
+    slow = set()
+    for who, at, _ in rows:
+        own = {s for w, p, s in rows if (w, p) == (who, at)}
+        others = {s for w, p, s in rows if p == at and w // 2 != who // 2}
+        here = {s for _, p, s in rows if p == at}
+        slow |= {(at * 9 + who, s) for s in here if own == {s} or others <= {s}}
+    assert pairs == slow
+
+
+def test_sources_that_do_not_fit_are_refused() -> None:
+    """Too few, negative, or missing in a later week."""
+    for bad in ([0], [-1] * 18):
+        with pytest.raises(PeerError, match="sources"):
+            found(ring(), bad)
+    graph = Graph.of(Edges.of(ring()), sources=np.zeros(18, dtype=np.int64))
+    with pytest.raises(OperatorError, match="lenders"):
+        graph.with_week(Edges.of(ring(100, 5000)))
