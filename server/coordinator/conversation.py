@@ -9,8 +9,8 @@ Invariants:
 - Nobody waits for a lender that is revoked: it does not come back. An exchange that comes to
   nothing without it ends at once, and those who are at work on it then are not to blame.
 - Who is there and silent for much longer than it took for such a question before is asked the same
-  again, less and less often: a reply that a crash cut off on its way is not sent twice by itself,
-  and lenders keep what they worked out.
+  again, less and less often, at last every minute: a reply that a crash cut off on its way is not
+  sent twice by itself, and lenders keep what they worked out.
 - At most one reply counts for each lender, and a node keeps to one lender's code. A reply that does
   not fit leaves its lender out, with the reason, and changes nothing else.
 - An error's text never goes further: it may quote rows.
@@ -52,6 +52,8 @@ _ROLL_CALL_SECONDS = 1.0
 _FIRST_RETRY_SECONDS = 2.0
 _FIRST_AGAIN_SECONDS, _AGAIN_SHARE = 15.0, 4.0
 """Asked again at first after that share of the time it took before, or after so many seconds."""
+_LONGEST_AGAIN_SECONDS = 60.0
+"""At last so often: what several crashes cut off one after another must not cost an hour."""
 _MOST_REPEATS = 3
 
 
@@ -235,7 +237,8 @@ class Conversation:
         when, times = heard.asked[node]
         usual = _AGAIN_SHARE * self._took.get((node, _kind(topic)), _FIRST_AGAIN_SECONDS)
         first = max(self.policy.soonest_again, min(_FIRST_AGAIN_SECONDS, usual))
-        return now - when >= first * (1 << (times - 1))
+        wait = first * (1 << min(times - 1, 10))
+        return now - when >= min(wait, max(first, _LONGEST_AGAIN_SECONDS))
 
     def _ask(self, topic: Topic, heard: Heard, node: int) -> None:
         question = topic.question(node)

@@ -5,7 +5,7 @@ further traces that only some of them leave: the same hands fill in many forms. 
 money (`flows.py`) are chosen like the others and leave traces, too.
 
     members   3 to 16, over 2 to 6 lenders; each lives an ordinary life besides (`population.py`)
-    lenders   a third of the members applies at a second lender of the ring
+    lenders   some members apply at further lenders of the ring (`habits.py` says how many)
     weeks     a ring begins in some week and grows over 2 to 12 (a burst: 1 to 3), all of it over
               five weeks or more before the end: it has had its time to act
     traces    used by groups as small as such things are shared by (a card by 2 or 3), stated
@@ -14,7 +14,7 @@ money (`flows.py`) are chosen like the others and leave traces, too.
 
 Invariants:
 - Every ring has members at two lenders at least, where there are two with people left.
-- A ring without a second trace is planted as well, although a floor of two kinds must miss it.
+- Nothing here looks at the detector's floor: rings of weak kinds are planted, which it must miss.
 """
 
 from __future__ import annotations

@@ -81,3 +81,14 @@ def test_who_was_slow_before_is_given_the_time_again() -> None:
     nodes[3].delay, asked = 11.0, len(nodes[3].asked)
     exchange.collect(Run(TERMS), [])
     assert len(nodes[3].asked) == asked + 1
+
+
+def test_at_last_it_is_asked_every_minute() -> None:
+    """What several crashes cut off one after another costs minutes, not an hour."""
+    nodes = honest(3)
+    nodes[3].lender = _losing(nodes[3].lender, 6)
+    exchange, _, clock = _asking(nodes)
+    got = exchange.collect(Run(TERMS), [])
+    assert got.missing == ()
+    assert 285 <= clock.now < 300  # after 15, 30, 60, 60, 60 and 60 seconds
+    assert len(nodes[3].asked) == 7
