@@ -110,6 +110,7 @@ class Executor:
     def _carry(self, token: str) -> None:
         """Fetch a task's input, have it answered, hand in the reply."""
         from flwr.common.constant import SubStatus
+        from flwr.supercore.inflatable.inflatable_utils import ObjectPushError
         from flwr.supercore.interceptors import RuntimeTokenHttpInterceptor
         from flwr.supernode.runtime.run_clientapp import push_message, push_task_output
 
@@ -120,7 +121,11 @@ class Executor:
             except LostQuestionError:
                 _log.warning("a question did not come whole; it is asked again")
                 return
-            push_message(client, reply, task.context)
+            try:
+                push_message(client, reply, task.context)
+            except ObjectPushError:  # the SuperNode has forgotten it, or ended, meanwhile
+                _log.warning("a reply was not taken; it is asked for again")
+                return
             push_task_output(client, task.context, SubStatus.COMPLETED, "")
 
     def _replied(self, client: Any, task: Task, question: Question) -> Message:

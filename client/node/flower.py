@@ -66,7 +66,10 @@ PARTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
     "executor": {
         "flwr.supernode.runtime.run_clientapp": ("push_message", "push_task_output"),
-        "flwr.supercore.inflatable.inflatable_utils": ("inflate_object_from_contents",),
+        "flwr.supercore.inflatable.inflatable_utils": (
+            "inflate_object_from_contents",
+            "ObjectPushError",
+        ),
         "flwr.supercore.inflatable.inflatable_object": ("iterate_object_tree",),
         "flwr.supercore.runtime": ("RuntimeHttpClient",),
         "flwr.supercore.interceptors": (

@@ -51,7 +51,10 @@ PARTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "runs": _RUNTIME
     | {
         "flwr.superlink.grid": ("HttpGrid",),
-        "flwr.supercore.inflatable.inflatable_utils": ("inflate_object_from_contents",),
+        "flwr.supercore.inflatable.inflatable_utils": (
+            "inflate_object_from_contents",
+            "ObjectPushError",
+        ),
     },
 }
 """By process: what it uses, by module."""

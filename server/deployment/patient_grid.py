@@ -6,6 +6,8 @@ Invariants:
 - A reply is bounded before any of it is parsed (`shared/wire/parts.py`). One that is too large,
   or is no answer to what was asked, is given up as well: a lender ends no run with it.
 - A reply is fetched once: the SuperLink hands each out once and forgets the question.
+- A question is handed over whole, also where the SuperLink was killed in between: it takes no part
+  twice, so the question is then sent anew, under another name.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from flwr.supercore.inflatable.inflatable_object import iterate_object_tree
 from flwr.supercore.inflatable.inflatable_protobuf_utils import make_pull_object_fn_protobuf
 from flwr.supercore.inflatable.inflatable_utils import (
     ObjectPullError,
+    ObjectPushError,
     ObjectUnavailableError,
     inflate_object_from_contents,
 )
@@ -37,6 +40,7 @@ from shared.wire.parts import Parts, StrangePartsError, check_count
 
 MOST_SECONDS = 180.0
 """The SuperLink itself forgets an upload that takes longer."""
+MOST_PUSHES = 5
 _log = logging.getLogger("lianfang.coordinator")
 
 
@@ -64,6 +68,19 @@ class PatientGrid(HttpGrid):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._coming: dict[str, Coming] = {}
+
+    def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
+        """As the base; the SuperLink may be killed meanwhile. Raises ObjectPushError when that
+        happens again and again.
+        """
+        sent = list(messages)
+        for _ in range(MOST_PUSHES - 1):
+            try:
+                return super().push_messages(sent)
+            except ObjectPushError:
+                _log.warning("the SuperLink lost part of a question: it is sent anew")
+                sent = [_anew(message) for message in sent]
+        return super().push_messages(sent)
 
     def pull_messages(self, message_ids: Iterable[str]) -> list[Message]:
         """Replies to any of these that are there as a whole."""
@@ -129,6 +146,12 @@ class PatientGrid(HttpGrid):
             created_at=time.time(),
         )
         return make_message(about, error=Error(ErrorCode.MESSAGE_UNAVAILABLE, why))
+
+
+def _anew(message: Message) -> Message:
+    """The same question under another name, as if it had never been sent."""
+    about = message.metadata
+    return Message(message.content, about.dst_node_id, about.message_type, group_id=about.group_id)
 
 
 def _inflated(coming: Coming) -> Message:

@@ -144,6 +144,7 @@ class Executor:
 def carry(loopback: Loopback, task: RunTask, config: dict[str, Any]) -> tuple[int, str]:
     """Run the server app to its end; how that is to be understood, and its last words."""
     from flwr.common.constant import SUPERLINK_NODE_ID
+    from flwr.supercore.inflatable.inflatable_utils import ObjectPushError
     from flwr.supercore.run import RunNotRunningException
     from flwr.supercore.task_identity import TaskIdentity
 
@@ -164,7 +165,7 @@ def carry(loopback: Loopback, task: RunTask, config: dict[str, Any]) -> tuple[in
     except LianfangError as error:
         _log.error("the run ended: %s", error)
         return REFUSED, f"{error.what}; {error.remedy}"
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, ObjectPushError) as error:
         _log.error("the SuperLink does not answer: %s", type(error).__name__)
         return AGAIN, ""
     except Exception as error:  # noqa: BLE001 - its text may quote what lenders sent

@@ -17,7 +17,12 @@ from flwr.supercore.inflatable.inflatable_object import (
     get_all_nested_objects,
     get_object_id,
 )
-from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents
+from flwr.supercore.inflatable.inflatable_utils import (
+    ObjectPushError,
+    inflate_object_from_contents,
+)
+from flwr.supercore.task_identity import TaskIdentity
+from flwr.superlink.grid import HttpGrid
 
 from server.deployment import patient_grid
 from server.deployment.patient_grid import PatientGrid
@@ -177,3 +182,50 @@ def test_what_is_fetched_is_bounded(
     """
     monkeypatch.setattr(parts, bound, value)
     assert pulled(*reply()).error.reason == why
+
+
+class Killed(PatientGrid):
+    """Over a SuperLink that is killed after it took a part, so often: it takes no part twice."""
+
+    def __init__(self, kills: int) -> None:
+        self._coming, self.kills, self.names = {}, kills, list[str]()
+        self._run = SimpleNamespace(run_id=1)
+        self.node = SimpleNamespace(node_id=1)
+
+    def _check_message(self, message: Message) -> None:
+        pass
+
+    def _try_push_messages(self, run_id: int, messages: Any) -> list[str]:
+        self.names += [message.object_id for message in messages]
+        self.kills -= 1
+        if self.kills >= 0:
+            raise ObjectPushError(self.names[-1], run_id, "session")
+        return self.names[-1:]
+
+
+def question(monkeypatch: pytest.MonkeyPatch) -> Message:
+    """As a run's process makes it."""
+    for name in ("_task_id", "_run_id", "_node_id"):
+        monkeypatch.setattr(TaskIdentity, name, 1)
+    return Message(RecordDict(), 5, "query", group_id="7")
+
+
+def test_a_question_cut_off_by_a_kill_is_sent_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under another name, to the same lender. Positive control: Flower's own grid gives the error
+    to the run, which would end.
+    """
+    with pytest.raises(ObjectPushError):
+        HttpGrid.push_messages(Killed(1), [question(monkeypatch)])
+    grid = Killed(2)
+    assert grid.push_messages([question(monkeypatch)]) == grid.names[-1:]
+    assert len(set(grid.names)) == 3
+
+
+def test_a_superlink_that_is_killed_again_and_again_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The run's process is then started again."""
+    grid = Killed(patient_grid.MOST_PUSHES)
+    with pytest.raises(ObjectPushError):
+        grid.push_messages([question(monkeypatch)])
+    assert len(grid.names) == patient_grid.MOST_PUSHES
