@@ -44,9 +44,10 @@ bench-tokens: $(VENV)/.dev  ## tokens and screening against openmined-psi
 bench-deploy: $(VENV)/.dev  ## real processes: rounds beside Flower's defaults, start-up, kill -9
 	$(BIN)/python tests/bench/deploy.py
 
-bench-rings: $(VENV)/.dev  ## detection of fraud rings up to five million edges; RAY=1: in parts over Ray, too
+bench-rings: $(VENV)/.dev  ## detection of fraud rings up to a million people, and how well; RAY=1: in parts over Ray, too
 	$(if $(RAY),$(BIN)/python tests/bench/rings_ray.py)
 	$(BIN)/python tests/bench/rings.py
+	$(BIN)/python tests/bench/rings_quality.py
 
 proto: $(VENV)/.dev  ## generate shared/wire/*_pb2*.py from the .proto files
 	$(BIN)/python -m grpc_tools.protoc -I . --python_out=. --pyi_out=. --grpc_python_out=. shared/wire/*.proto

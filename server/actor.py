@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -74,22 +75,39 @@ def write_actor(
     """Make an actor's folder on the authority's own machine, as the demo and simulations do.
 
     In earnest keys are made where they are used and only certificates travel. Raises OperatorError,
-    and writes over nothing, if a key is there already.
+    and leaves nothing new behind, for what the authority would not certify, or if a key is there.
     """
-    (folder / "own").mkdir(parents=True, exist_ok=True)
     private, transport_key = random(32), new_transport_key(random)
-    write_private(folder / KEY, private)
     public, transport_public = public_of(private), transport_public_of(transport_key)
-    identity = issue(authority, code, role, public, days=days, now=now, random=random)
-    transport = issue_transport(
-        authority, code, role, transport_public, days=days, now=now, random=random
-    )
-    handle = os.open(folder / TRANSPORT_KEY, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    given = {"days": days, "now": now, "random": random}
+    identity = issue(authority, code, role, public, **given)  # type: ignore[arg-type]
+    transport = issue_transport(authority, code, role, transport_public, **given)  # type: ignore[arg-type]
+    certificates = {CERTIFICATE: identity, TRANSPORT: transport, AUTHORITY: authority.certificate}
+    (folder / "own").mkdir(parents=True, exist_ok=True)
+    with ExitStack() as undone:
+        _undo(undone, folder / KEY)
+        write_private(folder / KEY, private)
+        _undo(undone, folder / TRANSPORT_KEY)
+        _write_new(folder / TRANSPORT_KEY, transport_key)
+        for name, certificate in certificates.items():
+            _undo(undone, folder / name)
+            (folder / name).write_bytes(certificate_to_pem(certificate))
+        undone.pop_all()
+
+
+def _undo(undone: ExitStack, path: Path) -> None:
+    """Whatever is made at `path` from now on goes again; what is there already stays."""
+    if not path.exists():
+        undone.callback(path.unlink, missing_ok=True)
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        raise OperatorError(
+            f"{path} is there already; nothing was written",
+            remedy="a key written over is lost: move the file away yourself if that is meant",
+        ) from error
     with os.fdopen(handle, "wb") as file:
-        file.write(transport_key)
-    for name, certificate in (
-        (CERTIFICATE, identity),
-        (TRANSPORT, transport),
-        (AUTHORITY, authority.certificate),
-    ):
-        (folder / name).write_bytes(certificate_to_pem(certificate))
+        file.write(content)

@@ -145,6 +145,20 @@ def _not_issued(code: str, error: PeerError) -> OperatorError:
     )
 
 
+def days_left(authority: Authority, now: datetime) -> int:
+    """Whole days until the authority's own certificate ends: no other may outlive it. OperatorError
+    when it is not even one.
+    """
+    ends = x509.load_der_x509_certificate(authority.certificate).not_valid_after_utc
+    days = (ends - now).days
+    if days < 1:
+        raise OperatorError(
+            f"the authority's certificate ends {ends:%Y-%m-%d}: nothing is certified any more",
+            remedy="make another authority, with which the consortium begins anew",
+        )
+    return days
+
+
 def write_authority(folder: Path, authority: Authority) -> None:
     """Write both files into `folder`; OperatorError, and nothing is changed, if a key is there."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
-from hashlib import sha512
+from hashlib import sha256, sha512
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,7 @@ from shared.cases.case_tokens import (
 )
 from shared.cases.degree import shared_by
 from shared.cases.pages import EdgeRows, count_pages, edge_pages
-from shared.cases.ring_flag import RingFlag
+from shared.cases.ring_flag import RingFlag, mark_of
 from shared.identity.certificate import Identity
 from shared.rings.kinds import Kind
 from shared.secure_sum.encoding import text_of
@@ -90,6 +90,19 @@ class Lender:
     def identity(self) -> Identity:
         return member(self.code)
 
+    @property
+    def mark(self) -> bytes:
+        """Which only it and the desk know."""
+        return sha256(f"mark of {self.code}".encode()).digest()
+
+    def takes(self, case: Case, bulletin: Bulletin, person: str) -> bool:
+        """Whether it takes somebody for a member, as `client.rings.looking` does."""
+        flag = self.flags(case, bulletin, [person]).get(person)
+        if flag is None:
+            return False
+        subject = subject_tokens(case.id, outputs([person]))[0].tobytes()
+        return flag.distance == 0 or mark_of(self.mark, flag.ring, subject) in flag.marks
+
     def known(self, week: int) -> list[Observed]:
         return [one for one in self.book if one.week <= week]
 
@@ -118,7 +131,7 @@ class Lender:
             np.array([one.band for one in known], np.uint8)[sent],
             np.array([one.person in self.listed for one in known], np.uint8)[sent],
         )
-        pages = edge_pages(case, week, edges, self.identity, self.random)
+        pages = edge_pages(case, week, edges, self.identity, self.random, self.mark)
         return [text_of(page) for page in pages]
 
     def flags(self, case: Case, bulletin: Bulletin, people: Sequence[str]) -> dict[str, RingFlag]:

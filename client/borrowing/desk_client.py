@@ -31,6 +31,8 @@ from shared.wire import borrowing_pb2 as wire
 
 STALE = timedelta(days=3)
 MOST_ROWS = 20_000_000
+MOST_HEADS, MOST_HEAD_BYTES = 10_000, 16 << 10
+"""In one answer: those of 27 years, one a day."""
 _TRIES = 3
 
 
@@ -88,35 +90,41 @@ class DeskClient(Sender):
 
     def _sync(self, progress: Progress) -> Fetched:
         known = self._table.known.checkpoint()
-        heads = self._heads(known)
-        if not heads and known is None:
+        new = self._newest(known)
+        head = new or known
+        if head is None:
             raise OperatorError(
                 "the borrowing desk has published nothing yet",
                 remedy="sync again tomorrow: it begins once enough lenders have contributed",
             )
-        head = heads[-1] if heads else known
-        if head is None:
-            raise InternalError("there is a head")
-        if heads or not self._table.holds(head):
+        if new is not None or not self._table.holds(head):
             self._table.replace(head, self._rows(head, progress))
         age = self._clock().timestamp() - head.at
-        return Fetched(head, bool(heads), age > STALE.total_seconds())
+        return Fetched(head, new is not None, age > STALE.total_seconds())
 
-    def _heads(self, known: TableHead | None) -> list[TableHead]:
-        """All after the known one, each following the one before; the last of a first sync."""
+    def _newest(self, known: TableHead | None) -> TableHead | None:
+        """The last after the known one, None: there is none; each judged as it comes, and following
+        the one before. Of a first sync, the last.
+        """
         request = wire.HeadsRequest(since=0 if known is None else known.version)
-        texts = self._call(
-            lambda: [one.head for one in self._stub.Heads(request, timeout=PATIENCE)]
-        )
-        heads = [read_head(text, self._registry, self._authority) for text in texts]
-        before = known
-        for head in heads:
-            if before is not None:
-                self._check_follows(before, head)
-            before = head
-        if heads:
-            check_signer(heads[-1], self._registry, self._authority, self._clock())
-        return heads
+
+        def asked() -> tuple[TableHead | None, int]:
+            last, number = known, 0
+            for one in self._stub.Heads(request, timeout=PATIENCE):
+                number += 1
+                if number > MOST_HEADS or len(one.head) > MOST_HEAD_BYTES:
+                    raise PeerError("the desk shows more than any does: nothing was changed")
+                head = read_head(one.head, self._registry, self._authority)
+                if last is not None:
+                    self._check_follows(last, head)
+                last = head
+            return last, number
+
+        last, number = self._call(asked)
+        if last is None or not number:
+            return None
+        check_signer(last, self._registry, self._authority, self._clock())
+        return last
 
     def _check_follows(self, before: TableHead, head: TableHead) -> None:
         if head.version != before.version + 1:

@@ -26,8 +26,6 @@ from client.exchange.secret import read_secret
 from client.exchange.settings import read_exchange, service_of
 from client.exchange.submissions import Submissions
 from client.outbox import Outbox
-from client.revoked import REVOKED, read_revoked
-from shared.errors import OperatorError
 from shared.wire.borrowing_pb2_grpc import BorrowingStub
 
 
@@ -44,15 +42,10 @@ def open_borrowing(
     ways: Ways = REMOTE,
 ) -> Iterator[Borrowing]:
     """The desk of the lender in `folder`; files and connections are let go at the end. Nothing is
-    asked of anybody yet. Raises OperatorError.
+    asked of anybody yet. Raises OperatorError, also where the desk is revoked.
     """
     settings = read_exchange(folder, clock=clock)
-    code, address = service_of(folder, "borrowing")
-    if code in read_revoked(folder, services={code}):
-        raise OperatorError(
-            f"{folder / REVOKED}: the borrowing desk {code} is revoked: it is not asked",
-            remedy="ask the consortium; once it has another desk, name it in exchange.toml",
-        )
+    code, address = service_of(folder, "borrowing", "the borrowing desk")
     keep_own(settings.own)
     here = settings.own / "borrowing"
     with ExitStack() as stack:

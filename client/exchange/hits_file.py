@@ -57,11 +57,23 @@ def _plain(answer: Answer) -> dict[str, str | int | bool]:
 
 
 def content_of(frame: pd.DataFrame, suffix: str) -> bytes:
-    """A file's bytes; references that a spreadsheet would run as a formula get an apostrophe."""
+    """A file's bytes; what a spreadsheet would run as a formula gets an apostrophe, wherever the
+    text came from, and what moves a terminal's cursor becomes a space.
+    """
     if suffix == ".parquet":
         buffer = io.BytesIO()
         frame.to_parquet(buffer, index=False)
         return buffer.getvalue()
-    refs = frame["customer_ref"].astype(str)
-    safe = refs.where(~refs.str.lstrip().str.startswith(_FORMULA), "'" + refs)
-    return frame.assign(customer_ref=safe).to_csv(index=False).encode("utf-8-sig")
+    safe = {name: frame[name].map(_safe) for name in frame.columns if not _is_number(frame[name])}
+    return frame.assign(**safe).to_csv(index=False).encode("utf-8-sig")
+
+
+def _is_number(column: pd.Series) -> bool:
+    return bool(pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column))
+
+
+def _safe(cell: object) -> object:
+    if not isinstance(cell, str):
+        return cell
+    plain = "".join(one if one.isprintable() else " " for one in cell)
+    return "'" + plain if cell.lstrip().startswith(_FORMULA) else plain

@@ -21,6 +21,9 @@ from shared.blacklist.events import kind_of
 from shared.secure_sum.history import Record, RecordKind
 from shared.wire import keyholder_pb2, registry_pb2
 
+About = Callable[[Any], tuple[RecordKind, str]]
+"""A request to its line's kind and purpose."""
+
 
 class RecordedDoor:
     """The key holder `code` behind `door`."""
@@ -62,10 +65,10 @@ def append(
 
 
 class _Recorder(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):  # type: ignore[misc]
-    """Sees every call to the registry before it leaves."""
+    """Sees every call to the actor `code` before it leaves."""
 
-    def __init__(self, code: str, outbox: Outbox) -> None:
-        self._code, self._outbox = code, outbox
+    def __init__(self, code: str, outbox: Outbox, about: About) -> None:
+        self._code, self._outbox, self._about = code, outbox, about
 
     def intercept_unary_unary(
         self, continuation: Callable[..., Any], details: Any, request: Any
@@ -82,17 +85,22 @@ class _Recorder(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientIntercep
         return continuation(details, request)
 
     def _record(self, request: Any) -> None:
-        kind: RecordKind = "request"
-        if isinstance(request, registry_pb2.SubmitRequest):
-            kind = "events"
+        kind, purpose = self._about(request)
         payload = type(request).__name__.removesuffix("Request").lower()
-        content = request.SerializeToString()
-        append(self._outbox, kind, self._code, _purpose(request), payload, content)
+        append(self._outbox, kind, self._code, purpose, payload, request.SerializeToString())
 
 
-def recorded_channel(channel: grpc.Channel, code: str, outbox: Outbox) -> grpc.Channel:
-    """The channel to the registry `code`, with a line for each call."""
-    return grpc.intercept_channel(channel, _Recorder(code, outbox))
+def about_events(request: Any) -> tuple[RecordKind, str]:
+    """What a call to the registry, or to the desk for borrowing elsewhere, is for."""
+    sends = isinstance(request, registry_pb2.SubmitRequest)
+    return ("events" if sends else "request"), _purpose(request)
+
+
+def recorded_channel(
+    channel: grpc.Channel, code: str, outbox: Outbox, about: About = about_events
+) -> grpc.Channel:
+    """The channel to the actor `code`, with a line for each call; `about`: what each is for."""
+    return grpc.intercept_channel(channel, _Recorder(code, outbox, about))
 
 
 def _purpose(request: Any) -> str:

@@ -5,7 +5,7 @@
     context = "Five lenders"        the consortium's name, the same at every member
     [registry]
     code    = "R1"
-    address = "registry.example:7443"
+    address = "registry.example:7444"
     [holders]                       all key holders, by code
     K1      = "k1.example:7443"
     K2      = "k2.example:7443"
@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,12 +113,16 @@ def read_exchange(folder: Path, *, clock: Callable[[], datetime] = _now) -> Exch
 
 def _revoked(folder: Path, registry: str, holders: Mapping[str, str]) -> frozenset[str]:
     codes = read_revoked(folder, services={registry, *holders})
-    if registry in codes:
-        raise OperatorError(
-            f"{folder / REVOKED}: the registry {registry} is revoked: it is not asked",
-            remedy="ask the consortium; once it has another registry, name it in " + FILE,
-        )
+    _check_asked(folder, codes, "the registry", registry)
     return codes
+
+
+def _check_asked(folder: Path, revoked: Collection[str], called: str, code: str) -> None:
+    if code in revoked:
+        raise OperatorError(
+            f"{folder / REVOKED}: {called} {code} is revoked: it is not asked",
+            remedy=f"ask the consortium; once it has another, name it in {FILE}",
+        )
 
 
 def _document(path: Path) -> dict[str, Any]:
@@ -139,15 +143,17 @@ def _document(path: Path) -> dict[str, Any]:
     return document
 
 
-def service_of(folder: Path, name: str) -> tuple[str, str]:
-    """Code and address ("host:port") of a service with a section `[name]` of its own; OperatorError
-    names file and entry.
+def service_of(folder: Path, name: str, called: str) -> tuple[str, str]:
+    """Code and address ("host:port") of a service with a section `[name]` of its own. OperatorError
+    names file and entry, or says that the service, which people call `called`, is revoked.
     """
     path = folder / FILE
     section = _section(path, _document(path), name, _SECTIONS["registry"])
     _check_code(path, f"[{name}] code", section["code"])
     _check_address(path, f"[{name}] address", section["address"])
-    return section["code"], section["address"]
+    code = section["code"]
+    _check_asked(folder, read_revoked(folder, services={code}), called, code)
+    return code, section["address"]
 
 
 def _section(

@@ -3,8 +3,9 @@
 Invariants:
 - An answer is given up at the first byte too many, whatever it says of its own length. It is never
   unpacked, and never looked for anywhere else.
-- The parts of one question are bounded together, in number and bytes, before any of them is kept;
-  what they are made of is the executor's to judge (`shared/wire/parts.py`).
+- The parts of one question are bounded together, in number and bytes, while they come, however
+  many threads fetch them; what they are made of is the executor's to judge
+  (`shared/wire/parts.py`).
 """
 
 from __future__ import annotations
@@ -47,11 +48,13 @@ def _bound(response: httpx.Response) -> None:
 
     class Stream(httpx.SyncByteStream):
         def __iter__(self) -> Iterator[bytes]:
-            left = MOST_ANSWER
+            left, question = MOST_ANSWER, getattr(_asking, "question", None)
             for piece in stream:  # type: ignore[union-attr]
                 left -= len(piece)
                 if left < 0:
                     raise TooMuchError(f"an answer of more than {MOST_ANSWER} bytes")
+                if question is not None:
+                    question.coming(len(piece))
                 yield piece
 
         def close(self) -> None:
@@ -60,12 +63,24 @@ def _bound(response: httpx.Response) -> None:
     response.stream = Stream()
 
 
+_asking = threading.local()
+"""Of each thread: the question whose part it fetches now."""
+
+
 class OneQuestion:
     """The parts of one question, which several threads fetch."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._parts, self._bytes = MOST_PARTS, MOST_REPLY
+        self._coming = MOST_REPLY + MOST_PARTS * MOST_SMALL
+
+    def coming(self, size: int) -> None:
+        """So many bytes of any part have come, as they travel; TooMuchError as `fetched`."""
+        with self._guard:
+            self._coming -= size
+            if self._coming < 0:
+                raise TooMuchError(f"a question of more than {MOST_REPLY} bytes")
 
     def fetched(self, fetch: Callable[[], bytes]) -> bytes:
         """One more part, as `fetch` gives it; TooMuchError when nothing of ours has so much."""
@@ -73,7 +88,11 @@ class OneQuestion:
             self._parts -= 1
             if self._parts < 0 or self._bytes < 0:
                 raise TooMuchError(f"a question of more than {MOST_PARTS} parts")
-        content = fetch()
+        _asking.question = self
+        try:
+            content = fetch()
+        finally:
+            _asking.question = None
         with self._guard:
             self._bytes -= len(content)
             if self._bytes < 0:

@@ -3,7 +3,7 @@
 Invariants:
 - Only statements that the desk signed, and content with the digest it signed, are handed on.
 - What is received is bounded before it is put together.
-- Before a message leaves, the outbox has a line about it (`recorded_channel`).
+- Before a message leaves, the outbox has a line about it (`about_rings`).
 """
 
 from __future__ import annotations
@@ -18,11 +18,9 @@ import numpy as np
 
 from client.exchange.parties import Progress, no_progress
 from client.exchange.reaching import reached
-from client.exchange.recorded import append
-from client.outbox import Outbox
 from client.rings.parties import LateError, Standing
 from shared.cases.bulletin import Head, read_head
-from shared.cases.case import Case, check_desk, read_case
+from shared.cases.case import MOST_CASES, Case, check_desk, read_case
 from shared.cases.case_tokens import TOKEN_BYTES, Rows
 from shared.cases.pages import REQUEST_BYTES, Stage, check_receipt, count_room
 from shared.errors import PeerError
@@ -34,7 +32,7 @@ from shared.wire.padding import fill
 T = TypeVar("T")
 WHO = "the case desk"
 PATIENCE = 120.0
-_MOST_CASES, _MOST_HEADS = 64, 4096
+_MOST_HEAD_BYTES = 16 << 10
 
 
 class CaseDeskClient:
@@ -59,7 +57,7 @@ class CaseDeskClient:
     def cases(self) -> list[Standing]:
         """All cases, each signed by the desk."""
         reply = self._call(lambda: self._stub.Cases(wire.CasesRequest(), timeout=PATIENCE))
-        if len(reply.cases) > _MOST_CASES:
+        if len(reply.cases) > MOST_CASES:
             raise PeerError("the case desk names more cases than any has")
         return [self._standing(one) for one in reply.cases]
 
@@ -101,18 +99,16 @@ class CaseDeskClient:
         """As `TheCaseDesk.heads`; each signed by the desk, of this case."""
         request = wire.HeadsRequest(case=case.id, since=since)
 
-        def asked() -> list[bytes]:
-            found: list[bytes] = []
+        def asked() -> list[Head]:
+            found: list[Head] = []
             for one in self._stub.Heads(request, timeout=PATIENCE):
-                found.append(one.head)
-                if len(found) > _MOST_HEADS:
+                if len(found) == case.weeks:
                     raise PeerError("the case desk shows more bulletins than any case has")
+                found.append(self._head(one.head, case, now))
             return found
 
         now = self._clock()
-        heads = [read_head(one, self._desk, self._authority, now) for one in self._call(asked)]
-        if any(head.case != case.digest for head in heads):
-            raise PeerError("the case desk shows a bulletin of another case")
+        heads = self._call(asked)
         if heads:
             last = heads[-1]
             check_desk(last.certificate, last.desk, self._desk, self._authority, now)
@@ -128,6 +124,17 @@ class CaseDeskClient:
                 progress(head.size),
             )
         )
+
+    def _head(self, text: bytes, case: Case, now: datetime) -> Head:
+        """Judged as it comes: what is refused is not kept."""
+        if len(text) > _MOST_HEAD_BYTES:
+            raise PeerError("a bulletin's head is larger than any")
+        head = read_head(text, self._desk, self._authority, now)
+        if head.case != case.digest:
+            raise PeerError("the case desk shows a bulletin of another case")
+        if head.week >= case.weeks:
+            raise PeerError("the case desk shows a bulletin of a week that its case does not have")
+        return head
 
     def _standing(self, one: wire.CaseStanding) -> Standing:
         signed = read_case(one.case, self._desk, self._authority)
@@ -155,39 +162,12 @@ def _code(error: grpc.RpcError) -> grpc.StatusCode | None:
     return error.code() if isinstance(error, grpc.Call) else None
 
 
-class _Recorder(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):  # type: ignore[misc]
-    """Writes down every call to the desk before it leaves."""
-
-    def __init__(self, code: str, outbox: Outbox) -> None:
-        self._code, self._outbox = code, outbox
-
-    def intercept_unary_unary(
-        self, continuation: Callable[..., Any], details: Any, request: Any
-    ) -> Any:
-        """Record, then go on."""
-        self._record(request)
-        return continuation(details, request)
-
-    def intercept_unary_stream(
-        self, continuation: Callable[..., Any], details: Any, request: Any
-    ) -> Any:
-        """Record, then go on."""
-        self._record(request)
-        return continuation(details, request)
-
-    def _record(self, request: Any) -> None:
-        kind: RecordKind = "request"
-        purpose = _ASKED.get(type(request).__name__, type(request).__name__)
-        if isinstance(request, wire.PageRequest):
-            kind = "events"
-            purpose = _SENT.get(request.stage, purpose)
-        payload = type(request).__name__.removesuffix("Request").lower()
-        append(self._outbox, kind, self._code, purpose, payload, request.SerializeToString())
-
-
-def recorded_channel(channel: grpc.Channel, code: str, outbox: Outbox) -> grpc.Channel:
-    """The channel to the desk `code`, with a line for each call."""
-    return grpc.intercept_channel(channel, _Recorder(code, outbox))
+def about_rings(request: Any) -> tuple[RecordKind, str]:
+    """What a call to the case desk is for, as its line in the outbox says it."""
+    purpose = _ASKED.get(type(request).__name__, type(request).__name__)
+    if isinstance(request, wire.PageRequest):
+        return "events", _SENT.get(request.stage, purpose)
+    return "request", purpose
 
 
 _SENT = {

@@ -15,7 +15,7 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
+from hashlib import sha256, shake_256
 from hmac import digest
 from pathlib import Path
 
@@ -107,6 +107,7 @@ class Contributed:
                 remedy="check space and rights of the folder",
             ) from error
         self._key = secret.derived(b"rings/mark", folder.name.encode())
+        self.recognition = secret.derived(b"rings/recognition", folder.name.encode())
         box = secret.derived(b"rings/box", folder.name.encode())
         self._database = SealedDatabase(folder / FILE, _TABLES, _FORM, box, random)
 
@@ -228,6 +229,14 @@ class Contributed:
         rows = [(self._mark(b"a", token),) for token in tokens]
         self._database.change(("update attributes set shared = 1 where mark = ?", rows))
 
+    def drawn(self, round_: int, rows: int) -> Bytes:
+        """(rows, 2, 32): degree ids and pair tags that stand for nothing, of a round; always the
+        same ones, and as random as drawn to whoever has not this lender's secret.
+        """
+        seed = digest(self._key, b"drawn" + round_.to_bytes(4, "big"), sha256)
+        packed = shake_256(seed).digest(rows * 64)
+        return np.frombuffer(packed, np.uint8).reshape(rows, 2, 32)
+
     def keep_count(self, pages: Sequence[KeptPage], pairs: Sequence[tuple[bytes, bytes]]) -> None:
         """Keep a round's count pages; `pairs`: subject and attribute tokens that are on them."""
         on_them = [
@@ -294,15 +303,6 @@ class Contributed:
             packed = token.tobytes()
             known = None if ref else self.person(packed)
             said = [one.kind, one.value, ref or (known.ref if known else ""), packed.hex()]
-            rows.append((mark, self._database.sealed(mark, said)))
-        return rows
-
-    def _attributes(
-        self, found: Observations, tokens: Bytes, marks: Sequence[bytes]
-    ) -> list[tuple[bytes, bytes]]:
-        rows = []
-        for mark, token, one in zip(marks, tokens, found.attributes, strict=True):
-            said = [one.kind, one.value, token.tobytes().hex()]
             rows.append((mark, self._database.sealed(mark, said)))
         return rows
 

@@ -22,9 +22,11 @@ from client.exchange.submissions import Settled
 from client.rings.attributes import is_subject
 from client.rings.contributed import Person
 from client.rings.decisions import Decision, RingDecisions, Step, Verdict
+from client.rings.looking import Told
 from client.rings.picture import Picture, Source, picture_of
 from client.rings.ring_desk import OwnRing, RingDesk
 from shared.blacklist.reasons import ReasonCode
+from shared.cases.case import Case
 from shared.cases.ring_body import RingBody
 from shared.errors import OperatorError, PeerError
 from shared.secure_sum.encoding import text_of
@@ -96,13 +98,28 @@ class RingOffice:
         own = [one for one in self._desk.own_rings() if (one.case.id, one.ring) == (case.id, ring)]
         applicant = [one for one in people if is_subject(one.kind)]
         tokens = self._desk.tokens.subjects(case, applicant)
-        found = {token.tobytes(): one for token, one in zip(tokens, applicant, strict=True)}
+        found = {}
+        for token, identifier in zip(tokens, applicant, strict=True):
+            said = self._said(identifier, case, ring)
+            if said is not None:
+                found[token.tobytes()] = identifier, said
         shown = {person.token: (person, one) for person, one in (own[0].told if own else ())}
-        for token, identifier in found.items():
+        for token, (identifier, said) in found.items():
             kept = shown.get(token)
             ref = kept[0].ref if kept else ""
-            shown[token] = Person(token, identifier, ref or "applicant"), told[0]
+            shown[token] = Person(token, identifier, ref or "applicant"), said
         return self._opened(OwnRing(case, ring, (*shown.values(),)))
+
+    def _said(self, identifier: Canonical, case: Case, ring: bytes) -> Told | None:
+        """What is told of this very identifier: another one of the same applicant's proves nothing
+        about it, and would be listed with it.
+        """
+        of_ring = (
+            one
+            for one in self._desk.check([identifier])
+            if (one.case.id, one.flag.ring) == (case.id, ring)
+        )
+        return next(of_ring, None)
 
     def picture(self, opened: Opened, *, reveal: bool = False) -> Picture:
         """What is shown of it, with what was decided here."""

@@ -2,8 +2,8 @@
 
 Invariants:
 - Nobody is asked: the bulletin is searched here, under tokens made here.
-- `attached` subjects count as members only where this lender itself made all the observations that
-  tie them (attribute, kind and week): what a rival plants alone convicts nobody here.
+- `attached` subjects count as members only where the flag has this lender's own mark: that its word
+  ties them. What ties them is shown and decides nothing, as a rival can repeat it.
 - There is one hint, `review`.
 """
 
@@ -15,11 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from client.rings.contributed import Contributed, Observed
+from client.rings.contributed import Contributed
 from shared.cases.bulletin import Bulletin
 from shared.cases.case import Case
-from shared.cases.case_tokens import ring_names
-from shared.cases.ring_flag import RingFlag
+from shared.cases.ring_flag import RingFlag, mark_of
 from shared.rings.kinds import Kind
 
 REVIEW = "review"
@@ -60,21 +59,15 @@ def nearest(found: Sequence[Told]) -> Told | None:
 
 
 def _told(case: Case, flag: RingFlag, contributed: Contributed, subject: bytes) -> Told:
-    own = flag.attached and own_ties(flag, contributed.observed(subject))
-    return Told(case, flag, 0 if own else flag.distance, bool(own))
+    own = own_word(flag, contributed.recognition, subject)
+    return Told(case, flag, 0 if own else flag.distance, own)
 
 
-def own_ties(flag: RingFlag, observed: frozenset[Observed]) -> bool:
-    """Whether all ties, one at least, are observations of this lender's own."""
-    if not observed or not flag.ties:
-        return False
-    rows = sorted(observed)
-    tokens = np.frombuffer(b"".join(attribute for _, attribute, _, _ in rows), np.uint8)
-    names = ring_names(flag.ring, tokens.reshape(-1, 32))
-    own = {
-        (name.tobytes(), kind, week) for name, (_, _, kind, week) in zip(names, rows, strict=True)
-    }
-    return all((tie.attribute_token, tie.kind, tie.week) in own for tie in flag.ties)
+def own_word(flag: RingFlag, recognition: bytes, subject: bytes) -> bool:
+    """Whether the desk says that the word of the lender with this secret makes the subject token a
+    member.
+    """
+    return mark_of(recognition, flag.ring, subject) in flag.marks
 
 
 def kind_word(kind: int) -> str:

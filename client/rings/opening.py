@@ -2,7 +2,7 @@
 
 exchange.toml   [cases]
                 code    = "D1"
-                address = "cases.example:7443"
+                address = "cases.example:7445"
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from client.exchange.opening import REMOTE, Ways, open_desk
+from client.exchange.recorded import recorded_channel
 from client.exchange.settings import read_exchange, service_of
 from client.outbox import Outbox
-from client.rings.case_desk import CaseDeskClient, recorded_channel
+from client.rings.case_desk import WHO, CaseDeskClient, about_rings
 from client.rings.ring_desk import RingDesk
 
 SECTION = "cases"
@@ -36,10 +37,10 @@ def open_ring_desk(
 ) -> Iterator[RingDesk]:
     """The desk of the lender in `folder`; files and connections are let go at the end.
 
-    Nothing is asked of anybody yet. Raises OperatorError.
+    Nothing is asked of anybody yet. Raises OperatorError, also where the case desk is revoked.
     """
     settings = read_exchange(folder, clock=clock)
-    code, address = service_of(folder, SECTION)
+    code, address = service_of(folder, SECTION, WHO)
     with ExitStack() as stack:
         desk = stack.enter_context(open_desk(folder, clock=clock, random=random, ways=ways))
         outbox = Outbox(settings.own / "outbox.jsonl", clock)
@@ -47,7 +48,10 @@ def open_ring_desk(
         way = ways.channel(address, code, settings.transport)
         stack.callback(way.close)
         client = CaseDeskClient(
-            recorded_channel(way, code, outbox), code, settings.authority, clock=clock
+            recorded_channel(way, code, outbox, about_rings),
+            code,
+            settings.authority,
+            clock=clock,
         )
         rings = RingDesk(desk, client, code, settings.authority, clock=clock, random=random)
         stack.callback(rings.close)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
 from typing import Protocol
 
 from client.exchange.parties import Progress, no_progress
@@ -10,7 +11,7 @@ from shared.cases.bulletin import Head
 from shared.cases.case import Case, SignedCase
 from shared.cases.case_tokens import Rows
 from shared.cases.pages import Stage
-from shared.errors import OperatorError
+from shared.errors import OperatorError, PeerError
 
 
 class LateError(OperatorError):
@@ -29,6 +30,23 @@ class Standing:
     stage: Stage | None
     bulletin: int = 0
     closes: int = 0
+
+
+AHEAD = timedelta(hours=1)
+"""By so much the desk's clock may be ahead of this lender's."""
+
+
+def check_standing(standing: Standing, now: datetime) -> None:
+    """PeerError unless the case has this week, and nothing is collected before the week is over."""
+    case = standing.signed.case
+    if not 0 <= standing.week < case.weeks or not 0 <= standing.bulletin <= case.weeks:
+        raise PeerError("the case desk is at a week that its case does not have: nothing was sent")
+    over = datetime.combine(case.monday(standing.week + 1), time(), UTC)
+    if standing.stage is not None and now + AHEAD < over:
+        raise PeerError(
+            "the case desk collects a week that is not over: nothing was sent",
+            remedy="check this machine's clock; if it is right, ask the desk's operator",
+        )
 
 
 class TheCaseDesk(Protocol):

@@ -28,7 +28,7 @@ from client.rings.edges_file import Observations, read_edges
 from client.rings.known_case import KnownCase, chosen, known_cases
 from client.rings.listed import listed_among
 from client.rings.looking import Told, look_up, nearest
-from client.rings.parties import Standing, TheCaseDesk
+from client.rings.parties import Standing, TheCaseDesk, check_standing
 from client.rings.week import Sent, Week
 from shared.cases.bulletin import (
     Bulletin,
@@ -136,6 +136,7 @@ class RingDesk:
         """Ask the desk which cases there are, keep them; where each stands, by its id."""
         standings = {one.signed.case.id: one for one in self._case_desk.cases()}
         for one in standings.values():
+            check_standing(one, self.now)
             self._known(one.signed.case.id).keep_case(one.signed)
         return standings
 

@@ -8,6 +8,8 @@ Invariants:
   the same bytes are sent until they are answered.
 - Only observations at attributes that the desk says are shared leave as edges, whoever made the
   attribute shared and when: an old observation leaves with its own week.
+- A desk that says of a drawn row that others share it is lying, and gets no edges: it cannot tell
+  drawn rows from what only this lender has.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ from shared.cases.pages import (
     edge_pages,
     edge_room,
 )
+from shared.errors import PeerError
 from shared.identity.certificate import Identity
 from shared.secure_sum.encoding import text_of
 
@@ -106,10 +109,12 @@ class Week:
         pairs = self._contributed.uncounted()
         if self._contributed.has_pages("count", week):
             return 0, len(pairs)
-        chosen = pairs[: count_room(case)]
+        chosen = pairs[: count_room(case) - least_drawn(case)]
         people = self._tokens.outputs([who.identifier for who, _ in chosen], case.epoch)
         things = self._tokens.outputs([what.identifier for _, what in chosen], case.epoch)
         ids, tags = degree_ids(case.id, things), pair_tags(case.id, things, people)
+        drawn = self._contributed.drawn(week, count_room(case))[: count_room(case) - len(chosen)]
+        ids, tags = np.vstack([ids, drawn[:, 0]]), np.vstack([tags, drawn[:, 1]])
         pages = count_pages(case, week, ids, tags, self._identity, self._random)
         on_them = [(who.token, what.token) for who, what in chosen]
         self._contributed.keep_count([*map(_kept, pages)], on_them)
@@ -117,20 +122,28 @@ class Week:
 
     def _edges(self, standing: Standing, listed: Listed) -> tuple[int, int]:
         case, week = standing.signed.case, standing.week
-        self._learn(case)
+        self._learn(case, week)
         found = [edge for edge in self._contributed.unsent() if edge.week <= week]
         if self._contributed.has_pages("edges", week):
             return 0, len(found)
         chosen = found[: edge_room(case)]
         rows = _columns(chosen, listed(chosen))
-        pages = edge_pages(case, week, rows, self._identity, self._random)
+        known = self._contributed.recognition
+        pages = edge_pages(case, week, rows, self._identity, self._random, known)
         self._contributed.keep_edges([*map(_kept, pages)], chosen)
         return len(chosen), len(found) - len(chosen)
 
-    def _learn(self, case: Case) -> None:
-        """Which attributes are shared, as far as it was not known."""
+    def _learn(self, case: Case, week: int) -> None:
+        """Which attributes are shared, as far as it was not known. PeerError for what cannot be."""
         unknown = self._contributed.attributes(shared=False)
         told = self._desk.told(case)
+        for one in range(week + 1):
+            if shared_by(told, self._contributed.drawn(one, count_room(case))[:, 0]).any():
+                raise PeerError(
+                    "the case desk says that others have what was drawn here for nobody: it does "
+                    "not say what it counted; no edge was sent",
+                    remedy="tell the other members, and contribute no more to this desk",
+                )
         if not unknown:
             return
         outputs = self._tokens.outputs([one.identifier for one in unknown], case.epoch)
@@ -157,6 +170,11 @@ class Week:
 
 
 _STAGES: tuple[Stage, ...] = ("count", "edges")
+
+
+def least_drawn(case: Case) -> int:
+    """Rows of a week's count pages that are drawn, whatever there is to be counted: 1 of 32."""
+    return count_room(case) // 32
 
 
 def _place(standing: Standing) -> tuple[int, int]:

@@ -52,13 +52,15 @@ class RefusedError(PeerError):
 class Terms:
     """`contributors` lenders at least before anything is told, so that beside whoever reads there
     are as many as an answer needs (`told.py`); a table a day, or, `at_once`, with
-    every page; at most `events` are kept of one lender. `classes`: of lenders, by code, in the
-    consortium's word: one that chose its own could make a class large enough to be told.
+    every page; at most `events` are kept of one lender, and `pages` taken a day. `classes`: of
+    lenders, by code, in the consortium's word: one that chose its own could make a class large
+    enough to be told.
     """
 
     contributors: int = LEAST_OF_CLASS + 1
     at_once: bool = False
     events: int = 5_000_000
+    pages: int = 40_000
     classes: Mapping[str, LenderClass] = field(default_factory=dict)
 
 
@@ -82,6 +84,8 @@ class BorrowingDesk:
         self._clock, self._random, self._terms = clock, random, terms
         self._turn = threading.Lock()
         self._changed = True  # since the last version, as far as this process knows
+        self._held: dict[int, int] = {}  # events of a member, where known; guarded by transactions
+        self._pages: tuple[int, dict[int, int]] = (0, {})  # a day, and pages of each member in it
 
     @property
     def code(self) -> str:
@@ -97,8 +101,12 @@ class BorrowingDesk:
         """An answer for each page of the member `peer`, in order. OperatorError: for none."""
         if not 1 <= len(texts) <= MOST_PAGES:
             raise PeerError(f"1 to {MOST_PAGES} pages are submitted at a time")
-        with self._store.transaction() as connection:
-            answers = [self._answer(connection, peer, text) for text in texts]
+        try:
+            with self._store.transaction() as connection:
+                answers = [self._answer(connection, peer, text) for text in texts]
+        except BaseException:
+            self._held.clear()  # nothing of it stays
+            raise
         self._changed = True
         return answers  # only now: the transaction is over
 
@@ -194,11 +202,18 @@ class BorrowingDesk:
                 "day", "an event is of a day to come", remedy="check the file, and the clock"
             )
         member = self._member(connection, page)
+        self._check_pages(member, today)
+        held, before = self._held_of(connection, member), connection.total_changes
         if page.retract:
             _retract(connection, member, rows)
+            self._held[member] = held - (connection.total_changes - before)
         else:
-            self._check_room(connection, member, len(rows))
+            if held + len(rows) > self._terms.events:
+                raise RefusedError(
+                    "full", f"this desk keeps at most {self._terms.events:,} events of a lender"
+                )
             _insert(connection, member, page.epoch, rows)  # what is over goes with the next tick
+            self._held[member] = held + (connection.total_changes - before)
         last = connection.execute(
             "SELECT seq, received, head FROM pages ORDER BY seq DESC LIMIT 1"
         ).fetchone()
@@ -250,14 +265,23 @@ class BorrowingDesk:
         ).fetchone()
         return int(number)
 
-    def _check_room(self, connection: sqlite3.Connection, member: int, more: int) -> None:
-        (held,) = connection.execute(
-            "SELECT count(*) FROM events WHERE member = ?", (member,)
-        ).fetchone()
-        if held + more > self._terms.events:
+    def _held_of(self, connection: sqlite3.Connection, member: int) -> int:
+        """How many events of a member are kept; counted once, then kept in step."""
+        if member not in self._held:
+            query = "SELECT count(*) FROM events WHERE member = ?"
+            (self._held[member],) = connection.execute(query, (member,)).fetchone()
+        return self._held[member]
+
+    def _check_pages(self, member: int, today: int) -> None:
+        """One page more of a member today; each is kept for good, whatever is on it."""
+        if self._pages[0] != today:
+            self._pages = today, {}
+        number = self._pages[1].get(member, 0) + 1
+        if number > self._terms.pages:
             raise RefusedError(
-                "full", f"this desk keeps at most {self._terms.events:,} events of a lender"
+                "many", f"this desk takes at most {self._terms.pages:,} pages of a lender a day"
             )
+        self._pages[1][member] = number
 
     def _erase(self, today: int) -> int:
         """Delete what is out of its term; how many events."""
@@ -265,6 +289,7 @@ class BorrowingDesk:
             published = Published.read(connection, self._terms.classes)
             over = published.rows[~kept(published.events, today)]
             _delete(connection, over["member"], over)
+            self._held.clear()
         if len(over):
             _log.info("%d events are out of their term and were erased", len(over))
         return len(over)

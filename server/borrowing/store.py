@@ -6,26 +6,20 @@
     heads     the signed heads of all versions; `table-<version>.bin` holds the last one's rows
 
 Invariants:
-- A transaction that was left without error is on the disk (`synchronous = FULL`); one that was not
-  has left nothing. What is deleted is overwritten (`secure_delete`), and `clean` empties the log.
+- Durable, its owner's only, deleted for good: as every `DurableFile`.
 - Each event is kept with the member that told it, and once, however often it was told.
-- Readable by its owner only. It holds tokens and numbers: no identifier, no amount.
+- It holds tokens and numbers: no identifier, no amount.
 """
 
 from __future__ import annotations
 
-import os
-import sqlite3
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from server.durable import DurableFile
 from server.files import write_durably
-from shared.errors import OperatorError
 
 FILE = "borrowing.db"
 _FORM = 1
@@ -58,53 +52,11 @@ EVENT = np.dtype(
 """An event as it lies in the file."""
 
 
-class Store:
+class Store(DurableFile):
     """The open file in `folder`. OperatorError whenever the disk does not do its part."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / FILE
-        self._guard = threading.RLock()
-        try:
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            self._connection = sqlite3.connect(
-                self._path, isolation_level=None, check_same_thread=False, timeout=10
-            )
-        except (OSError, sqlite3.Error) as error:
-            raise self._unusable(error) from error
-        try:
-            self._set_up()
-        except sqlite3.Error as error:
-            self._connection.close()
-            raise self._unusable(error) from error
-
-    def close(self) -> None:
-        """Let the file go."""
-        with self._guard:
-            self._connection.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All that is done within is durable together when it is left, or nothing of it is."""
-        with self._guard:
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                try:
-                    yield self._connection
-                    self._connection.execute("COMMIT")
-                except BaseException:
-                    if self._connection.in_transaction:
-                        self._connection.execute("ROLLBACK")
-                    raise
-            except sqlite3.Error as error:
-                raise self._unusable(error) from error
-
-    def clean(self) -> None:
-        """Empty the write-ahead log, in which what was deleted may still stand."""
-        with self._guard:
-            try:
-                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            except sqlite3.Error as error:
-                raise self._unusable(error) from error
+        super().__init__(folder / FILE, _TABLES, _FORM)
 
     def keep_table(self, version: int, rows: bytes) -> None:
         """Write a version's rows, durably; others are removed once its head is kept."""
@@ -129,30 +81,11 @@ class Store:
     def drop_tables(self, but: int) -> None:
         """Remove the rows of all versions but this one; who is reading one goes on."""
         try:
-            for path in self._path.parent.glob("table-*.bin"):
+            for path in self.path.parent.glob("table-*.bin"):
                 if path != self._table(but):
                     path.unlink(missing_ok=True)
         except OSError as error:
             raise self._unusable(error) from error
 
     def _table(self, version: int) -> Path:
-        return self._path.parent / f"table-{version}.bin"
-
-    def _set_up(self) -> None:
-        run = self._connection.execute
-        if run("PRAGMA quick_check").fetchall() != [("ok",)]:
-            raise sqlite3.DatabaseError("the file is damaged")
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
-            run(f"PRAGMA {pragma}").fetchall()
-        (form,) = run("PRAGMA user_version").fetchone()
-        if form == 0:
-            script = f"BEGIN IMMEDIATE;{_TABLES}PRAGMA user_version = {_FORM};COMMIT;"
-            self._connection.executescript(script)
-        elif form != _FORM:
-            raise sqlite3.DatabaseError(f"it is of form {form}, this program's is {_FORM}")
-
-    def _unusable(self, error: Exception) -> OperatorError:
-        return OperatorError(
-            f"{self._path}: {error}; nothing was answered",
-            remedy="free space or mend the disk; a damaged file is put back from a backup",
-        )
+        return self.path.parent / f"table-{version}.bin"

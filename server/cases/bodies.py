@@ -2,6 +2,8 @@
 
 Invariants:
 - Members and attributes stand in the order of their names, which are hashes: order says nothing.
+- Of a member on one lender's word alone there is what that lender says, its mark `listed` included,
+  and of who is one on the word of several alone, nothing: it may be a stranger drawn in.
 - What is too large is cut: the strongest members and the latest edges stay.
 """
 
@@ -19,6 +21,7 @@ from shared.cases.ring_body import BodyAttribute, BodyEdge, BodyMember, RingBody
 from shared.cases.ring_flag import ordered
 from shared.rings.edges import BAND_BASE
 from shared.rings.kinds import Kind, Terms
+from shared.rings.provenance import NOBODY
 from shared.rings.ring import Ring
 
 _SPREAD_WEEKS = 26
@@ -45,9 +48,12 @@ class _Named:
 
 def body(graph: Collected, ring: Ring, name: bytes) -> RingBody:
     """The body of a ring under its name, 16 bytes."""
-    strength = dict(zip(ring.members, ring.strength, strict=True))
+    seen = shown(graph, ring)
+    there = set(graph.edges.subject[seen].tolist())
+    known = zip(ring.members, ring.strength, strict=True)
+    strength = {member: value for member, value in known if member in there}
     strongest = sorted(strength, key=lambda one: (-strength[one], one))[: ring_body.MOST_MEMBERS]
-    rows = _rows(graph, ring, strongest)
+    rows = _rows(graph, seen, strongest)
     people = _Named.of(graph.subjects, np.array(strongest, np.int64), name)
     things = _Named.of(graph.attributes, np.unique(graph.edges.attribute[rows]), name)
     edges = _edges(graph, rows, people.places(), things.places())
@@ -56,7 +62,7 @@ def body(graph: Collected, ring: Ring, name: bytes) -> RingBody:
         score=round(ring.score),
         reasons=ordered({reason.name for reason in ring.reasons}),
         motifs=ordered({motif.name.lower() for motif in ring.motifs}),
-        members=_members(graph, people, strength, rows),
+        members=_members(graph, ring, people, strength, rows),
         attributes=_attributes(graph, things, rows),
         edges=edges,
         counter_evidence=_counter_evidence(graph, ring, rows),
@@ -66,9 +72,18 @@ def body(graph: Collected, ring: Ring, name: bytes) -> RingBody:
     )
 
 
-def _rows(graph: Collected, ring: Ring, members: Sequence[int]) -> Ints:
-    """Edges of these members, the latest first, as many as fit."""
+def shown(graph: Collected, ring: Ring) -> Ints:
+    """The ring's edges that a body may have: of a member on one lender's word alone that lender's,
+    of one on the word of several alone none.
+    """
     rows = np.array(ring.edges, np.int64)
+    alone = dict(zip(ring.members, ring.alone, strict=False))
+    word = np.array([alone.get(int(one), NOBODY) for one in graph.edges.subject[rows]], np.int64)
+    return np.asarray(rows[(word == NOBODY) | (word == graph.sources[rows])])
+
+
+def _rows(graph: Collected, rows: Ints, members: Sequence[int]) -> Ints:
+    """Edges of these members, the latest first, as many as fit."""
     rows = rows[np.isin(graph.edges.subject[rows], np.array(members))]
     rows = rows[np.argsort(-graph.edges.week[rows].astype(np.int64), kind="stable")]
     rows = rows[: ring_body.MOST_EDGES]
@@ -78,18 +93,27 @@ def _rows(graph: Collected, ring: Ring, members: Sequence[int]) -> Ints:
 
 
 def _members(
-    graph: Collected, people: _Named, strength: dict[int, float], rows: Ints
+    graph: Collected, ring: Ring, people: _Named, strength: dict[int, float], rows: Ints
 ) -> tuple[BodyMember, ...]:
+    listed = _listed(graph, ring)
     lenders = _lenders(graph.edges.subject[rows], graph.sources[rows])
     return tuple(
         BodyMember(
             token.tobytes(),
             round(100 * strength[int(who)]),
-            bool(graph.listed[who]),
+            int(who) in listed,
             "2+" if len(lenders.get(int(who), ())) > 1 else "1",
         )
         for who, token in zip(people.order, people.names, strict=True)
     )
+
+
+def _listed(graph: Collected, ring: Ring) -> set[int]:
+    """Members whom some lender marked as listed; on whose word alone they are ones, that lender."""
+    word = dict(zip(ring.members, ring.alone or (NOBODY,) * len(ring.members), strict=True))
+    heard = np.flatnonzero(graph.by & np.isin(graph.edges.subject, np.array(ring.members)))
+    said = zip(graph.edges.subject[heard].tolist(), graph.sources[heard].tolist(), strict=True)
+    return {member for member, lender in said if word[member] in (NOBODY, lender)}
 
 
 def _attributes(graph: Collected, things: _Named, rows: Ints) -> tuple[BodyAttribute, ...]:
@@ -121,7 +145,7 @@ def _counter_evidence(graph: Collected, ring: Ring, rows: Ints) -> tuple[str, ..
         "crowded": bool((graph.sharers[edges.attribute[rows]] > caps).any()),
         "spread_in_time": ring.last_week - ring.first_week > _SPREAD_WEEKS,
         "no_money": not ring.motifs,
-        "nobody_listed": not graph.listed[np.array(ring.members)].any(),
+        "nobody_listed": not _listed(graph, ring),
         "mostly_one_lender": len(rows) > 0 and 4 * np.bincount(sources).max() >= 3 * len(rows),
     }
     return tuple(word for word in ring_body.COUNTER_EVIDENCE if found[word])

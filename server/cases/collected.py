@@ -26,7 +26,8 @@ Ints = npt.NDArray[np.int64]
 class Collected:
     """`subjects`, `attributes`: tokens (…, 32) by index; `sources` (n,): number of the lender of
     each edge; `listed` (subjects,): some lender found the subject on the shared list; `sharers`
-    (attributes,): distinct subjects.
+    (attributes,): distinct subjects; `by` (n,): the edge's own lender found its subject listed;
+    `marks`: each lender's, of its latest page.
     """
 
     subjects: Rows
@@ -35,11 +36,15 @@ class Collected:
     sources: Ints
     listed: npt.NDArray[np.bool_]
     sharers: Ints
+    by: npt.NDArray[np.bool_]
+    marks: tuple[bytes, ...]
 
 
 def collected(pages: Iterable[tuple[str, EdgePage]]) -> Collected:
     """Of (lender, page)."""
-    rows = [(lender, page.edges()) for lender, page in pages]
+    known = sorted(((lender, page) for lender, page in pages), key=lambda one: one[1].week)
+    rows = [(lender, page.edges()) for lender, page in known]
+    marks = {lender: page.mark for lender, page in known}
     lenders = sorted({lender for lender, _ in rows})
     sources = np.repeat(
         np.array([lenders.index(lender) for lender, _ in rows], np.int64),
@@ -67,7 +72,16 @@ def collected(pages: Iterable[tuple[str, EdgePage]]) -> Collected:
     )
     pairs = np.unique(attribute_of * len(subjects) + subject_of) // max(len(subjects), 1)
     sharers = np.bincount(pairs, minlength=len(attributes))
-    return Collected(_rows(subjects), _rows(attributes), edges, sources[kept], listed, sharers)
+    return Collected(
+        _rows(subjects),
+        _rows(attributes),
+        edges,
+        sources[kept],
+        listed,
+        sharers,
+        columns["listed"][kept] > 0,
+        tuple(marks[lender] for lender in lenders),
+    )
 
 
 def _shared(subject: npt.NDArray[np.void], attribute: npt.NDArray[np.void]) -> Ints:
@@ -83,4 +97,5 @@ def _rows(values: npt.NDArray[np.void]) -> Rows:
 
 def _nothing() -> Collected:
     none, tokens = np.zeros(0, np.int64), np.zeros((0, TOKEN_BYTES), np.uint8)
-    return Collected(tokens, tokens, Edges.of([]), none, np.zeros(0, dtype=bool), none)
+    no = np.zeros(0, dtype=bool)
+    return Collected(tokens, tokens, Edges.of([]), none, no, none, no, ())

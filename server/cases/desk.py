@@ -10,6 +10,7 @@ Invariants:
 - A lender is told of its own degree ids only.
 - A bulletin and the step to the next week are one transaction: after a crash both are there, or the
   bulletin, which nobody has seen, is made anew.
+- A case whose step fails holds up no other one.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import numpy as np
 from server.cases.collected import Collected, collected
 from server.cases.findings import findings
 from server.cases.settings import Settings
-from server.cases.store import DamagedError, Kept, KeptPage, Store
+from server.cases.store import FORGOTTEN, DamagedError, Kept, KeptPage, Store
 from shared.cases.bulletin import BEGINNING, Head, check_follows, content_of
 from shared.cases.case import ID_BYTES, Case, SignedCase
 from shared.cases.case_tokens import TOKEN_BYTES, Rows
@@ -43,7 +44,9 @@ _KINDS: dict[str, tuple[Stage, Any]] = {
     "count": ("count", CountPage),
     "edges": ("edges", EdgePage),
 }
-_OVER = ("over", "forgotten")
+_OVER = ("over", FORGOTTEN)
+REST_SECONDS = 3600.0
+"""A case whose step failed as nobody foresaw, out of memory, say, is tried again after so long."""
 _log = logging.getLogger("lianfang.cases")
 
 
@@ -85,6 +88,7 @@ class Desk:
         self._settings, self._clock, self._random = settings, clock, random
         self._turn = threading.Lock()
         self._told: dict[bytes, tuple[int, Rows]] = {}
+        self._rests: dict[bytes, float] = {}  # until when a case is left alone
         for kept in store.cases():
             self._check_chain(kept)
 
@@ -98,6 +102,11 @@ class Desk:
         """Its identity's certificate (DER), under which it signs."""
         return self._identity.member.certificate
 
+    @property
+    def is_demo(self) -> bool:
+        """Whether it protects nobody."""
+        return self._settings.profile == "demo"
+
     def open(
         self,
         name: str,
@@ -109,8 +118,10 @@ class Desk:
         minimum_lenders: int = 3,
         pages: tuple[int, int] = (4, 4),
     ) -> SignedCase:
-        """A new case under a drawn id; OperatorError for terms that no case has."""
-        if minimum_lenders < 3 and self._settings.profile != "demo":
+        """A new case under a drawn id; OperatorError for terms that no case has, and for one more
+        than lenders take.
+        """
+        if minimum_lenders < 3 and not self.is_demo:
             raise OperatorError(
                 f"a case of {minimum_lenders} lenders would tell one of them about the other",
                 remedy="take 3 or more; fewer only in the profile demo",
@@ -137,7 +148,7 @@ class Desk:
         return signed
 
     def standings(self) -> list[Standing]:
-        """All cases that are kept."""
+        """All cases, also those that are forgotten."""
         return [self._standing(kept) for kept in self._store.cases()]
 
     def submit(self, peer: str, case_id: bytes, stage: str, text: bytes) -> Receipt:
@@ -162,7 +173,7 @@ class Desk:
         """
         kept = self._kept(case_id)
         week = kept.week - (kept.stage == "count")
-        if week < 0 or kept.stage == "forgotten":
+        if week < 0 or kept.stage == FORGOTTEN:
             return -1, b""
         own = self._pairs(kept.case, week, peer)[0]
         found = np.unique(own[shared_by(self._told_in(kept.case, week), own)], axis=0)
@@ -184,15 +195,20 @@ class Desk:
 
     def tick(self) -> int:
         """What time brings: stages that end, bulletins, cases to be forgotten; how many steps. An
-        error of one case is raised when the others had their turn.
+        error of one case, whatever it is, is raised when the others had their turn.
         """
-        steps, errors = 0, list[LianfangError]()
+        steps, errors = 0, list[Exception]()
         with self._turn:
             for kept in self._store.cases():
+                if self._clock().timestamp() < self._rests.get(kept.case.id, 0):
+                    continue
                 try:
                     while self._step(kept):
                         kept, steps = self._kept(kept.case.id), steps + 1
                 except LianfangError as error:
+                    errors.append(error)
+                except Exception as error:  # noqa: BLE001  one case's graph must not stop the others
+                    self._rests[kept.case.id] = self._clock().timestamp() + REST_SECONDS
                     errors.append(error)
         if errors:
             raise errors[0]

@@ -2,9 +2,11 @@
 
 Invariants:
 - A ring that one lender's edges alone evidence is not published: that lender can see it by itself.
-- Who is tied by one lender's word alone is published as one step away, with these ties: the lender
-  whose own observations they are knows them again, and takes the subject for a member; nobody else
-  does (`shared.rings.provenance`). Where no tie can say so, it is one step away for all.
+- Who is a member on one lender's word alone is published as one step away, with that lender's mark:
+  it knows it again, and takes the subject for a member; nobody else does
+  (`shared.rings.provenance`). On the word of several alone, it is one step away for all.
+- A lender without whose edges the ring is none gets no key by its word: with two people made up
+  around a stranger's telephone it would open that stranger's record.
 - A ring keeps its name from week to week while at least half of it stays; its key is new each time.
 """
 
@@ -15,22 +17,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from server.cases.bodies import body
+from server.cases.bodies import body, shown
 from server.cases.collected import Collected
 from shared.cases.case_tokens import ring_names
 from shared.cases.ring_body import RingBody
-from shared.cases.ring_flag import MOST_TIES, RingFlag, Tie, ordered, score_band
+from shared.cases.ring_flag import (
+    MARK_BYTES,
+    MOST_MARKS,
+    MOST_TIES,
+    RingFlag,
+    Tie,
+    mark_of,
+    ordered,
+    score_band,
+)
 from shared.rings.detect import Detection
+from shared.rings.detection import LEAST_SCORE
 from shared.rings.kinds import Terms
 from shared.rings.provenance import NOBODY
 from shared.rings.ring import Ring
 from shared.tokens.group import RandomBytes
 
-LEAST_SCORE = 60.0
-"""Rings that score less are not published: what the measured precision is of (docs/rings.md)."""
-
-_Place = tuple[int, int, tuple[int, ...]]
-"""Ring, distance, and the edges that alone tie: none where that is not so."""
+_Place = tuple[int, int, tuple[int, ...], frozenset[int]]
+"""Ring, distance, and edges and lenders on whose word alone it is: none where that is not so."""
+_NO_ONE = frozenset[int]()
 
 
 @dataclass(frozen=True)
@@ -51,7 +61,9 @@ def findings(
 ) -> Findings:
     """All that is published of a detection; `before`: the rings of the last bulletin."""
     told = [
-        ring for ring in detection.rings if ring.score >= least_score and len(ring.sources) != 1
+        ring
+        for ring in detection.rings
+        if ring.score >= least_score and len(ring.sources) != 1 and len(shown(graph, ring)) > 0
     ]
     tokens = {
         ring.number: frozenset(graph.subjects[member].tobytes() for member in ring.members)
@@ -59,7 +71,7 @@ def findings(
     }
     names = _names(tokens, before, random)
     keys = {ring.number: random(32) for ring in told}
-    flags = _flags(graph, detection, told, names, keys)
+    flags = _flags(graph, detection, told, names, keys, random)
     bodies = {keys[ring.number]: body(graph, ring, names[ring.number]) for ring in told}
     return Findings(flags, bodies, {names[number]: who for number, who in tokens.items()})
 
@@ -84,21 +96,24 @@ def _flags(
     told: Sequence[Ring],
     names: Mapping[int, bytes],
     keys: Mapping[int, bytes],
+    random: RandomBytes,
 ) -> dict[bytes, RingFlag]:
     rings = {ring.number: ring for ring in told}
     near = _near(graph, told) | _single(graph, told, detection)
     flags: dict[bytes, RingFlag] = {}
-    for subject, (number, distance, edges) in near.items():
-        ring = rings[number]
-        flags[graph.subjects[subject].tobytes()] = RingFlag(
+    for subject, (number, distance, edges, lenders) in near.items():
+        ring, token = rings[number], graph.subjects[subject].tobytes()
+        keyed = distance == 0 or (bool(lenders) and lenders.isdisjoint(ring.needs))
+        flags[token] = RingFlag(
             names[number],
             distance,
             ordered({reason.name for reason in ring.reasons}),
             _strength(ring),
             score_band(ring.score),
             _ties(graph, names[number], edges),
-            bool(edges),
-            keys[number] if edges or distance == 0 else None,
+            bool(lenders),
+            keys[number] if keyed else None,
+            _marks(graph, lenders, names[number], token, random),
         )
     return flags
 
@@ -126,27 +141,36 @@ def _near(graph: Collected, told: Sequence[Ring]) -> dict[int, _Place]:
         for member, lender in zip(one.members, one.alone, strict=False):
             distance[member] = max(distance[member], int(lender != NOBODY))
     near = np.flatnonzero(ring < none)
-    return {int(one): (told[ring[one]].number, int(distance[one]), ()) for one in near}
+    return {int(one): (told[ring[one]].number, int(distance[one]), (), _NO_ONE) for one in near}
 
 
 def _single(graph: Collected, told: Sequence[Ring], detection: Detection) -> dict[int, _Place]:
-    """Subject: ring, distance 1, edges; of who is tied by one lender's word that edges can show."""
-    found: dict[int, _Place] = {}
+    """Of who is a member on one lender's word alone: the best such ring, a step away."""
+    edges, said = graph.edges.subject, graph.sources
+    word = dict[tuple[int, int], list[int]]()
     for ring in told:
-        for member, lender in zip(ring.members, ring.alone, strict=False):
-            own = [
-                edge
-                for edge in (ring.edges if lender >= 0 else ())
-                if graph.edges.subject[edge] == member and graph.sources[edge] == lender
-            ]
-            if own:
-                found[member] = (ring.number, 1, tuple(own[-MOST_TIES:]))
-    members = {member for ring in told for member in ring.members}
+        alone = dict(zip(ring.members, ring.alone, strict=False))
+        for edge in ring.edges:
+            if alone.get(int(edges[edge]), NOBODY) == said[edge]:
+                word.setdefault((int(edges[edge]), ring.number), []).append(edge)
     numbers = {ring.number for ring in told}
     for tie in detection.attached:
-        if tie.ring in numbers and tie.subject not in members:
-            found.setdefault(tie.subject, (tie.ring, 1, (tie.edge,)))
+        if tie.ring in numbers:
+            word.setdefault((tie.subject, tie.ring), []).append(tie.edge)
+    found: dict[int, _Place] = {}
+    for (subject, number), own in sorted(word.items()):
+        lenders = frozenset(int(said[edge]) for edge in own)
+        found.setdefault(subject, (number, 1, tuple(own[-MOST_TIES:]), lenders))
     return found
+
+
+def _marks(
+    graph: Collected, lenders: frozenset[int], ring: bytes, subject: bytes, random: RandomBytes
+) -> tuple[bytes, ...]:
+    """Those of the lenders among drawn ones, in the order of their bytes; none without lenders."""
+    marks = [mark_of(graph.marks[one], ring, subject) for one in sorted(lenders)][:MOST_MARKS]
+    drawn = range(MOST_MARKS - len(marks) if marks else 0)
+    return tuple(sorted([*marks, *(random(MARK_BYTES) for _ in drawn)]))
 
 
 def _ties(graph: Collected, ring: bytes, edges: Sequence[int]) -> tuple[Tie, ...]:

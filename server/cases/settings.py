@@ -18,6 +18,7 @@ from pathlib import Path
 
 from server.apart import PROFILES
 from shared.errors import OperatorError
+from shared.rings.detection import LEAST_SCORE
 
 FILE = "cases.toml"
 
@@ -29,7 +30,7 @@ class Settings:
     profile: str = "production"
     count_hours: int = 24
     edge_hours: int = 24
-    least_score: int = 60
+    least_score: int = int(LEAST_SCORE)
     keep_weeks: int = 26
 
 

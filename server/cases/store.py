@@ -1,8 +1,7 @@
 """The desk's one file, `cases.sqlite`: cases, lenders' pages as they came, bulletins as they left.
 
 Invariants:
-- Readable by its owner only. A transaction that was left without error is on disk (`synchronous =
-  FULL`); one that was not has left nothing. What is deleted is overwritten (`secure_delete`).
+- Durable, its owner's only, deleted for good: as every `DurableFile`.
 - Pages are kept as they were signed and read with their digests; counts and graphs are made of them
   anew each time, so nothing can be counted twice, and a page that was changed on disk is found.
 - A damaged file is never served from.
@@ -10,24 +9,23 @@ Invariants:
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
+from server.durable import DurableFile
 from shared.cases.bulletin import Head
-from shared.cases.case import Case, SignedCase
+from shared.cases.case import MOST_CASES, Case, SignedCase
 from shared.cases.pages import Stage
 from shared.errors import OperatorError, PeerError
 from shared.secure_sum.encoding import read_text, text_of
 
 FILE = "cases.sqlite"
 VERSION = 1
+FORGOTTEN = "forgotten"
+"""The stage of a case of which only the heads are left."""
 KEPT_CONTENTS = 2
 """Bulletins whose content is kept: whoever is reading the last but one may finish."""
 _TABLES = """
@@ -87,44 +85,11 @@ class KeptPage:
     text: bytes
 
 
-class Store:
+class Store(DurableFile):
     """The open file in a desk's folder. OperatorError when it cannot be used."""
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / FILE
-        self._guard = threading.RLock()
-        try:
-            handle = os.open(
-                self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-            )
-            os.close(handle)
-            self._connection = sqlite3.connect(
-                self.path, isolation_level=None, check_same_thread=False, timeout=10
-            )
-            self._set_up()
-        except (OSError, sqlite3.Error) as error:
-            raise self._unusable(error) from error
-
-    def close(self) -> None:
-        """Let the file go."""
-        with self._guard:
-            self._connection.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All that is done within is durable together when it is left, or nothing of it is."""
-        with self._guard:
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                try:
-                    yield self._connection
-                    self._connection.execute("COMMIT")
-                except BaseException:
-                    if self._connection.in_transaction:
-                        self._connection.execute("ROLLBACK")
-                    raise
-            except sqlite3.Error as error:
-                raise self._unusable(error) from error
+        super().__init__(folder / FILE, _TABLES, VERSION)
 
     def cases(self) -> list[Kept]:
         """All cases, by name."""
@@ -136,8 +101,16 @@ class Store:
         return sorted(kept, key=lambda one: (one.case.name, one.case.id))
 
     def add_case(self, signed: SignedCase, since: int) -> None:
-        """A new case, at the count of its first week."""
+        """A new case, at the count of its first week. OperatorError for one more than lenders read:
+        they would refuse all of them.
+        """
         with self.transaction() as run:
+            query = "SELECT count(*) FROM cases WHERE stage <> ?"
+            if run.execute(query, (FORGOTTEN,)).fetchone()[0] >= MOST_CASES:
+                raise OperatorError(
+                    f"there are {MOST_CASES} cases; no other was opened",
+                    remedy="wait until one that is over is forgotten (keep_weeks in cases.toml)",
+                )
             row = (signed.case.id, text_of(signed), 0, "count", since)
             run.execute("INSERT INTO cases VALUES (?, ?, ?, ?, ?)", row)
 
@@ -245,34 +218,8 @@ class Store:
             for table in ("pages", "rings"):
                 run.execute(f"DELETE FROM {table} WHERE id = ?", (case,))  # noqa: S608
             run.execute("UPDATE bulletins SET content = NULL WHERE id = ?", (case,))
-            run.execute("UPDATE cases SET stage = 'forgotten' WHERE id = ?", (case,))
-        self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
-
-    def _rows(self, query: str, ask: tuple[object, ...] = ()) -> list[Any]:
-        with self._guard:
-            try:
-                return self._connection.execute(query, ask).fetchall()
-            except sqlite3.Error as error:
-                raise self._unusable(error) from error
-
-    def _set_up(self) -> None:
-        run = self._connection.execute
-        if run("PRAGMA quick_check").fetchall() != [("ok",)]:
-            raise sqlite3.DatabaseError("the file is damaged")
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
-            run(f"PRAGMA {pragma}").fetchall()
-        (version,) = run("PRAGMA user_version").fetchone()
-        if version == 0:
-            script = f"BEGIN IMMEDIATE;{_TABLES}PRAGMA user_version = {VERSION};COMMIT;"
-            self._connection.executescript(script)
-        elif version != VERSION:
-            raise sqlite3.DatabaseError(f"it is of version {version}, this program's is {VERSION}")
-
-    def _unusable(self, error: Exception) -> OperatorError:
-        return OperatorError(
-            f"{self.path}: {error}; nothing was answered",
-            remedy="free space or mend the disk; a damaged file is restored from a backup",
-        )
+            run.execute("UPDATE cases SET stage = ? WHERE id = ?", (FORGOTTEN, case))
+        self.clean()
 
 
 def _other(content: bytes, head: Head) -> bool:

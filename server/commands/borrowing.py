@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from server.apart import PROFILES, SHARE, check_without
+from server.apart import SHARE, check_without
 from server.commands import serving
+from server.commands.service_folder import add_init, add_profile, write_folder
 from shared.errors import OperatorError
 from shared.identity.certificate import CODE
 
@@ -15,7 +16,7 @@ CLASSES = ("bank", "nbank", "cons", "micro", "auto", "guar")
 EXAMPLES = """examples:
   lianfang-server borrowing init /srv/d1 --code D1 --authority /srv/authority \\
       --lender L01=bank --lender L02=bank --lender L03=cons --lender L04=micro
-  lianfang-server borrowing serve /srv/d1 --listen 0.0.0.0:7445
+  lianfang-server borrowing serve /srv/d1 --listen 0.0.0.0:7446
 
 A key holder and the desk are run by different operators: a process or folder that has both is
 refused outside the demo profile.
@@ -30,12 +31,13 @@ def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
     text = "the desk that counts borrowing elsewhere"
     parser = commands.add_parser("borrowing", help=text, epilog=EXAMPLES, formatter_class=form)
     own = parser.add_subparsers(dest="borrowing_command", required=True, metavar="COMMAND")
-    init = serving.add_init(own, "borrowing desk", EXAMPLES)
+    init = add_init(own, "borrowing desk", EXAMPLES)
     text = "of every lender: bank, nbank, cons, micro, auto or guar; more in borrowing.toml"
     init.add_argument("--lender", action="append", default=[], metavar="CODE=CLASS", help=text)
-    init.add_argument("--profile", choices=PROFILES, default="production")
+    add_profile(init)
     init.set_defaults(handler=_init)
-    serving.add_serve(own, "borrowing desk", EXAMPLES).set_defaults(handler=_serve)
+    serve = serving.add_serve(own, "borrowing desk", EXAMPLES, serving.PORTS["borrowing"])
+    serve.set_defaults(handler=_serve)
 
 
 def settings_text(
@@ -62,7 +64,7 @@ def _init(arguments: argparse.Namespace) -> int:
     from server.borrowing.settings import FILE
 
     check_without(SHARE, arguments.profile, arguments.folder)
-    serving.write_folder(
+    said = write_folder(
         arguments.folder,
         arguments.code,
         "desk",
@@ -70,7 +72,7 @@ def _init(arguments: argparse.Namespace) -> int:
         FILE,
         settings_text(arguments.lender, arguments.profile),
     )
-    serving.said(arguments, {"folder": str(arguments.folder), "code": arguments.code})
+    serving.said(arguments, said)
     return 0
 
 

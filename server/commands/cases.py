@@ -9,14 +9,15 @@ from dataclasses import fields
 from datetime import date, timedelta
 from pathlib import Path
 
-from server.apart import PROFILES, SHARE, check_without
+from server.apart import SHARE, check_without
 from server.commands import serving
+from server.commands.service_folder import add_init, add_profile, write_folder
 from shared.errors import OperatorError
 
 EXAMPLES = """examples:
   lianfang-server cases init /srv/d1 --code D1 --authority /srv/authority
   lianfang-server cases open /srv/d1 --name "spring 2027" --epoch 1 --weeks 26
-  lianfang-server cases serve /srv/d1 --listen 0.0.0.0:7444
+  lianfang-server cases serve /srv/d1 --listen 0.0.0.0:7445
   lianfang-server cases status /srv/d1 --json
 
 A case is one graph under tokens of its own, which ends by itself. Lenders count in the 24 hours
@@ -35,11 +36,12 @@ def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
         "cases", help="the desk that finds fraud rings", epilog=EXAMPLES, formatter_class=form
     )
     own = parser.add_subparsers(dest="cases_command", required=True, metavar="COMMAND")
-    init = serving.add_init(own, "cases", EXAMPLES)
-    init.add_argument("--profile", choices=PROFILES, default="production")
+    init = add_init(own, "case desk", EXAMPLES)
+    add_profile(init)
     init.set_defaults(handler=_init)
     _add_open(own)
-    serving.add_serve(own, "cases", EXAMPLES).set_defaults(handler=_serve)
+    serve = serving.add_serve(own, "case desk", EXAMPLES, serving.PORTS["cases"])
+    serve.set_defaults(handler=_serve)
     status = serving.command(own, "status", "all cases and where they stand", EXAMPLES)
     status.add_argument("folder", type=Path, help="the desk's folder")
     status.add_argument("--json", action="store_true", help="one JSON line for scripts")
@@ -51,15 +53,17 @@ def _add_open(own: argparse._SubParsersAction) -> None:  # type: ignore[type-arg
     opened.add_argument("folder", type=Path, help="the desk's folder")
     opened.add_argument("--name", required=True, help="what lenders know it by")
     opened.add_argument("--epoch", type=int, required=True, help="of the key holders' key")
-    opened.add_argument("--weeks", type=int, default=26)
+    text = "how many it goes on for (default %(default)s)"
+    opened.add_argument("--weeks", type=int, default=26, help=text)
     text = "its first day; none: this week's Monday"
     opened.add_argument("--first-monday", type=_day, metavar="YYYY-MM-DD", help=text)
     text = "an edge's kind, repeated; none: all"
     opened.add_argument("--kind", action="append", default=[], metavar="KIND", help=text)
-    text = "so many must send all their pages before anything is told"
+    text = "so many must send all their pages before anything is told (default %(default)s)"
     opened.add_argument("--minimum-lenders", type=int, default=3, help=text)
-    text = "of 512 pairs and 512 edges that every lender sends each week, whatever it has"
+    text = "pages of 512 pairs that each lender sends a week, whatever it has (default %(default)s)"
     opened.add_argument("--count-pages", type=int, default=4, help=text)
+    text = "the same, of 512 edges (default %(default)s)"
     opened.add_argument("--edge-pages", type=int, default=4, help=text)
     opened.add_argument("--json", action="store_true", help="one JSON line for scripts")
     opened.set_defaults(handler=_open)
@@ -70,8 +74,8 @@ def _init(arguments: argparse.Namespace) -> int:
 
     check_without(SHARE, arguments.profile, arguments.folder)
     text = f"profile = {serving.quoted(arguments.profile)}\n"
-    serving.write_folder(arguments.folder, arguments.code, "desk", arguments.authority, FILE, text)
-    serving.said(arguments, {"folder": str(arguments.folder), "code": arguments.code})
+    said = write_folder(arguments.folder, arguments.code, "desk", arguments.authority, FILE, text)
+    serving.said(arguments, said)
     return 0
 
 

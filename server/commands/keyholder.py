@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from server.commands import serving
+from server.commands.service_folder import add_init, add_profile, write_folder
 from shared.errors import OperatorError
 
 EXAMPLES = """examples:
@@ -29,13 +30,14 @@ def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
         "keyholder", help="a key holder of the shared list", epilog=EXAMPLES, formatter_class=form
     )
     own = parser.add_subparsers(dest="keyholder_command", required=True, metavar="COMMAND")
-    init = serving.add_init(own, "key holder", EXAMPLES)
+    init = add_init(own, "key holder", EXAMPLES)
     init.add_argument("--context", required=True, help="the consortium's name, without '|'")
     init.add_argument("--holder", action="append", default=[], metavar="CODE", help="all, in order")
     init.add_argument("--threshold", type=int, required=True, help="as many answer together")
-    init.add_argument("--profile", choices=("demo", "production"), default="production")
+    add_profile(init)
     init.set_defaults(handler=_init)
-    serving.add_serve(own, "key holder", EXAMPLES).set_defaults(handler=_serve)
+    serve = serving.add_serve(own, "key holder", EXAMPLES, serving.PORTS["keyholder"])
+    serve.set_defaults(handler=_serve)
     text = "wipe this holder's share of an old epoch"
     retire = serving.command(own, "retire", text, EXAMPLES)
     retire.add_argument("folder", type=Path, help="the key holder's folder")
@@ -69,10 +71,10 @@ def _init(arguments: argparse.Namespace) -> int:
         raise OperatorError(
             f"{arguments.code} is not among the holders", remedy="name all of them with --holder"
         )
-    serving.write_folder(
+    said = write_folder(
         arguments.folder, arguments.code, "keyholder", arguments.authority, FILE, text
     )
-    serving.said(arguments, {"folder": str(arguments.folder), "code": arguments.code})
+    serving.said(arguments, said)
     return 0
 
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from server.commands import serving
 from server.commands.printing import bar
+from server.commands.service_folder import add_init, write_folder
 from shared.errors import OperatorError, PeerError
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
         "keys", help="make, refresh, rotate the token key", epilog=EXAMPLES, formatter_class=form
     )
     own = parser.add_subparsers(dest="keys_command", required=True, metavar="COMMAND")
-    init = serving.add_init(own, "coordinator", EXAMPLES)
+    init = add_init(own, "coordinator", EXAMPLES)
     init.add_argument("--context", required=True, help="the consortium's name, without '|'")
     init.add_argument("--threshold", type=int, required=True)
     init.add_argument("--holder", action="append", default=[], metavar="CODE=HOST:PORT")
@@ -127,11 +128,11 @@ def _settings(path: Path) -> tuple[str, int, dict[str, str]]:
 def _init(arguments: argparse.Namespace) -> int:
     holders = serving.pairs_of(arguments.holder)
     text = settings_text(arguments.context, arguments.threshold, holders)
-    serving.write_folder(
+    said = write_folder(
         arguments.folder, arguments.code, "coordinator", arguments.authority, FILE, text
     )
     _settings(arguments.folder / FILE)
-    serving.said(arguments, {"folder": str(arguments.folder), "code": arguments.code})
+    serving.said(arguments, said)
     return 0
 
 

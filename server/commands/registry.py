@@ -6,8 +6,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from server.apart import PROFILES, SHARE, check_without
+from server.apart import SHARE, check_without
 from server.commands import serving
+from server.commands.service_folder import add_init, add_profile, write_folder
 from shared.errors import OperatorError
 from shared.identity.certificate import CODE
 
@@ -15,7 +16,7 @@ EXAMPLES = """examples:
   lianfang-server registry init /srv/r1 --code R1 --context "Five lenders" \\
       --holder K1 --holder K2 --holder K3 --authority /srv/authority
   lianfang-server registry init /srv/r1 --code R1 --database postgresql+psycopg://registry@db/list
-  lianfang-server registry serve /srv/r1 --listen 0.0.0.0:7443
+  lianfang-server registry serve /srv/r1 --listen 0.0.0.0:7444
 
 A key holder and the registry are run by different operators: a process or folder that has both is
 refused outside the demo profile.
@@ -31,14 +32,15 @@ def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
         "registry", help="the registry of the shared list", epilog=EXAMPLES, formatter_class=form
     )
     own = parser.add_subparsers(dest="registry_command", required=True, metavar="COMMAND")
-    init = serving.add_init(own, "registry", EXAMPLES)
+    init = add_init(own, "registry", EXAMPLES)
     init.add_argument("--database", metavar="URL", help="PostgreSQL; none: SQLite in the folder")
     init.add_argument("--context", metavar="NAME", help="the consortium's, as key holders write it")
     text = "all key holders: keys of others are never taken; none: the first epoch's are kept to"
     init.add_argument("--holder", action="append", default=[], metavar="CODE", help=text)
-    init.add_argument("--profile", choices=PROFILES, default="production")
+    add_profile(init)
     init.set_defaults(handler=_init)
-    serving.add_serve(own, "registry", EXAMPLES).set_defaults(handler=_serve)
+    serve = serving.add_serve(own, "registry", EXAMPLES, serving.PORTS["registry"])
+    serve.set_defaults(handler=_serve)
 
 
 def settings_text(
@@ -76,10 +78,10 @@ def _init(arguments: argparse.Namespace) -> int:
         holders=arguments.holder,
         context=arguments.context,
     )
-    serving.write_folder(
+    said = write_folder(
         arguments.folder, arguments.code, "registry", arguments.authority, FILE, text
     )
-    serving.said(arguments, {"folder": str(arguments.folder), "code": arguments.code})
+    serving.said(arguments, said)
     return 0
 
 

@@ -21,12 +21,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
-from server.actor import KEY, write_actor
-from server.authority import read_authority
 from shared.errors import OperatorError
-from shared.identity.certificate import Role
 
 DAYS = 365
+PORTS = {"keyholder": 7443, "registry": 7444, "cases": 7445, "borrowing": 7446}
+"""Where each service listens by default, by the word of its command."""
 _LOOK_SECONDS = 0.2
 
 
@@ -67,66 +66,22 @@ def add_serve(
     commands: argparse._SubParsersAction,  # type: ignore[type-arg]
     name: str,
     examples: str,
+    port: int,
 ) -> argparse.ArgumentParser:
-    """`serve`."""
+    """`serve`; `port`: of `PORTS`."""
     serve = command(commands, "serve", f"run the {name}", examples)
     serve.add_argument("folder", type=Path, help=f"the {name}'s folder")
-    serve.add_argument("--listen", default="127.0.0.1:7443", metavar="HOST:PORT")
+    serve.add_argument(
+        "--listen",
+        default=f"127.0.0.1:{port}",
+        metavar="HOST:PORT",
+        help="where it answers; port 0: any free one (default %(default)s)",
+    )
     serve.add_argument(
         "--until-input-closes", action="store_true", help="end when standard input closes"
     )
     serve.add_argument("--json", action="store_true", help="one JSON line for scripts")
     return serve
-
-
-def add_init(
-    commands: argparse._SubParsersAction,  # type: ignore[type-arg]
-    name: str,
-    examples: str,
-) -> argparse.ArgumentParser:
-    """`init`."""
-    init = command(commands, "init", f"make a {name}'s folder", examples)
-    init.add_argument("folder", type=Path, help="to be made; nothing in it is written over")
-    init.add_argument("--code", required=True, help=f"the {name}'s code in the consortium")
-    init.add_argument(
-        "--authority",
-        type=Path,
-        metavar="FOLDER",
-        help="the authority's folder, if it is on this machine: makes keys and certificates. "
-        "Without it only the settings are written, and keys and certificates are put in place",
-    )
-    init.add_argument("--json", action="store_true", help="one JSON line for scripts")
-    return init
-
-
-def write_folder(
-    folder: Path, code: str, role: Role, authority: Path | None, settings: str, text: str
-) -> None:
-    """Credentials (where the authority is here) and settings; nothing is written over."""
-    import secrets
-
-    if (folder / settings).exists():
-        raise OperatorError(
-            f"{folder / settings} is there already; nothing was written",
-            remedy="edit it, or name another folder",
-        )
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if authority is not None and not (folder / KEY).exists():
-            write_actor(
-                folder,
-                read_authority(authority, now()),
-                code,
-                role,
-                days=DAYS,
-                now=now(),
-                random=secrets.token_bytes,
-            )
-        (folder / settings).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OperatorError(
-            f"{error.filename or folder}: {error.strerror}", remedy="mend the folder's permissions"
-        ) from error
 
 
 def check_serve(arguments: argparse.Namespace, name: str) -> None:
@@ -143,7 +98,7 @@ def check_serve(arguments: argparse.Namespace, name: str) -> None:
     if not (mark and host and port.isdecimal() and int(port) < 65536):
         raise OperatorError(
             f"--listen {arguments.listen!r} is not HOST:PORT",
-            remedy="write HOST:PORT, e.g. --listen 0.0.0.0:7443",
+            remedy=f"write HOST:PORT, e.g. --listen 0.0.0.0:{PORTS[name]}",
         )
 
 
@@ -207,5 +162,5 @@ def _watch_input(ended: threading.Event) -> None:
 
 def said(arguments: argparse.Namespace, content: dict[str, object]) -> None:
     """What was done, as JSON or in words."""
-    words = ", ".join(f"{name} {value}" for name, value in content.items())
+    words = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in content.items())
     sys.stdout.write((json.dumps(content) if arguments.json else f"done: {words}") + "\n")

@@ -60,7 +60,7 @@ unless the profile is demo) where FOLDER/services.toml has one of them:
 
   [registry]                       or [keyholder]
   folder = "/srv/lianfang/r1"      which `lianfang-server registry init` made
-  listen = "0.0.0.0:7443"
+  listen = "0.0.0.0:7444"
 
 Exit status: 0 it was told to end; 2 it cannot be served (folder, certificate, port or service: the
 message says which and what to do), and nothing was started.

@@ -1,4 +1,4 @@
-"""`lianfang-server demo`: the shared list on one machine, to try it alone."""
+"""`lianfang-server demo`: shared list and rings on one machine, to try them alone."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ EXAMPLES = """examples:
   lianfang-server demo --folder /tmp/exchange
   lianfang-server demo --check                  start, try each command, stop
 
-Three key holders and a registry as processes on loopback, three lenders' folders, made-up people.
-One machine with everything protects nobody.
+Three key holders, a registry and a case desk as processes on loopback, three lenders' folders,
+made-up people. One machine with everything protects nobody.
 
 Exit status: 0 done; 1 (--check) a command did not do what it should; 2 it could not start or went
 down (the message says why); 130 Ctrl-C.
@@ -28,7 +28,10 @@ def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
     """Add `demo` to the server's commands."""
     form = argparse.RawDescriptionHelpFormatter
     demo = commands.add_parser(
-        "demo", help="try the shared list on this machine", epilog=EXAMPLES, formatter_class=form
+        "demo",
+        help="try shared list and rings on this machine",
+        epilog=EXAMPLES,
+        formatter_class=form,
     )
     demo.add_argument("--folder", type=Path, default=Path("out/exchange"))
     demo.add_argument("--seed", type=int, default=1, help="of the made-up people")

@@ -1,6 +1,6 @@
 """Every party's folder for the demo, under one authority made for it.
 
-    authority/  operator/  K1/ K2/ K3/  R1/  L01/ L02/ L03/     book.csv  cases-L01.csv …
+    authority/  operator/  K1/ K2/ K3/  R1/  D1/  L01/ L02/ L03/  book.csv  cases-L01.csv …
 
 Invariants:
 - Nothing is removed but what an earlier demo wrote, which its `demo.txt` tells.
@@ -24,6 +24,7 @@ from server.actor import write_actor
 from server.authority import Authority, create_authority, write_authority
 from server.commands import keyholder, keys, registry, serving
 from server.demo.identities import Person, people
+from server.demo.rings import DESK, SETTINGS, write_observations
 from shared.errors import OperatorError
 from shared.identity.certificate import Role
 
@@ -104,10 +105,13 @@ def _make(folder: Path, seed: int) -> Cast:
         _enrol(folder / REGISTRY, authority, REGISTRY, "registry")
         text = registry.settings_text(None, "demo", holders=HOLDERS, context=CONTEXT, at_once=True)
         (folder / REGISTRY / "registry.toml").write_text(text, encoding="utf-8")
+        _enrol(folder / DESK, authority, DESK, "desk")
+        (folder / DESK / "cases.toml").write_text(SETTINGS, encoding="utf-8")
         _enrol(folder / "operator", authority, OPERATOR, "coordinator")
         for code in LENDERS:
             _enrol(folder / code, authority, code, "lender")
         _write_tables(folder, cast)
+        write_observations(folder, seed, LENDERS)
     except OSError as error:
         raise OperatorError(
             f"{error.filename or folder}: {error.strerror}", remedy="name another --folder"
@@ -124,7 +128,8 @@ def write_addresses(folder: Path, addresses: Mapping[str, str]) -> None:
         lines = [f'{one} = "{address}"\n' for one, address in holders.items()]
         (folder / code / "exchange.toml").write_text(
             f'[exchange]\nmember = "{code}"\ncontext = "{CONTEXT}"\n'
-            f'[registry]\ncode = "{REGISTRY}"\naddress = "{addresses[REGISTRY]}"\n[holders]\n'
+            f'[registry]\ncode = "{REGISTRY}"\naddress = "{addresses[REGISTRY]}"\n'
+            f'[cases]\ncode = "{DESK}"\naddress = "{addresses[DESK]}"\n[holders]\n'
             + "".join(lines),
             encoding="utf-8",
         )

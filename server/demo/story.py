@@ -1,16 +1,13 @@
 """What happens in the demo: a key without a dealer, a few entries, and commands to try.
 
 Invariants:
-- Lenders act through their own command, `lianfang-client`, as processes: nothing is done behind it.
+- Lenders act through their own command, `lianfang-client`: nothing is done behind it.
 - That one machine protects nobody is said first.
 """
 
 from __future__ import annotations
 
 import json
-import shlex
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,25 +27,16 @@ from server.demo.folders import (
     made_folders,
     write_addresses,
 )
-from server.demo.processes import SECONDS, Running, environment, services
+from server.demo.processes import Running, services
+from server.demo.rings import CASE, DESK, open_case, ring_tries
+from server.demo.trying import Tried, Try, client, one_client, shown, tried
 from server.demo.watch import Watch
 from shared.errors import OperatorError
 
 Say = Callable[[str], None]
-CLIENT = "lianfang-client"
 _MAKER, _CHECKER = ("--operator", "Li Na"), ("--checker", "Wang Wei")
 _TERMS = ("--product", "consumer", "--outcome", "refused", "--notice", "exempt:ongoing_inquiry")
 _TRIES = 20
-
-
-@dataclass(frozen=True)
-class Try:
-    """A command to try: what it shows, its words, and the exit status that is right."""
-
-    shows: str
-    words: tuple[str, ...]
-    status: int
-    program: str = CLIENT
 
 
 @dataclass(frozen=True)
@@ -59,16 +47,6 @@ class Filed:
 
     row: str
     entry: str
-
-
-@dataclass(frozen=True)
-class Tried:
-    """How a command went."""
-
-    command: str
-    status: int
-    right: bool
-    output: str
 
 
 class Demo:
@@ -83,9 +61,14 @@ class Demo:
 
     def check(self) -> list[Tried]:
         """Start, try every command, stop."""
-        tried: list[Tried] = []
-        self._with_services(lambda tries, _: tried.extend(map(self._tried, tries)))
-        return tried
+        found: list[Tried] = []
+
+        def every(tries: Sequence[Try], _: Watch) -> None:
+            with one_client() as typed:
+                found.extend(self._told(tried(one, typed)) for one in tries)
+
+        self._with_services(every)
+        return found
 
     def _with_services(self, then: Callable[[Sequence[Try], Watch], None]) -> None:
         with made_folders(self._folder, self._seed, self._begin) as cast:
@@ -97,15 +80,21 @@ class Demo:
 
     def _play(self, cast: Cast, then: Callable[[Sequence[Try], Watch], None]) -> None:
         wanted = [*((code, "keyholder") for code in HOLDERS), (REGISTRY, "registry")]
-        self._say(f"starting key holders {', '.join(HOLDERS)} and registry {REGISTRY} …")
+        wanted.append((DESK, "cases"))
+        self._say(
+            f"starting key holders {', '.join(HOLDERS)}, registry {REGISTRY}, case desk {DESK} …"
+        )
         with services(self._folder, wanted) as running:
             write_addresses(self._folder, {code: one.address for code, one in running.items()})
             filed = self._found(cast)
-            tries = tries_of(self._folder, cast, filed, running)
+            listing = tries_of(self._folder, cast, filed)
+            rings = ring_tries(self._folder, self._seed, LENDERS)
+            tries = [*listing, *rings, *ending_tries(self._folder, cast, running)]
             self._say("\nit runs; try, in another terminal:")
             for one in tries:
-                self._say(f"\n  # {one.shows}\n  {_shown(one.words, one.program)}")
-            then(tries, Watch(self._folder, running, REGISTRY, THRESHOLD, self._say))
+                self._say(f"\n  # {one.shows}\n  {shown(one.words, one.program)}")
+            needed = (REGISTRY, DESK)
+            then(tries, Watch(self._folder, running, needed, THRESHOLD, self._say))
 
     def _wait(self, tries: Sequence[Try], watch: Watch) -> None:
         self._say("\nCtrl-C ends everything.")
@@ -125,6 +114,11 @@ class Demo:
         opened = self._done(first, "open-epoch", *_MAKER, *_CHECKER)
         (proposal,) = json.loads(opened)["events"]
         self._done(second, "consent", proposal, *_MAKER, *_CHECKER)
+        self._say(
+            f"opening the case {CASE!r} at {DESK} over last week: as that is over, its count is "
+            "open. A stage ends here with the pages of the third lender, not after 24 hours …"
+        )
+        open_case(self._folder, made.keys.epoch)
         self._say(
             f"listing 3 people by {first} and 2 by {second}; at each, another person approves …"
         )
@@ -156,25 +150,22 @@ class Demo:
 
     def _done(self, lender: str, command: str, *words: str, status: int = 0) -> str:
         all_words = ("list", command, *words, "--folder", str(self._folder / lender), "--json")
-        done = _client(all_words)
+        done = client(all_words)
         if done.returncode != status:
-            shown = _shown(all_words, CLIENT)
             raise OperatorError(
-                f"{shown} ended with {done.returncode}:\n{done.stdout}{done.stderr}",
+                f"{shown(all_words)} ended with {done.returncode}:\n{done.stdout}{done.stderr}",
                 remedy="this should not happen in the demo: please report it",
             )
         return done.stdout
 
-    def _tried(self, one: Try) -> Tried:
-        done = _client(one.words) if one.program == CLIENT else _run((one.program, *one.words))
-        right, shown = done.returncode == one.status, _shown(one.words, one.program)
-        self._say(f"\n$ {shown}\n{done.stdout}{done.stderr}".rstrip())
-        self._say(f"exit status {done.returncode}{'' if right else ', NOT AS EXPECTED'}")
-        return Tried(shown, done.returncode, right, done.stdout + done.stderr)
+    def _told(self, one: Tried) -> Tried:
+        self._say(f"\n$ {one.command}\n{one.output}".rstrip())
+        self._say(f"exit status {one.status}{'' if one.right else ', NOT AS EXPECTED'}")
+        return one
 
 
-def tries_of(folder: Path, cast: Cast, filed: Filed, running: Mapping[str, Running]) -> list[Try]:
-    """The commands that are printed, in an order that works."""
+def tries_of(folder: Path, cast: Cast, filed: Filed) -> list[Try]:
+    """The shared list's commands, in an order that works."""
     _, second, third = (str(folder / code) for code in LENDERS)
     case, two = str(folder / "case.txt"), (*_MAKER, *_CHECKER)
     subject = ("--resident-id", cast.unlisted.resident_id, "--reason", "F101")
@@ -182,7 +173,7 @@ def tries_of(folder: Path, cast: Cast, filed: Filed, running: Mapping[str, Runni
     sure = ("--confidence", "confirmed", "--event-date", day)
     twice, phone = cast.listed[0], ("--phone", cast.listed[0].phone)
     check = ("list", "check", "--folder", third, "--resident-id")
-    hits, ended = str(folder / "hits.csv"), running[HOLDERS[-1]]
+    hits = str(folder / "hits.csv")
     return [
         Try("a hit: two lenders listed this person", (*check, twice.resident_id, *phone), 1),
         Try("no hit", (*check, cast.unlisted.resident_id), 0),
@@ -223,36 +214,17 @@ def tries_of(folder: Path, cast: Cast, filed: Filed, running: Mapping[str, Runni
             ("list", "withdraw", filed.entry, "--folder", second, "--cause", "mistake", *two),
             0,
         ),
-        Try(f"end a key holder, {HOLDERS[-1]}, for good", (str(ended.process.pid),), 0, "kill"),
-        Try(
-            f"any {THRESHOLD} of {len(HOLDERS)} answer: a lookup of somebody new works without it",
-            (*check, cast.another.resident_id),
-            0,
-        ),
     ]
 
 
-def _client(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    return _run([sys.executable, "-m", "client.cli", *words])
-
-
-def _run(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 - our own program, and kill
-        words,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
-
-
-def _shown(words: Sequence[str], program: str) -> str:
-    """As it is typed: the installed command beside this Python, if it is there."""
-    script = Path(sys.executable).parent / program
-    name = program
-    if script.exists():
-        here = Path.cwd()
-        name = str(script.relative_to(here) if script.is_relative_to(here) else script)
-    return f"{name} {shlex.join(words)}"
+def ending_tries(folder: Path, cast: Cast, running: Mapping[str, Running]) -> list[Try]:
+    """A key holder ends, and the others answer."""
+    ended, third = running[HOLDERS[-1]], str(folder / LENDERS[-1])
+    return [
+        Try(f"end a key holder, {HOLDERS[-1]}, for good", (str(ended.process.pid),), 0, "kill"),
+        Try(
+            f"any {THRESHOLD} of {len(HOLDERS)} answer: a lookup of somebody new works without it",
+            ("list", "check", "--folder", third, "--resident-id", cast.another.resident_id),
+            0,
+        ),
+    ]

@@ -2,27 +2,27 @@
 
 Invariants:
 - A key holder that has ended is told once, and the demo goes on while as many as the threshold are
-  left. Without the registry, or with fewer holders, nothing would answer: the demo ends.
+  left. Without the registry or the case desk, or with fewer holders: the demo ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from server.demo.processes import Running, ended_error, has_ended
 
 
 class Watch:
-    """Over `running` services by code; `needed`: the registry; the others are key holders, any
-    `threshold` of whom answer. `say` prints a line for people.
+    """Over `running` services by code; `needed`: registry and case desk; the others are key
+    holders, any `threshold` of whom answer. `say` prints a line for people.
     """
 
     def __init__(
         self,
         folder: Path,
         running: Mapping[str, Running],
-        needed: str,
+        needed: Collection[str],
         threshold: int,
         say: Callable[[str], None],
     ) -> None:
@@ -38,8 +38,8 @@ class Watch:
                 self._tell(code)
 
     def _tell(self, code: str) -> None:
-        left = [one for one in self._running if one not in self._told and one != self._needed]
-        if code == self._needed or len(left) < self._threshold:
+        left = [one for one in self._running if one not in self._told and one not in self._needed]
+        if code in self._needed or len(left) < self._threshold:
             raise ended_error(self._folder, code)
         self._say(
             f"\nkey holder {code} has ended (see {code}/log.txt). {' and '.join(left)} go on: any "

@@ -45,7 +45,7 @@ _OTHERS: Mapping[str, tuple[Part, ...]] = {
     CASES: (SHARE,),
 }
 _EVERYWHERE = ("0.0.0.0", "[::]")  # noqa: S104 - what an operator may write
-_EXAMPLE = 'e.g. [registry] with folder = "/srv/lianfang/r1" and listen = "0.0.0.0:7443"'
+_EXAMPLE = 'e.g. [registry] with folder = "/srv/lianfang/r1" and listen = "0.0.0.0:7444"'
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from shared.borrowing.sealed import SEALED_BYTES
 
-NAME_BYTES = TAG_BYTES = 32
+TAG_BYTES = 32
 ROW_BYTES = TAG_BYTES + SEALED_BYTES
 _DOMAIN = b"lianfang/borrowing/"
 Bytes = NDArray[np.uint8]

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from shared.blacklist.entry import check_fields
 from shared.blacklist.events import check_signature
 from shared.cases import ring_body, ring_flag
-from shared.cases.case import Case, check_desk
+from shared.cases.case import MOST_WEEKS, Case, check_desk
 from shared.cases.case_tokens import TOKEN_BYTES, Rows, flag_key, flag_tags
 from shared.cases.degree import whole
 from shared.cases.ring_body import RingBody
@@ -44,6 +44,7 @@ MOST_BYTES = 512 << 20
 _SEAL = 12 + 16
 ROW_BYTES = TOKEN_BYTES + FLAG_BYTES + _SEAL
 _ROWS, _BODIES = 256, 8
+_PLACE = 32 + 1
 _DOMAIN = b"lianfang/case/bulletin/v1/"
 _ZERO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -74,7 +75,10 @@ class Head:
         counts = (self.week, self.rows, self.bodies, self.at)
         if self.version < 1 or min(counts) < 0 or self.at >= 2**40:
             raise PeerError("a bulletin's numbers are out of range")
-        if not self.rows * ROW_BYTES <= self.size <= MOST_BYTES:
+        if self.week >= MOST_WEEKS or self.version > MOST_WEEKS:
+            raise PeerError("a bulletin is of a week that no case has")
+        least = self.rows * ROW_BYTES + self.bodies * (_PLACE + ring_body.SIZES[0] + _SEAL)
+        if not least <= self.size <= MOST_BYTES:
             raise PeerError("a bulletin is larger than any")
 
     @property

@@ -14,7 +14,7 @@ from hashlib import sha256
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from shared.blacklist.entry import check_fields
+from shared.blacklist.entry import MOST_EPOCH, check_fields
 from shared.blacklist.events import check_signature
 from shared.errors import OperatorError, PeerError
 from shared.identity.certificate import Role, read_member
@@ -23,6 +23,11 @@ from shared.secure_sum.encoding import read_text, text_of
 
 ID_BYTES = 16
 MOST_WEEKS, MOST_PAGES = 520, 4096
+MOST_NAME, MOST_LENDERS = 64, 10_000
+YEARS = range(2000, 2200)
+"""In which a case may begin: far from where dates end."""
+MOST_CASES = 64
+"""That a desk has at a time: a desk opens no more, and a lender takes no longer answer."""
 ROLE: Role = "desk"
 _DOMAIN = b"lianfang/case/v1/"
 
@@ -48,14 +53,21 @@ class Case:
     def __post_init__(self) -> None:
         object.__setattr__(self, "kinds", tuple(int(kind) for kind in self.kinds))
         check_fields(self)
-        if len(self.id) != ID_BYTES or not 0 < len(self.name) <= 64:
-            raise PeerError("a case has 16 bytes as its id and a name of 1 to 64 letters")
+        if len(self.id) != ID_BYTES or not is_name(self.name):
+            raise PeerError(
+                "a case has 16 bytes as its id and a name of 1 to 64 letters, digits, spaces, - "
+                "and ., that begins with a letter or digit"
+            )
         if self.first_monday.weekday() != 0 or not 1 <= self.weeks <= MOST_WEEKS:
             raise PeerError(f"a case begins on a Monday and lasts 1 to {MOST_WEEKS} weeks")
+        if self.first_monday.year not in YEARS:
+            raise PeerError(f"a case begins in the years {YEARS[0]} to {YEARS[-1]}")
         if not set(self.kinds) <= set(map(int, Kind)) or sorted(set(self.kinds)) != [*self.kinds]:
             raise PeerError("a case's kinds are known ones, each once, in order")
-        if not self.kinds or self.epoch < 1 or self.minimum_lenders < 2:
-            raise PeerError("a case has kinds, an epoch from 1 and two lenders at least")
+        if not self.kinds or not 1 <= self.epoch <= MOST_EPOCH:
+            raise PeerError(f"a case has kinds and an epoch of 1 to {MOST_EPOCH}")
+        if not 2 <= self.minimum_lenders <= MOST_LENDERS:
+            raise PeerError(f"a case has 2 to {MOST_LENDERS} lenders at least")
         if not all(1 <= pages <= MOST_PAGES for pages in (self.count_pages, self.edge_pages)):
             raise PeerError(f"a case has 1 to {MOST_PAGES} pages a week")
         opened_at(self)
@@ -68,10 +80,6 @@ class Case:
     def monday(self, week: int) -> date:
         """The first day of its week 0, 1, …"""
         return self.first_monday + timedelta(weeks=week)
-
-    def week_of(self, day: date) -> int:
-        """In which of its weeks a day is; below 0 or from `weeks` on: in none."""
-        return (day - self.first_monday).days // 7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +99,14 @@ class SignedCase:
         """With the signature of a raw Ed25519 key, 32 bytes."""
         key = Ed25519PrivateKey.from_private_bytes(private)
         return replace(self, signature=key.sign(self.transcript()))
+
+
+def is_name(name: str) -> bool:
+    """Whether it may be a case's name: it is shown in terminals and spreadsheets, which do as some
+    characters say.
+    """
+    plain = all(one.isalnum() or one in " -." for one in name)
+    return 0 < len(name) <= MOST_NAME and plain and name[0].isalnum() and name == name.strip()
 
 
 def opened_at(case: Case) -> datetime:

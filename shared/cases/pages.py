@@ -97,10 +97,16 @@ class CountPage(_Page):
 
 @dataclass(frozen=True, kw_only=True)
 class EdgePage(_Page):
-    """Edges, of attributes that the count found at two subjects or more."""
+    """Edges, of attributes that the count found at two subjects or more. `mark`: 32 bytes that only
+    this lender and the desk know, by which it knows again what rests on its word (`ring_flag`).
+    """
+
+    mark: bytes
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if len(self.mark) != 32:
+            raise PeerError("a page of edges has a mark of 32 bytes")
         if len(self.rows) != PAGE_ROWS * EDGE_BYTES:
             raise PeerError(f"an edge page has {PAGE_ROWS} edges")
 
@@ -178,9 +184,11 @@ def count_pages(
 
 
 def edge_pages(
-    case: Case, week: int, edges: EdgeRows, identity: Identity, random: RandomBytes
+    case: Case, week: int, edges: EdgeRows, identity: Identity, random: RandomBytes, mark: bytes
 ) -> list[EdgePage]:
-    """All of a week's edge pages, with n edges, n up to `edge_room`; made once, as above."""
+    """All of a week's edge pages, with n edges, n up to `edge_room`; made once, as above. `mark`:
+    the lender's own of this case, 32 bytes.
+    """
     missing = _missing(edge_room(case), len(edges))
     table = np.zeros(len(edges) + missing, _EDGE)
     for name in _EDGE.fields or ():
@@ -191,7 +199,7 @@ def edge_pages(
     table["kind"][len(edges) :] = case.kinds[0]
     table["week"][len(edges) :] = week
     rows = np.frombuffer(table.tobytes(), np.uint8).reshape(-1, EDGE_BYTES)
-    return [*_signed(EdgePage, case, week, rows, identity)]
+    return [*_signed(EdgePage, case, week, rows, identity, mark=mark)]
 
 
 def read_page(
@@ -245,7 +253,7 @@ def _missing(room: int, rows: int) -> int:
 
 
 def _signed(
-    kind: type[Page], case: Case, week: int, rows: Rows, identity: Identity
+    kind: type[Page], case: Case, week: int, rows: Rows, identity: Identity, **more: bytes
 ) -> Iterator[Page]:
     rows = rows[np.argsort(whole(rows), kind="stable")]
     key = Ed25519PrivateKey.from_private_bytes(identity.private)
@@ -257,5 +265,6 @@ def _signed(
             member=identity.member.code,
             certificate=identity.member.certificate,
             rows=rows[number * PAGE_ROWS : (number + 1) * PAGE_ROWS].tobytes(),
+            **more,
         )
         yield replace(page, signature=key.sign(page.transcript()))

@@ -2,12 +2,16 @@
 
 Invariants:
 - `ring_key`, which opens the ring's body, comes with flags of members and attached subjects only.
+- On whose word an attached subject is a member, only that lender can tell: its mark is there among
+  drawn ones, made with a secret that nobody but it and the desk has. What ties the subject says
+  nothing about it: whoever knows an observation can repeat it.
 - A flag names attributes by names of its ring (`case_tokens.ring_names`), lenders not at all.
 - Reading never trusts: anything that packing does not make is a PeerError.
 """
 
 from __future__ import annotations
 
+import hmac
 import struct
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -21,10 +25,12 @@ STRENGTHS: tuple[Strength, ...] = get_args(Strength)
 REASONS = tuple(one.name.lower() for kinds in (Kind, Motif) for one in kinds)
 """What a flag or a ring may give as a reason: kinds of edges, then shapes of money."""
 SCORE_BANDS = ("0-39", "40-59", "60-79", "80-89", "90-100")
-MOST_TIES = 8
+MOST_TIES, MOST_MARKS, MARK_BYTES = 8, 4, 16
 _HEAD, _TIE = struct.Struct(">16sBBBBQB32sB"), struct.Struct(">32sBH")
-FLAG_BYTES = _HEAD.size + MOST_TIES * _TIE.size
+_MARKS = MOST_MARKS * MARK_BYTES
+FLAG_BYTES = _HEAD.size + _MARKS + MOST_TIES * _TIE.size
 _NO_KEY = bytes(32)
+_MARK = b"lianfang/case/mark/v1\0"
 
 
 @dataclass(frozen=True)
@@ -40,8 +46,9 @@ class Tie:
 
 @dataclass(frozen=True)
 class RingFlag:
-    """`ring`: 16 bytes; `distance`: 0 member, 1, 2 steps from one; `attached`: tied by a single
-    observation, which is given: whoever made it itself may take the subject for a member.
+    """`ring`: 16 bytes; `distance`: 0 member, 1, 2 steps from one; `attached`: tied by the word
+    of the lenders that have a mark (`mark_of`) among `marks`, MOST_MARKS of 16 bytes or none; they
+    may take the subject for a member. `ties` are what that lender sees for itself.
     """
 
     ring: bytes
@@ -52,6 +59,7 @@ class RingFlag:
     ties: tuple[Tie, ...] = ()
     attached: bool = False
     ring_key: bytes | None = None
+    marks: tuple[bytes, ...] = ()
 
     def pack(self) -> bytes:
         """FLAG_BYTES bytes; InternalError for what no ring is."""
@@ -68,12 +76,20 @@ class RingFlag:
                 len(self.ties),
             )
             rows = [_TIE.pack(tie.attribute_token, tie.kind, tie.week) for tie in self.ties]
-            packed = (head + b"".join(rows)).ljust(FLAG_BYTES, b"\0")
+            marks = b"".join(self.marks).ljust(_MARKS, b"\0")
+            packed = (head + marks + b"".join(rows)).ljust(FLAG_BYTES, b"\0")
             if unpack(packed) != self:
                 raise ValueError("another flag")
         except (ValueError, struct.error, PeerError) as error:
             raise InternalError("not a flag of a ring") from error
         return packed
+
+
+def mark_of(key: bytes, ring: bytes, subject: bytes) -> bytes:
+    """16 bytes (HMAC-SHA-256, RFC 2104) by which the lender whose pages have `key` knows that its
+    word makes a subject token a member of a ring.
+    """
+    return hmac.digest(key, _MARK + ring + subject, "sha256")[:MARK_BYTES]
 
 
 def score_band(score: float) -> str:
@@ -93,11 +109,14 @@ def unpack(packed: bytes) -> RingFlag:
     ring, distance, attached, strength, band, mask, keyed, key, count = _HEAD.unpack_from(packed)
     right = distance <= 2 and attached <= 1 and keyed <= 1 and count <= MOST_TIES
     right &= strength < len(STRENGTHS) and band < len(SCORE_BANDS) and mask < 1 << len(REASONS)
-    right &= keyed == (distance == 0 or attached) and not (distance == 0 and attached)
-    right &= (bool(keyed) or key == _NO_KEY) and not any(packed[_HEAD.size + count * _TIE.size :])
+    right &= (distance > 0 or bool(keyed)) and (not keyed or distance == 0 or bool(attached))
+    start = _HEAD.size + _MARKS
+    marks = packed[_HEAD.size : start]
+    right &= not (distance == 0 and attached) and (bool(attached) or not any(marks))
+    right &= (bool(keyed) or key == _NO_KEY) and not any(packed[start + count * _TIE.size :])
     if not right:
         raise PeerError("a flag that no desk makes")
-    ties = [Tie(*_TIE.unpack_from(packed, _HEAD.size + at * _TIE.size)) for at in range(count)]
+    ties = [Tie(*_TIE.unpack_from(packed, start + at * _TIE.size)) for at in range(count)]
     if any(tie.kind >= len(Kind) for tie in ties):
         raise PeerError("a flag with a tie of no known kind")
     return RingFlag(
@@ -109,4 +128,7 @@ def unpack(packed: bytes) -> RingFlag:
         tuple(ties),
         bool(attached),
         key if keyed else None,
+        tuple(
+            marks[at : at + MARK_BYTES] for at in range(0, _MARKS if attached else 0, MARK_BYTES)
+        ),
     )

@@ -20,18 +20,18 @@ from shared.rings.columns import (
     dense,
     distinct,
     distinct_count,
-    join,
     least,
     most,
 )
 from shared.rings.components import components
 from shared.rings.edges import Edges
-from shared.rings.evidence import Evidence, chosen, evidence, first_weeks, strengths
-from shared.rings.kinds import Kind, Terms
-from shared.rings.motifs import Money, motifs
+from shared.rings.evidence import Evidence, chosen, first_weeks, strengths
+from shared.rings.kinds import Terms
 from shared.rings.points import Rows, Ties, meeting_points
-from shared.rings.provenance import alone
+from shared.rings.provenance import alone, needed
 from shared.rings.traced import Traced
+from shared.rings.weighing import weighed
+from shared.rings.without import without_each
 
 
 def analyse(
@@ -47,35 +47,36 @@ def analyse(
     `edges` are theirs and their neighbours', and all others of the attributes those have, with
     `sources` the lenders that contributed them; duplicates must be out.
     """
-    rows, classes, home, ties = meeting_points(edges, terms)
+    everyone, classes, home, ties = meeting_points(edges, terms)
     if background is None:
-        background = _background(edges, rows, classes, home, sources)
+        background = _background(edges, everyone, classes, home, sources)
     surprise = background.surprise(classes)
     mine = np.zeros(len(home), dtype=bool)
     mine[which] = True
-    rows = rows.take(mine[rows.subject])
+    rows = everyone.take(mine[everyone.subject])
     component = _components(rows, home, surprise, which, terms)
     came = first_weeks(rows.subject, rows.week, len(home))
 
-    def weighed(groups: Candidates) -> tuple[Evidence, tuple[Ints, Ints]]:
-        at, edge = _edges_of(groups, rows)
-        taking = motifs(_money(edges, groups, rows, at, edge), terms)
-        return evidence(groups, rows, surprise, classes, came, taking, terms), (at, edge)
-
     groups = candidates(rows, surprise, classes.households, terms)
-    found, _ = weighed(groups)
+    weigh = (rows, surprise, classes, came, terms)
+    found, _ = weighed(edges, groups, *weigh)
     groups = absorbed(
         groups, found.odds, chosen(groups, found), rows, surprise, classes.households, terms
     )
-    found, (at, edge) = weighed(groups)
+    found, (at, edge) = weighed(edges, groups, *weigh)
     place = rows.edge[edge]
     traced = _traced(groups, found, (at, place, rows.week[edge]), classes.kind, terms)
-    members, tied = (traced.member_ring, traced.member_subject), (at, place)
+    rest = None
+    if sources is not None:
+        tied = at, place
+        rest = without_each(groups, found.odds, tied, edges, everyone, background, sources, terms)
+    only = alone(rest, traced.member_ring, traced.member_subject)
     more: dict[str, Any] = {
         "subject": which,
         "component": component,
-        "member_alone": alone(groups, tied, sources, members),
-        **attached(groups, tied, traced, rows, surprise, edges.kind, sources, terms),
+        "member_alone": only,
+        **needed(rest),
+        **attached(groups, rest, only, traced, rows, surprise, edges.kind, sources, terms),
     }
     return _with(traced, ties, mine[ties.subject], more), background
 
@@ -106,34 +107,6 @@ def _components(rows: Rows, home: Ints, surprise: Floats, which: Ints, terms: Te
     label = components(rows.home[tie], rows.point[tie], len(home), len(surprise))[home[which]]
     smallest = least(label, which, int(label.max(initial=-1)) + 1, np.iinfo(np.int64).max)
     return np.asarray(smallest[label])
-
-
-def _edges_of(groups: Candidates, rows: Rows) -> tuple[Ints, Ints]:
-    """Pairs (row of groups, row of rows) of the same subject at the same point."""
-    key = dense(
-        np.concatenate([groups.subject, rows.subject]), np.concatenate([groups.point, rows.point])
-    )[0]
-    return join(key[: len(groups.subject)], key[len(groups.subject) :])
-
-
-def _money(edges: Edges, groups: Candidates, rows: Rows, at: Ints, edge: Ints) -> Money:
-    """Payments and accounts inside groups; subjects and accounts are numbered by group."""
-    flow = rows.sense[edge] == Kind.PAYEE
-    at, edge = at[flow], edge[flow]
-    group = groups.group[at]
-    who, account = dense(group, groups.subject[at])[0], dense(group, groups.point[at])[0]
-    kind, band = edges.kind[rows.edge[edge]], edges.band[rows.edge[edge]].astype(np.int64)
-    paid, owned = kind == Kind.PAYEE, kind == Kind.BANK_CARD
-    return Money(
-        group[paid],
-        who[paid],
-        account[paid],
-        rows.week[edge][paid],
-        band[paid],
-        group[owned],
-        who[owned],
-        account[owned],
-    )
 
 
 def _traced(
@@ -179,6 +152,8 @@ def _traced(
         attached_ring=no,
         attached_subject=no,
         attached_index=no,
+        needs_ring=no,
+        needs_lender=no,
     )
 
 

@@ -43,6 +43,7 @@ def rings_of(graph: Graph, score: Floats, places: Ints) -> tuple[tuple[Ring, ...
             last_week=int(traced.ring_last[each]),
             sources=() if graph.sources is None else _different(graph.sources[used]),
             alone=tuple(traced.member_alone[who].tolist()),
+            needs=_different(traced.needs_lender[traced.needs_ring == each]),
         )
         found.append(ring)
     found.sort(key=lambda ring: (-ring.score, -len(ring.members), ring.first_week, ring.members))

@@ -5,7 +5,9 @@ A subject is attached to a ring by an edge when
   telephone or pay into its account is no act of its own,
 - it happened while the ring was at work (`Terms.attach_weeks`),
 - the point is rare (`Terms.attach`) and holds households of the ring enough (`Terms.attaching`),
-- what is known of the ring there does not rest on the word of one other lender (`provenance.py`).
+- the ring is one, with households enough there, also without any other lender's edges
+  (`without.py`).
+A member on several lenders' word needs no such tie; one on a single lender's word may have it.
 
 Being attached makes nobody a member by itself; whose observation the edge is decides.
 """
@@ -14,17 +16,19 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.rings.candidates import Candidates
-from shared.rings.columns import Floats, Ints, Mask, dense, distinct_count, join, least, most
+from shared.rings.columns import Floats, Ints, Mask, count, dense, distinct_count, join
 from shared.rings.kinds import Kind, Terms
 from shared.rings.points import Rows
 from shared.rings.traced import Traced
+from shared.rings.without import NOBODY, Rest
 
 _NEVER = 1 << 40
 
 
 def attached(
     rings: Candidates,
-    tied: tuple[Ints, Ints],
+    rest: Rest | None,
+    only: Ints,
     traced: Traced,
     rows: Rows,
     surprise: Floats,
@@ -32,26 +36,29 @@ def attached(
     sources: Ints | None,
     terms: Terms,
 ) -> dict[str, Ints]:
-    """Columns of the table `attached`. `tied`: rows of rings, and of each the edge there; `kind`
-    and `sources` of each edge; `traced` has the rings' weeks.
+    """Columns of the table `attached`. `rest`: what stays of rings without each lender, None where
+    lenders are not known; `only` of each of the members, whose word alone makes it one
+    (`provenance.alone`); `kind` and `sources` of each edge; `traced` has members, and rings' weeks.
     """
     held, row = _meeting(rings, rows, surprise, terms)
     ring, edge, week = rings.group[held], rows.edge[row], rows.week[row]
-    new = (kind[edge] == rows.sense[row]) & ~_members(rings, ring, rows.subject[row])
+    new = (kind[edge] == rows.sense[row]) & ~_members(traced, only, ring, rows.subject[row])
     new &= week >= traced.ring_first[ring] - terms.attach_weeks
     new &= week <= traced.ring_last[ring] + terms.attach_weeks
-    if sources is not None:
-        new &= _heard(rings, tied, sources, held, sources[edge])
+    held, row = held[new], row[new]
+    if rest is not None and sources is not None:
+        heard = _heard(rest, rings.take(held), rows.take(row), sources[rows.edge[row]], terms)
+        held, row = held[heard], row[heard]
     return {
-        "attached_ring": ring[new],
-        "attached_subject": rows.subject[row][new],
-        "attached_index": edge[new],
+        "attached_ring": rings.group[held],
+        "attached_subject": rows.subject[row],
+        "attached_index": rows.edge[row],
     }
 
 
 def _meeting(rings: Candidates, rows: Rows, surprise: Floats, terms: Terms) -> tuple[Ints, Ints]:
     """Pairs (a row of rings that stands for a ring's point, a row there)."""
-    enough = np.array([terms.attaching.get(each, _NEVER) for each in Kind])
+    enough = _enough(terms)
     sense = np.zeros(len(surprise), dtype=np.int64)
     sense[rows.point] = rows.sense
     rare = np.flatnonzero(surprise[rings.point] >= terms.attach)
@@ -62,20 +69,31 @@ def _meeting(rings: Candidates, rows: Rows, surprise: Floats, terms: Terms) -> t
     return points[place], row
 
 
-def _members(rings: Candidates, ring: Ints, subject: Ints) -> Mask:
-    """Whether each (ring, subject) is a member's."""
-    both, _ = dense(np.concatenate([ring, rings.group]), np.concatenate([subject, rings.subject]))
+def _enough(terms: Terms) -> Ints:
+    """Fewest households of the ring, by the kind's number."""
+    return np.array([terms.attaching.get(each, _NEVER) for each in Kind])
+
+
+def _members(traced: Traced, only: Ints, ring: Ints, subject: Ints) -> Mask:
+    """Whether each (ring, subject) is a member on nobody's word alone."""
+    settled = only == NOBODY
+    there, who = traced.member_ring[settled], traced.member_subject[settled]
+    both, _ = dense(np.concatenate([ring, there]), np.concatenate([subject, who]))
     return np.isin(both[: len(ring)], both[len(ring) :])
 
 
-def _heard(
-    rings: Candidates, tied: tuple[Ints, Ints], sources: Ints, held: Ints, own: Ints
-) -> Mask:
-    """Whether the ring's side of a point is several lenders' word, or that of `own`."""
-    row, source = tied[0], sources[tied[1]]
-    both = np.concatenate([row, held])
-    at, _ = dense(rings.group[both], rings.point[both])
-    there, here = at[: len(row)], at[len(row) :]
-    size = int(at.max(initial=-1)) + 1
-    low, high = least(there, source, size, _NEVER), most(there, source, size, -1)
-    return np.asarray((low[here] != high[here]) | (low[here] == own))
+def _heard(rest: Rest, held: Candidates, row: Rows, own: Ints, terms: Terms) -> Mask:
+    """Of pairs (a ring's point, an edge there), whether without any lender but `own` the ring's
+    other households there are enough.
+    """
+    pair, case = join(held.group, rest.ring)
+    left = rest.left
+    at, _ = dense(
+        np.concatenate([left.group, case]), np.concatenate([left.point, held.point[pair]])
+    )
+    there, asked = at[: len(left.group)], at[len(left.group) :]
+    homes = distinct_count(there, left.home, int(at.max(initial=-1)) + 1)[asked]
+    home, _ = dense(np.concatenate([there, asked]), np.concatenate([left.home, row.home[pair]]))
+    homes = homes - np.isin(home[len(there) :], home[: len(there)])
+    fails = (homes < _enough(terms)[row.sense[pair]]) & (rest.lender[case] != own[pair])
+    return np.asarray(count(pair[fails], len(own)) == 0)

@@ -13,6 +13,9 @@ from shared.rings.provenance import attached_at, member_at, told_to
 from shared.rings.ring import Attached, Flag, Ring
 from shared.rings.traced import Traced
 
+LEAST_SCORE = 60.0
+"""Rings that score less are not reported: what the measured precision is of (docs/rings.md)."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detection:
@@ -58,13 +61,13 @@ class Detection:
         return None
 
 
-def flagged(detection: Detection, floor: float = 60.0) -> set[int]:
+def flagged(detection: Detection, floor: float = LEAST_SCORE) -> set[int]:
     """Members of the rings that score at least `floor`."""
     return {member for ring in detection.rings if ring.score >= floor for member in ring.members}
 
 
 def flagged_at(
-    detection: Detection, lender: int, customers: Collection[int], floor: float = 60.0
+    detection: Detection, lender: int, customers: Collection[int], floor: float = LEAST_SCORE
 ) -> set[int]:
     """Those of a lender's customers who count as members there of rings that score `floor`."""
     found = {

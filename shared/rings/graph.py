@@ -15,6 +15,7 @@ from shared.rings.background import Background
 from shared.rings.columns import Ints, Mask
 from shared.rings.edges import Edges, source_column
 from shared.rings.kinds import Terms
+from shared.rings.points import in_flats
 from shared.rings.traced import Traced
 
 
@@ -71,8 +72,9 @@ class Graph:
         if not fresh:
             return self
         # Households change at most their neighbours' points, and hubs those of their neighbours.
-        again = self._around(self._around(self._named(merged, merged.attribute[-fresh:])))
-        near = self._around(self._around(again))
+        named = self._named(merged, merged.attribute[-fresh:])
+        again = self._around(self._around(in_flats(self.edges, named, self.terms)))
+        near = in_flats(merged, self._around(self._around(again)), self.terms)
         known = np.zeros(int(merged.attribute.max()) + 1, dtype=bool)
         known[merged.attribute[near[merged.subject]]] = True
         context = np.flatnonzero(known[merged.attribute])

@@ -2,11 +2,16 @@
 
 A flow goes from a payer to every subject who owns the account paid to (PAYEE meets BANK_CARD). A
 day is the same or the next week; what keeps 80 % of its value keeps its band or loses one. Each
-shape is found for all rings at once by joins; a search for cycles runs only inside strongly
-connected parts, and remembers states instead of paths, so its cost is bounded.
+shape is found for many rings at once by joins (`steps.py`); a search for cycles runs only inside
+strongly connected parts, and remembers states instead of paths.
+
+Whoever plants payments cannot make this slow: flows that say the same are one, joins are by person,
+week and band and not by person alone, a ring of more than `MOST_STEPS` steps of a shape is not
+followed further for that shape, and rings are taken in parcels of `PARCEL` payments.
 Shapes: Altman et al. 2023 (IBM AML), §3, and the domain reference, §4.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -14,8 +19,12 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from shared.rings.columns import Ints, Mask, dense, distinct, distinct_count, join, peak
+from shared.rings.columns import Ints, Mask, count, dense, distinct, distinct_count, join, peak
 from shared.rings.kinds import Terms
+from shared.rings.steps import step, steps_on
+
+PARCEL = 4096
+"""Payments of the rings that are looked at together; a ring is never divided."""
 
 
 class Motif(IntEnum):
@@ -82,6 +91,37 @@ Taking = dict[Motif, tuple[Ints, Ints]]
 
 def motifs(money: Money, terms: Terms) -> Taking:
     """Every motif of money in every ring; a subject appears once at most per motif and ring."""
+    found = [_motifs(parcel, terms) for parcel in _parcels(money)]
+    none = np.zeros(0, dtype=np.int64)
+    return {
+        motif: _once(
+            np.concatenate([none, *(one[motif][0] for one in found)]),
+            np.concatenate([none, *(one[motif][1] for one in found)]),
+        )
+        for motif in WEIGHT
+        if motif is not Motif.GUARANTEE_CIRCLE
+    }
+
+
+def _parcels(money: Money) -> Iterator[Money]:
+    """The same rows, a few rings at a time; accounts of rings without a payment are left out."""
+    rings = int(max(money.ring.max(initial=-1), money.owner_ring.max(initial=-1))) + 1
+    load = count(money.ring, rings)
+    parcel = (np.cumsum(load) - load) // PARCEL
+    paid, owned = parcel[money.ring], parcel[money.owner_ring]
+    by_paid, by_owned = np.argsort(paid, kind="stable"), np.argsort(owned, kind="stable")
+    for each in np.unique(paid):
+        one, two = (
+            order[slice(*np.searchsorted(of[order], [each, each + 1]))]
+            for order, of in ((by_paid, paid), (by_owned, owned))
+        )
+        yield Money(
+            *(getattr(money, name)[one] for name in ("ring", "payer", "account", "week", "band")),
+            *(getattr(money, name)[two] for name in ("owner_ring", "owner", "owned")),
+        )
+
+
+def _motifs(money: Money, terms: Terms) -> Taking:
     flows = _flows(money)
     found: Taking = {
         Motif.FAN_IN: _fan_in(money, terms),
@@ -94,7 +134,7 @@ def motifs(money: Money, terms: Terms) -> Taking:
     cycles = _strong(flows)
     found[Motif.CYCLE] = _cycles(cycles, terms.cycle_weeks, terms.cycle_hops)
     found[Motif.ROUND_TRIP] = _cycles(cycles, terms.round_trip_weeks, terms.cycle_hops)
-    return {motif: _once(*rows) for motif, rows in found.items()}
+    return found
 
 
 def _once(ring: Ints, subject: Ints) -> tuple[Ints, Ints]:
@@ -106,9 +146,10 @@ def _flows(money: Money) -> Flows:
     paid, owned = join(money.account, money.owned)
     fine = (money.ring[paid] == money.owner_ring[owned]) & (money.payer[paid] != money.owner[owned])
     paid, owned = paid[fine], owned[fine]
-    return Flows(
+    flows = Flows(
         money.ring[paid], money.payer[paid], money.owner[owned], money.week[paid], money.band[paid]
     )
+    return flows.take(distinct(flows.source, flows.target, flows.week, flows.band, flows.ring))
 
 
 def _fan(group: Ints, member: Ints, week: Ints, band: Ints, terms: Terms) -> Ints:
@@ -145,11 +186,12 @@ def _with_owners(money: Money, rows: Ints) -> tuple[Ints, Ints]:
 
 def _pass_through(money: Money, flows: Flows, terms: Terms) -> tuple[Ints, Ints]:
     """Who pays on, to someone else, what came in: same or next week, same band or one less."""
-    came, went = join(flows.target, money.payer)
-    later = money.week[went] - flows.week[came]
-    lost = flows.band[came] - money.band[went]
-    fine = (later >= 0) & (later <= terms.pass_weeks) & (lost >= 0) & (lost <= 1)
-    fine &= flows.band[came] > 0
+    came, went = steps_on(
+        (flows.ring, flows.target, flows.week, flows.band),
+        (money.payer, money.week, money.band),
+        terms.pass_weeks,
+    )
+    fine = flows.band[came] > 0
     fine &= flows.ring[came] == money.ring[went]
     own = _owns(money, flows.source[came], money.account[went])
     came = came[fine & ~own]
@@ -168,8 +210,10 @@ def _owns(money: Money, subject: Ints, account: Ints) -> Mask:
 def _bipartite(money: Money, terms: Terms) -> tuple[Ints, Ints]:
     """`fan` payers who share two accounts."""
     rows = distinct(money.ring, money.payer, money.account)
+    place, first = dense(money.ring[rows], money.account[rows])
+    rows = rows[(count(place, len(first)) >= terms.fan)[place]]
     ring, payer, account = money.ring[rows], money.payer[rows], money.account[rows]
-    one, two = join(payer, payer)
+    one, two = step(ring, payer, payer)
     fine = (account[one] < account[two]) & (ring[one] == ring[two])
     one, two = one[fine], two[fine]
     pair, first = dense(ring[one], account[one], account[two])
@@ -195,9 +239,11 @@ def _gather_scatter(money: Money, flows: Flows, terms: Terms) -> tuple[Ints, Int
 
 def _through_middles(flows: Flows, terms: Terms) -> tuple[tuple[Ints, Ints], tuple[Ints, Ints]]:
     """Scatter-gather (two middles and more between one pair), and stacks of two such pairs."""
-    one, two = join(flows.target, flows.source)
-    later = flows.week[two] - flows.week[one]
-    fine = (flows.source[one] != flows.target[two]) & (later >= 0) & (later <= terms.fan_weeks)
+    flows = flows.take(distinct(flows.ring, flows.source, flows.target, flows.week))
+    one, two = steps_on(
+        (flows.ring, flows.target, flows.week), (flows.source, flows.week), terms.fan_weeks
+    )
+    fine = flows.source[one] != flows.target[two]
     fine &= flows.ring[one] == flows.ring[two]
     one, two = one[fine], two[fine]
     pair, first = dense(flows.ring[one], flows.source[one], flows.target[two])
@@ -238,42 +284,58 @@ def _cycles(flows: Flows, weeks: int, hops: int) -> tuple[Ints, Ints]:
 def _returning(flows: Flows, weeks: int, hops: int) -> Ints:
     """Flows that return within `weeks` and `hops` hops with 80 % of their value.
 
-    Walks are kept as states (first flow, last flow), reached once for each length; those that
-    return are followed back through the states they came from.
+    Walks are kept as states, reached once for each length: where one began (person, week, band)
+    and where it is (person, week). How it goes on depends on nothing else. Those that return are
+    followed back through the states they came from.
     """
-    start = at = np.flatnonzero(flows.band > 0)
-    layers: list[tuple[Ints, Ints, Ints]] = []
+    begun, first = dense(flows.source, flows.week, flows.band)
+    place, there = dense(flows.target, flows.week)
+    size, from_rows, to_rows = len(there), flows.take(first), flows.take(there)
+    states = _pairs(begun[flows.band > 0], place[flows.band > 0], size)
+    layers: list[tuple[Ints, Ints]] = []
     returning: list[Ints] = []
     for _ in range(hops - 1):
-        walk, on = join(flows.target[at], flows.source)
-        begin, last = start[walk], at[walk]
-        fine = flows.week[on] >= flows.week[last]
-        fine &= flows.week[on] - flows.week[begin] <= weeks
-        lost = flows.band[begin] - flows.band[on]
-        fine &= (lost >= 0) & (lost <= 1) & (flows.band[on] > 0)
-        layers.append((begin[fine], last[fine], on[fine]))
-        start, at = begin[fine], on[fine]
-        kept = distinct(start, at)
-        start, at = start[kept], at[kept]
-        home = flows.target[at] == flows.source[start]
-        returning.append(_pairs(start[home], at[home], len(flows.ring)))
-        start, at = start[~home], at[~home]
-    return _followed_back(layers, returning, len(flows.ring))
+        begin, last = states // max(size, 1), states % max(size, 1)
+        walk, on = steps_on(
+            (
+                from_rows.ring[begin],
+                to_rows.target[last],
+                to_rows.week[last],
+                from_rows.band[begin],
+            ),
+            (flows.source, flows.week, flows.band),
+            weeks,
+        )
+        fine = flows.week[on] - from_rows.week[begin[walk]] <= weeks
+        walk, on = walk[fine & (flows.band[on] > 0)], on[fine & (flows.band[on] > 0)]
+        layers.append((states[walk], on))
+        states = _pairs(begin[walk], place[on], size)
+        begin, last = states // max(size, 1), states % max(size, 1)
+        home = to_rows.target[last] == from_rows.source[begin]
+        returning.append(states[home])
+        states = states[~home]
+    return _followed_back(layers, returning, (begun, place, size))
 
 
-def _followed_back(layers: list[tuple[Ints, Ints, Ints]], returning: list[Ints], size: int) -> Ints:
-    """All flows on walks whose last state is among the returning ones of its length."""
+def _followed_back(
+    layers: list[tuple[Ints, Ints]], returning: list[Ints], of: tuple[Ints, Ints, int]
+) -> Ints:
+    """All flows on walks whose last state is among the returning ones of its length; `of`: where
+    each flow begins and ends, and how many ends there are.
+    """
+    begun, place, size = of
     found: list[Ints] = [np.zeros(0, dtype=np.int64)]
     alive = np.zeros(0, dtype=np.int64)
     for hop in range(len(layers) - 1, -1, -1):
         alive = np.union1d(alive, returning[hop])
-        begin, last, on = layers[hop]
-        mine = np.isin(begin * size + on, alive)
-        found += [begin[mine], last[mine], on[mine]]
-        alive = _pairs(begin[mine], last[mine], size)
+        before, on = layers[hop]
+        mine = np.isin(before // max(size, 1) * size + place[on], alive)
+        found.append(on[mine])
+        alive = np.unique(before[mine])
+    found.append(np.flatnonzero(np.isin(begun * size + place, alive)))
     return np.unique(np.concatenate(found))
 
 
 def _pairs(one: Ints, two: Ints, size: int) -> Ints:
-    """One number for each pair of numbers below `size`."""
+    """One number for each pair of numbers, the second below `size`."""
     return np.unique(one * size + two) if len(one) else np.zeros(0, dtype=np.int64)

@@ -10,7 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared.rings.background import Classes
-from shared.rings.columns import Floats, Ints, Mask, count, dense, distinct, distinct_count
+from shared.rings.columns import (
+    Floats,
+    Ints,
+    Mask,
+    count,
+    dense,
+    distinct,
+    distinct_count,
+    least,
+)
 from shared.rings.components import components
 from shared.rings.edges import Edges
 from shared.rings.kinds import Kind, Terms
@@ -64,14 +73,37 @@ def meeting_points(edges: Edges, terms: Terms) -> tuple[Rows, Classes, Ints, Tie
     edge = met.edge[which]
     who = edges.subject[edge]
     rows = Rows(edge, who, home[who], point, sense, edges.week[edge].astype(np.int64))
-    return rows, _classes(edges, rows), home, _ties(met, subject, kind, sharers, terms)
+    return rows, classes_of(edges, rows), home, _ties(met, subject, kind, sharers, terms)
 
 
 def _households(edges: Edges, met: Links, sharers: Ints, terms: Terms) -> Ints:
-    """Household of every subject index: those who share a unit that few share."""
+    """Household of every subject index: those who share a unit that few share, and who are few
+    together. More, whom units hold together as links hold a chain, are no household, but each one
+    its own: otherwise flats named in pairs would hide a ring of any size.
+    """
     at = (edges.kind[met.edge] == Kind.ADDR_UNIT) & (sharers <= terms.household)
     subjects = int(edges.subject.max()) + 1 if len(edges) else 0
-    return components(edges.subject[met.edge][at], met.node[at], subjects, len(met.name))
+    who = edges.subject[met.edge][at]
+    part = components(who, met.node[at], subjects, len(met.name))
+    size = int(part.max(initial=-1)) + 1
+    people = np.arange(subjects)
+    smallest = least(part, people, size, subjects)
+    few = distinct_count(part[who], who, size) <= terms.household
+    return np.asarray(np.where(few[part], smallest[part], people))
+
+
+def in_flats(edges: Edges, subjects: Mask, terms: Terms) -> Mask:
+    """These subjects, and whom units that few share hold together with them, many or few: adding
+    edges can make a household of them, or end one.
+    """
+    which = np.flatnonzero(edges.kind == Kind.ADDR_UNIT)
+    unit, first = dense(edges.attribute[which])
+    few = (distinct_count(unit, edges.subject[which], len(first)) <= terms.household)[unit]
+    who = edges.subject[which][few]
+    part = components(who, unit[few], len(subjects), len(first))
+    reached = np.zeros(len(subjects), dtype=bool)
+    reached[part[subjects]] = True
+    return subjects | reached[part]
 
 
 def _senses(met: Links, kind: Ints) -> tuple[Ints, Ints]:
@@ -86,7 +118,8 @@ def _senses(met: Links, kind: Ints) -> tuple[Ints, Ints]:
     return np.concatenate(which), np.concatenate(sense)
 
 
-def _classes(edges: Edges, rows: Rows) -> Classes:
+def classes_of(edges: Edges, rows: Rows) -> Classes:
+    """The class of every point, of the edges at it."""
     size = int(rows.point.max()) + 1 if len(rows.point) else 0
     kind, owned = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
     kind[rows.point] = rows.sense

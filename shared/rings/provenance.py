@@ -3,13 +3,13 @@
 Which lender contributed an edge is no evidence for or against a ring; it decides who may act on it:
 
 - A ring that edges of one lender alone evidence is told to that lender only (`told_to`).
-- A tie has two sides: what is known of the subject at a point, and of the ring's other households
-  there. It rests on a lender's word when all that is known of one side comes from that lender. A
-  member each of whose ties rests on one and the same lender's word is a member at that lender only;
-  when that is so of two lenders, at none. Everyone else is told that the ring is one step away.
+- Each lender's edges are taken away in turn (`without.py`). Who is still a member of what is left,
+  and what is left still a ring, is one whatever that lender made up. Whom only one lender's absence
+  removes is a member at that lender only; whom that of several removes, at none. Everyone else is
+  told that the ring is one step away.
 - A subject attached by a single observation (`attachment.py`) is a member at the lender whose own
-  observation that is, and one step away for all others; nobody is attached whose other side rests
-  on another lender's word.
+  observation that is, and one step away for all others; nobody is attached to what is no ring
+  without some other lender.
 
 So nobody makes another lender's customer a member by what it plants alone, however many edges those
 are, and each may trust its own books. Without sources everything is told to everybody.
@@ -17,12 +17,11 @@ are, and each may trust its own books. Without sources everything is told to eve
 
 import numpy as np
 
-from shared.rings.candidates import Candidates
-from shared.rings.columns import Ints, Mask, count, dense, distinct, join, most
+from shared.rings.columns import Ints, count, dense, distinct, total
 from shared.rings.ring import Attached, Ring
+from shared.rings.without import NOBODY, SEVERAL, Rest
 
-NOBODY, SEVERAL = -1, -2
-"""In the place of the one lender: nobody's word alone; that of either of several lenders."""
+__all__ = ["NOBODY", "SEVERAL", "alone", "attached_at", "member_at", "needed", "told_to"]
 
 
 def told_to(ring: Ring, lender: int) -> bool:
@@ -41,55 +40,32 @@ def attached_at(tie: Attached, ring: Ring, lender: int) -> bool:
     return told_to(ring, lender) and tie.source in (NOBODY, lender)
 
 
-def alone(
-    rings: Candidates,
-    tied: tuple[Ints, Ints],
-    sources: Ints | None,
-    members: tuple[Ints, Ints],
-) -> Ints:
-    """Of each of `members` (ring, subject), the lender on whose word alone all of its ties rest.
+def alone(rest: Rest | None, ring: Ints, subject: Ints) -> Ints:
+    """Of each member (ring, subject), the lender without whose edges it is none; NOBODY or SEVERAL.
 
-    `tied`: rows of rings, and of each the edge there; `sources` of each edge.
+    `rest`: what stays of rings without each lender; None where lenders are not known.
     """
-    if sources is None:
-        return np.full(len(members[0]), NOBODY)
-    row, source = tied[0], sources[tied[1]]
-    point, _ = dense(rings.group[row], rings.point[row])
-    tie, lender = resting(row, point, dense(point, rings.home[row])[0], source)
-    who, _ = dense(
-        np.concatenate([members[0], rings.group[row], rings.group[tie]]),
-        np.concatenate([members[1], rings.subject[row], rings.subject[tie]]),
+    if rest is None:
+        return np.full(len(ring), NOBODY)
+    one = distinct(rest.left.group, rest.left.subject)
+    case, there = rest.left.group[one], rest.left.subject[one]
+    who, _ = dense(np.concatenate([ring, rest.ring[case]]), np.concatenate([subject, there]))
+    member, stays = who[: len(ring)], who[len(ring) :]
+    size = int(who.max(initial=-1)) + 1
+    rings = int(ring.max(initial=-1)) + 1
+    missing = count(rest.ring, rings)[ring] - count(stays, size)[member]
+    # Lenders are whole numbers: the sum of all but one leaves that one.
+    only = (
+        total(rest.ring, rest.lender, rings)[ring] - total(stays, rest.lender[case], size)[member]
     )
-    member, of_row, of_tie = np.split(who, np.cumsum([len(members[0]), len(row)]))
-    ties = count(of_row[distinct(row)], int(who.max(initial=-1)) + 1)
-    each, first = dense(of_tie, lender)
-    every = first[count(each, len(first)) == ties[of_tie[first]]]
-    number = count(of_tie[every], len(ties))
-    only = most(of_tie[every], lender[every], len(ties), NOBODY)
-    return np.asarray(np.where(number > 1, SEVERAL, only)[member])
+    judged = count(rest.ring, rings)[ring] > 0
+    found = np.where(missing == 1, only.astype(np.int64), SEVERAL)
+    return np.asarray(np.where(judged & (missing == 0), NOBODY, found))
 
 
-def resting(tie: Ints, point: Ints, home: Ints, source: Ints) -> tuple[Ints, Ints]:
-    """Pairs (tie, lender) where all edges of one side of the tie are the lender's.
-
-    Rows are edges: `tie` is the same for those of one subject at one point, `home` for those of one
-    household at one point.
-    """
-    names, said = np.unique(source, return_inverse=True)
-    size = max(len(names), 1)
-    one, some = distinct(tie), distinct(point, said)
-    mine, theirs = join(point[one], point[some])
-    at, who = one[mine], said[some[theirs]]
-    own = _among(tie * size + said, tie[at] * size + who) == _among(tie, tie[at])
-    others = _among(point * size + said, point[at] * size + who)
-    others -= _among(home * size + said, home[at] * size + who)
-    rests = own | (others == _among(point, point[at]) - _among(home, home[at]))
-    return tie[at][rests], names[who[rests]]
-
-
-def _among(keys: Ints, wanted: Ints) -> Ints:
-    """How often each of `wanted` is among the keys."""
-    names, number = np.unique(keys, return_counts=True)
-    at = np.minimum(np.searchsorted(names, wanted), max(len(names) - 1, 0))
-    there: Mask = names[at] == wanted if len(names) else np.zeros(len(wanted), dtype=bool)
-    return np.where(there, number[at], 0) if len(names) else np.zeros(len(wanted), dtype=np.int64)
+def needed(rest: Rest | None) -> dict[str, Ints]:
+    """Columns of the table `needs`: rings that are none without a lender's edges."""
+    if rest is None:
+        return dict.fromkeys(("needs_ring", "needs_lender"), np.zeros(0, dtype=np.int64))
+    which = rest.needed()
+    return {"needs_ring": rest.ring[which], "needs_lender": rest.lender[which]}

@@ -21,8 +21,9 @@ class Ring:
     """Subjects tied together; `score` 0 to 100, `strength` 0 to 1 for each member in order.
 
     `edges` are indices into the edges that were asked about. `sources` are the lenders whose edges
-    evidence it, ascending, empty where that is not known; `alone` is for each member the one lender
-    without whose word nothing ties it, -1 for none.
+    evidence it, ascending, empty where that is not known; `needs` those without whose edges it is
+    none; `alone` is for each member the one lender without whose word it is none, -1 for no lender,
+    -2 where that is so of several.
     """
 
     number: int
@@ -37,6 +38,7 @@ class Ring:
     last_week: int
     sources: tuple[int, ...] = ()
     alone: tuple[int, ...] = ()
+    needs: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,12 @@ from shared.rings.columns import Floats, Ints, Mask
 
 MOTIF_CODE = 100
 """Reason codes: a kind's number, or this plus a motif's number."""
-_NUMBERED = ("member_ring", "reason_ring", "edge_ring", "attached_ring")
+_NUMBERED = ("member_ring", "reason_ring", "edge_ring", "attached_ring", "needs_ring")
 
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """Columns of six tables; the prefix names the table, rings are numbered from 0."""
+    """Columns of seven tables; the prefix names the table, rings are numbered from 0."""
 
     subject: Ints
     component: Ints
@@ -45,6 +45,8 @@ class Traced:
     attached_ring: Ints
     attached_subject: Ints
     attached_index: Ints
+    needs_ring: Ints
+    needs_lender: Ints
 
     @property
     def rings(self) -> int:
@@ -64,6 +66,7 @@ class Traced:
             "reason": ~gone[self.reason_ring],
             "edge": ~gone[self.edge_ring],
             "attached": ~gone[self.attached_ring],
+            "needs": ~gone[self.needs_ring],
         }
         return Traced(
             **{

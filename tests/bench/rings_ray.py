@@ -25,10 +25,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.bench.machine import load_now, machine_line, today
 from tests.bench.process_tree import descendants
+from tests.bench.rings import consortium
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-_EDGES_PER_PERSON = 6.85
-_PEOPLE_PER_RING = 450
 _TICKS = 100
 
 
@@ -57,11 +56,9 @@ def measured(edges: int, parts: int, cores: int | None, address: str) -> dict[st
     from server.large_rings.detect import dealt_out, detect_in_parts
     from server.large_rings.engine import workers
     from server.simulation.rings.lenders import together
-    from server.simulation.rings.scenario import Planted, made_up
     from shared.rings.detect import detect
 
-    people = round(edges / _EDGES_PER_PERSON)
-    scenario = made_up(12, people, Planted(people // _PEOPLE_PER_RING, people // 90), seed=0)
+    scenario = consortium(edges)
     view, seeds = together(scenario.traffic), scenario.truth.listed
     last, made = int(view.edges.week.max()), _own_peak_mb()
     start, wall = time.process_time(), time.perf_counter()

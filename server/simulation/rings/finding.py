@@ -39,8 +39,6 @@ from shared.rings.kinds import Kind
 Figures = dict[str, Any]
 Finder = Callable[[View, int, Sequence[int]], Findings]
 """Edges, the week that has just ended and listed subjects to what is found."""
-FLOOR = 60.0
-"""Score from which a ring is reported."""
 HEADLINE = (
     "recall",
     "precision_at_k",
@@ -58,14 +56,14 @@ HEADLINE = (
 def detected(view: View, week: int, listed: Sequence[int]) -> Findings:
     """What the project's own detector reports, and whom any lender flags among its customers."""
     from shared.rings.detect import detect
-    from shared.rings.detection import flagged_at
+    from shared.rings.detection import LEAST_SCORE, flagged_at
 
     found = detect(view.edges, week=week, seeds=listed, sources=view.sources)
-    best = [frozenset(ring.members) for ring in found.rings if ring.score >= FLOOR]
+    best = [frozenset(ring.members) for ring in found.rings if ring.score >= LEAST_SCORE]
     flagged: set[int] = set()
     for lender in np.unique(view.sources).tolist():
         customers = view.edges.subject[view.sources == lender].tolist()
-        flagged |= flagged_at(found, lender, customers, FLOOR)
+        flagged |= flagged_at(found, lender, customers)
     return Findings(tuple(best), frozenset(flagged))
 
 

@@ -11,8 +11,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from server.simulation.rings.world import Ints
 
 
@@ -66,10 +64,3 @@ class Truth:
                 for one in people
             },
         }
-
-
-def free_of(subjects: int, taken: frozenset[int]) -> Ints:
-    """Subjects that are not taken."""
-    free = np.ones(subjects, dtype=bool)
-    free[list(taken)] = False
-    return np.flatnonzero(free)

@@ -6,13 +6,16 @@ import random
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from client.borrowing import desk_client
 from server.borrowing.desk import Terms
 from server.demo.identities import Person, people
 from shared.borrowing.terms import NO_RECORD, WINDOWS, IdKind, LenderClass
-from shared.errors import OperatorError
+from shared.errors import OperatorError, PeerError
+from shared.wire import borrowing_pb2 as wire
 from tests.borrowing_members import Borrowers, applied, borrowers
 
 PEOPLE = people(30, seed=3)
@@ -300,3 +303,34 @@ def test_a_damaged_table_is_an_error_and_never_no_record(four: Borrowers, harm: 
         lender.check(PEOPLE[0])
     lender.borrowing.sync()
     assert lender.check(PEOPLE[0]).answers[IdKind.ID] is not None
+
+
+def test_a_desk_that_shows_heads_without_end_is_given_up(four: Borrowers) -> None:
+    """At the first that is nonsense or too large, and at the first too many; all of them are there
+    to be taken (control). The table known before still answers.
+    """
+    one = four["L01"]
+    one.contribute([applied(PEOPLE[0], four.day(1), "a")])
+    for code in ("L02", "L03", "L04"):
+        four[code].contribute([applied(PEOPLE[1], four.day(1), "b")])
+    four.publish()
+    known = one.borrowing.table.known.checkpoint()
+    taken = 0
+
+    def shown(text: bytes) -> Any:
+        def heads(request: Any, timeout: float) -> Any:
+            nonlocal taken
+            taken = 0
+            while taken < 3000:
+                taken += 1
+                yield wire.Head(head=text)
+
+        return heads
+
+    for text in (b"{}", b"x" * (desk_client.MOST_HEAD_BYTES + 1)):
+        one.stub.Heads = shown(text)
+        with pytest.raises(PeerError):
+            one.borrowing.sync()
+        assert taken == 1
+    assert sum(1 for _ in shown(b"x")(None, 1)) == 3000
+    assert one.borrowing.table.known.checkpoint() == known

@@ -182,3 +182,28 @@ def test_the_loop_of_the_supernode_goes_on_after_too_much(
         assert received() is None
     assert "no question was taken: too much" in caplog.text
     assert (push, confirm) == ("push", "confirm")
+
+
+def test_parts_that_many_threads_fetch_are_bounded_together_while_they_come(
+    coordinator: tuple[type[Coordinator], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None of the answers is too large, nor is any part whole when all of them are given up.
+    Control: the same answers, of no question, are all taken.
+    """
+    answers, address = coordinator
+    answers.length = MOST - 100
+    monkeypatch.setattr(bounded_answers, "MOST_REPLY", 50_000)
+    monkeypatch.setattr(bounded_answers, "MOST_PARTS", 4)
+    monkeypatch.setattr(bounded_answers, "MOST_SMALL", 10_000)
+    question, kept = OneQuestion(), list[bytes]()
+    asking = with_bounds(FleetHttpClient)
+
+    def part() -> bytes:
+        content = bytes(_asked(asking, address))
+        kept.append(content)
+        return content
+
+    with pytest.raises(TooMuchError, match="more than 50000 bytes"):
+        question.fetched(part)
+    assert not kept
+    assert len(part()) == answers.length

@@ -13,13 +13,13 @@ import pytest
 from client.exchange.secret import Secret
 from client.rings.contributed import Contributed, Person
 from client.rings.deciding import RingOffice
-from client.rings.looking import Told, look_up, own_ties
+from client.rings.looking import Told, look_up, own_word
 from client.rings.ring_desk import OwnRing, RingDesk
 from server.cases.desk import Desk as CaseDesk
 from shared.cases.bulletin import BulletinForkError, Head, content_of, read_content
 from shared.cases.case import Case
 from shared.cases.case_tokens import ring_names
-from shared.cases.ring_flag import RingFlag, Tie
+from shared.cases.ring_flag import RingFlag, Tie, mark_of
 from shared.errors import OperatorError, PeerError
 from shared.rings.kinds import Kind
 from shared.tokens.identifiers import Canonical
@@ -200,31 +200,22 @@ def flag_of(own: NearLender, *ties: tuple[Canonical, Kind, int]) -> RingFlag:
         ),
         attached=True,
         ring_key=bytes(32),
+        marks=(mark_of(own.kept.recognition, RING, own.token("p1")), *[bytes(16)] * 3),
     )
 
 
-@pytest.mark.parametrize(
-    ("what", "ties"),
-    [
-        ("another thing", [(CARD, Kind.DEVICE, 2)]),
-        ("another kind", [(DEVICE, Kind.PHONE, 2)]),
-        ("another week", [(DEVICE, Kind.DEVICE, 3)]),
-        ("one tie of another lender's", [(DEVICE, Kind.DEVICE, 2), (CARD, Kind.DEVICE, 2)]),
-        ("no tie", []),
-    ],
-    ids=lambda one: one if isinstance(one, str) else "",
-)
-def test_only_the_very_own_observations_make_an_attached_customer_a_member(
-    own: NearLender, what: str, ties: list[tuple[Canonical, Kind, int]]
-) -> None:
-    """What this lender did not see itself leaves the customer one step away; its own (control)
-    observation does not.
+def test_only_the_own_mark_makes_an_attached_customer_a_member(own: NearLender) -> None:
+    """Another lender's mark, of the very same observation, leaves the customer one step away, and
+    so does the own one of another person or ring; the own one (control) does not.
     """
-    own.saw(("p1", Kind.DEVICE, "tie", 2), ("p2", Kind.DEVICE, "second tie", 2))
-    observed = own.kept.observed(own.token("p1"))
-    assert own_ties(flag_of(own, (DEVICE, Kind.DEVICE, 2)), observed)
-    assert not own_ties(flag_of(own, *ties), observed), what
-    assert not own_ties(flag_of(own, (DEVICE, Kind.DEVICE, 2)), own.kept.observed(own.token("p3")))
+    own.saw(("p1", Kind.DEVICE, "tie", 2))
+    flag = flag_of(own, (DEVICE, Kind.DEVICE, 2))
+    secret, subject = own.kept.recognition, own.token("p1")
+    assert own_word(flag, secret, subject)
+    assert not own_word(flag, secret, own.token("p2"))
+    assert not own_word(replace(flag, ring=bytes(16)), secret, subject)
+    rival = mark_of(bytes(32), RING, subject)
+    assert not own_word(replace(flag, marks=(rival, *[bytes(16)] * 3)), secret, subject)
 
 
 def test_a_flag_is_found_under_the_own_token_only(own: NearLender, desks: Desks) -> None:
@@ -266,3 +257,13 @@ def test_a_ring_of_which_only_the_edge_is_known_cannot_be_opened(
         RingOffice(member.desk).named(RING.hex()[:6])
     with pytest.raises(OperatorError, match="no ring with customers of this lender"):
         RingOffice(member.desk).named("ffffff")
+
+
+def test_a_desk_at_a_week_of_no_case_is_believed_nothing(desks: Desks, member: Member) -> None:
+    """Whatever is asked of it; the true standing is taken (control)."""
+    desks.open()
+    (standing,) = member.near.cases()
+    assert member.desk.refresh()
+    member.near.cases = lambda: [replace(standing, week=10**6)]  # type: ignore[method-assign]
+    with pytest.raises(PeerError, match="does not have"):
+        member.desk.refresh()

@@ -93,6 +93,22 @@ def test_an_own_observation_counts_at_home_and_nowhere_else(rings: Rings) -> Non
     assert [(one["customer"], one["distance"]) for one in shown["near"]] == [(ref(ALONE), 0)]
 
 
+def test_a_revoked_case_desk_is_not_asked(rings: Rings) -> None:
+    """By the lender's own hand, before anything is opened or sent; without the file it is asked."""
+    path = rings.parties.lender("L03") / "revoked.json"
+    path.write_text('["D1"]')
+    before = left(rings, "L03")
+    try:
+        for words in (("sync",), ("contribute", "--case", "spring")):
+            said = rings.run("L03", *words, status=2)
+            assert "the case desk D1 is revoked: it is not asked" in " ".join(said.split())
+    finally:
+        path.unlink()
+    assert left(rings, "L03") == before
+    rings.run("L03", "sync")
+    assert left(rings, "L03") > before
+
+
 def test_looking_up_again_asks_nobody(rings: Rings, tmp_path: Path) -> None:
     """A checked applicant, a screened book and a shown ring leave no line in the outbox."""
     book = write_rows(

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from client.rings.parties import Standing, check_standing
+from client.rings.week import least_drawn
 from shared.cases.case import Case
+from shared.cases.case_tokens import Rows
 from shared.cases.degree import whole
-from shared.cases.pages import CountPage, EdgePage, EdgeRows
+from shared.cases.pages import CountPage, EdgePage, EdgeRows, count_room
+from shared.errors import PeerError
 from shared.rings.kinds import Kind
 from shared.secure_sum.encoding import read_text
 from tests.case_lenders import Desks
@@ -220,3 +225,75 @@ def test_what_was_contributed_is_kept_sealed(world: World, tmp_path: Path) -> No
     content = b"".join(path.read_bytes() for path in files)
     for secret in (b"330102199001011234", b"feedfeed", token, token.hex().encode(), b"ref 33"):
         assert secret not in content
+
+
+def lied(world: World, told: Callable[[NearLender], Rows]) -> list[bytes]:
+    """What leaves when the desk says that `told` is shared, of a lender that alone has all."""
+    one = world.a
+    one.saw(*((f"p{number}", Kind.DEVICE, f"own {number}", 0) for number in range(20)))
+    world.desks.at(0, 1)
+    one.go_on()
+    (standing,) = one.desk.cases()
+    one.desk.cases = lambda: [replace(standing, stage="edges")]  # type: ignore[method-assign]
+    rows = told(one)
+    one.desk.told = lambda case: rows  # type: ignore[method-assign]
+    left: list[bytes] = []
+
+    def submit(standing: Standing, stage: str, text: bytes, page: bytes) -> bytes:
+        left.append(text)
+        raise DownError
+
+    one.desk.submit = submit  # type: ignore[method-assign]
+    with pytest.raises(DownError):
+        one.go_on()
+    return left
+
+
+def counted_by(one: NearLender) -> Rows:
+    return read_text(CountPage, one.desk.sent[0]).pairs()[0]
+
+
+def test_a_desk_that_says_that_everything_is_shared_gets_nothing(world: World) -> None:
+    """Among a count page's ids are drawn ones, which nobody else can have."""
+    with pytest.raises(PeerError, match="drawn here for nobody"):
+        lied(world, counted_by)
+    assert not world.a.kept.has_pages("edges", 0)
+
+
+def test_what_only_this_lender_has_would_leave_without_drawn_rows(world: World) -> None:
+    """Control: a desk that could tell the drawn rows apart would get every singleton."""
+
+    def without_drawn(one: NearLender) -> Rows:
+        ids = counted_by(one)
+        drawn = one.kept.drawn(0, count_room(one.case))[:, 0]
+        return ids[~np.isin(whole(ids), whole(drawn))]
+
+    (page,) = lied(world, without_drawn)
+    mine = {world.a.token(f"p{number}") for number in range(20)}
+    assert mine <= {one.tobytes() for one in read_text(EdgePage, page).edges().subject}
+
+
+def test_a_full_week_has_drawn_rows_too_and_they_look_like_others(world: World) -> None:
+    """One row of 32 is drawn however much there is; another week's are others."""
+    one = world.a
+    one.saw(*((f"p{number}", Kind.DEVICE, f"own {number}", 0) for number in range(520)))
+    world.desks.at(0, 1)
+    done = one.go_on()
+    room = count_room(one.case)
+    assert (done.items, done.waiting) == (room - least_drawn(one.case), 520 - done.items)
+    drawn = [whole(one.kept.drawn(week, 64)[:, 0]) for week in (0, 1)]
+    assert np.isin(drawn[0], whole(counted_by(one))).sum() == least_drawn(one.case) == 16
+    assert not np.isin(drawn[0], drawn[1]).any()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"week": 10**6}, {"week": 4}, {"week": 1}, {"bulletin": 99}], ids=str
+)
+def test_a_desk_at_a_week_that_cannot_be_is_refused(world: World, wrong: dict[str, int]) -> None:
+    """Beyond the case, or before the week is over; as it is, it is taken (control)."""
+    world.desks.at(0, 1)
+    (standing,) = world.a.desk.cases()
+    now = world.desks.clock.now
+    check_standing(standing, now)
+    with pytest.raises(PeerError, match="nothing was sent"):
+        check_standing(replace(standing, **wrong), now)  # type: ignore[arg-type]

@@ -1,10 +1,8 @@
-"""The borrowing desk: what is acknowledged, erased and refused, and what a copy of it shows."""
+"""The borrowing desk: what is acknowledged, counted once and refused."""
 
 from __future__ import annotations
 
 import random
-import sqlite3
-from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -13,64 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from server.apart import EVENTS, SHARE, check_without
 from server.borrowing import publishing
-from server.borrowing.desk import BorrowingDesk, RefusedError, Terms
-from server.borrowing.service import serve
-from server.borrowing.settings import read_settings
-from server.borrowing.store import FILE
-from server.cli import main
-from server.demo.identities import people
+from server.borrowing.desk import BorrowingDesk, RefusedError
 from shared.blacklist.checkpoint import ForkError
 from shared.blacklist.events import signed
 from shared.blacklist.receipt import Receipt
 from shared.borrowing.pages import MOST_ROWS, ROW, ContributionPage, read_page
-from shared.borrowing.rows import ROW_BYTES, TAG_BYTES, ledger_of, tags_of
 from shared.borrowing.table import read_head
-from shared.borrowing.terms import IdKind, LenderClass
-from shared.borrowing.tokens import subject_tokens
+from shared.borrowing.terms import IdKind
 from shared.errors import OperatorError, PeerError
 from shared.secure_sum.encoding import text_of
-from shared.tokens.identifiers import canonical, token_input
 from tests.blacklist_members import AUTHORITY, member
-from tests.borrowing_members import (
-    CONTEXT,
-    DESK,
-    Borrowers,
-    Lender,
-    applied,
-    borrowers,
-    output_of,
-)
-from tests.identities import NOW
-from tests.server.keyholder.key_holders import make_folder
-
-PEOPLE = people(60, seed=11)
-
-
-@pytest.fixture
-def four(tmp_path: Path) -> Iterator[Borrowers]:
-    with borrowers(tmp_path) as made:
-        yield made
-
-
-def told(made: Borrowers, people_of: Any = lambda code: PEOPLE[:3]) -> None:
-    """Everybody tells of some people."""
-    for code, lender in made.lenders.items():
-        lender.contribute(
-            [applied(one, made.day(1), f"A{at}") for at, one in enumerate(people_of(code))]
-        )
-
-
-def rows_of(made: Borrowers) -> list[tuple[Any, ...]]:
-    """Events as they lie in the desk's file."""
-    with made.desk.store.transaction() as connection:
-        return connection.execute("SELECT * FROM events").fetchall()
-
-
-def files_of(made: Borrowers) -> bytes:
-    """All bytes that whoever takes the desk's folder has, its write-ahead log included."""
-    return b"".join(path.read_bytes() for path in sorted(made.desk.folder.glob("*")))
+from tests.borrowing_members import DESK, Borrowers, applied
+from tests.server.borrowing.told_desk import PEOPLE, rows_of, told
 
 
 def page_of(code: str = "L01", **other: Any) -> ContributionPage:
@@ -114,6 +67,8 @@ def test_the_same_export_given_again_changes_nothing(four: Borrowers) -> None:
 
 
 _DESK = member(DESK, "desk")
+
+
 _OF_THE_DESK = replace(page_of(DESK), certificate=_DESK.member.certificate)
 
 
@@ -203,129 +158,6 @@ def test_killed_between_rows_and_head_a_version_is_made_once(four: Borrowers) ->
     assert [path.name for path in four.desk.folder.glob("table-*")] == ["table-2.bin"]
 
 
-def test_after_its_term_nothing_of_an_event_is_left_in_any_file(four: Borrowers) -> None:
-    """180 days after it happened it still answers; a day later its token is in no byte of the
-    desk's files, and nobody is told of it.
-    """
-    told(four, lambda code: PEOPLE[:1])
-    token = token_of(PEOPLE[0].resident_id)
-    four.publish(days=179)
-    assert token in files_of(four)
-    assert four["L01"].check(PEOPLE[0]).answers[IdKind.ID] is not None
-    four.publish(days=1)
-    assert token not in files_of(four)
-    assert rows_of(four) == []
-    assert four.desk.desk.latest().rows == 0  # type: ignore[union-attr]
-    assert four["L01"].check(PEOPLE[0]).answers[IdKind.ID] is None
-
-
-def token_of(number: str) -> bytes:
-    """A person's subject token, as who has the key holders' output makes it."""
-    one = canonical("resident_id", number, today=NOW.date())
-    output = output_of(token_input(f"{CONTEXT}/ring", one))
-    outputs = np.frombuffer(output, np.uint8).reshape(1, -1)
-    return subject_tokens(ledger_of(CONTEXT, 1), outputs)[0].tobytes()
-
-
-def guesses(number: str) -> set[bytes]:
-    """What a thief who knows all of this project, and an identifier, can make of it without the
-    holders' key: hashes of it, alone, as it is asked, and as an output would be hashed.
-    """
-    one = canonical("resident_id", number, today=NOW.date())
-    texts = [number.encode(), one.value.encode(), token_input(f"{CONTEXT}/ring", one)]
-    texts.append(token_input(CONTEXT, one))
-    found = {sha256(text).digest() for text in texts}
-    for text in texts:
-        plain = np.frombuffer(sha256(text).digest() * 2, np.uint8).reshape(1, -1)
-        found.add(subject_tokens(ledger_of(CONTEXT, 1), plain)[0].tobytes())
-    return found
-
-
-def test_a_stolen_database_gives_no_hit_to_a_dictionary(four: Borrowers) -> None:
-    """Every person of it is in the dictionary: 0 hits in database and table; with the key holders'
-    outputs (the control) every one of them is found in both.
-    """
-    told(four, lambda code: PEOPLE[:20])
-    four.publish()
-    stolen = files_of(four)
-    head = four.desk.desk.latest()
-    assert head is not None
-    table = np.asarray(four.desk.desk.table(head.version)).reshape(-1, ROW_BYTES)
-    tags = {row.tobytes() for row in table[:, :TAG_BYTES]}
-
-    def found(names: set[bytes]) -> int:
-        named = np.frombuffer(b"".join(names), np.uint8).reshape(-1, 32)
-        derived = {row.tobytes() for row in tags_of(named, head.salt)}
-        return sum(name in stolen for name in names) + len(derived & tags)
-
-    assert sum(found(guesses(one.resident_id)) for one in PEOPLE[:20]) == 0
-    assert sum(found({token_of(one.resident_id)}) for one in PEOPLE[:20]) == 40
-
-
-def made_by(four: Borrowers, salt: bytes, *, as_told: bool = False) -> tuple[np.ndarray, ...]:
-    """Tags (r, 32) of a version with this salt in the order of publication, or lender after lender,
-    and the lender each belongs to, -1 for general ones: what only the desk knows.
-    """
-    with four.desk.store.transaction() as connection:
-        there = publishing.Published.read(connection, four.desk.terms.classes)
-    records = publishing.records_of(there.events, four.clock().date().toordinal(), there.classes)
-    tags = tags_of(publishing.names_of(there, records), salt)
-    order = np.lexsort([records.lender] if as_told else tags.T[::-1])
-    return tags[order], records.lender[order]
-
-
-def accuracy(seen: np.ndarray, lender: np.ndarray) -> float:
-    """How often the lender of an own row is guessed from what is seen of it, (r,): by its nearest
-    neighbours among every other row, whose lenders are known.
-    """
-    own = np.flatnonzero(lender >= 0)
-    learn, ask = own[::2], own[1::2]
-    near = np.abs(seen[ask][:, None] - seen[learn][None]).argsort(axis=1)[:, :5]
-    guessed = [np.bincount(lender[learn][row]).argmax() for row in near]
-    return float(np.mean(np.array(guessed) == lender[ask]))
-
-
-def test_rows_do_not_say_which_lender_knows_whom(four: Borrowers) -> None:
-    """A classifier on a row's place, or its tag, guesses no better than 1/N + 5 points; with rows
-    lender after lender (the control) it is right. All rows have one size.
-    """
-    draw = random.Random(2)
-    told(four, lambda code: draw.sample(PEOPLE, 40))
-    versions = [made_by(four, bytes([n]) * 32) for n in range(1, 13)]
-    by_place = [accuracy(np.arange(len(tags)), lender) for tags, lender in versions]
-    by_tag = [accuracy(tags[:, 1].astype(int), lender) for tags, lender in versions]
-    assert max(np.mean(by_place), np.mean(by_tag)) <= 1 / 4 + 0.05
-    tags, lender = made_by(four, bytes(32), as_told=True)
-    assert accuracy(np.arange(len(tags)), lender) > 0.9
-
-
-def test_nobody_sees_which_rows_change_together(four: Borrowers) -> None:
-    """Nothing of one version is in the next, so rows of one subject cannot be joined by the days
-    on which they change; with one salt for all (the control) the rows that change are one
-    subject's, and as many as lenders know it.
-    """
-    told(four, lambda code: PEOPLE[:30])
-    four.publish()
-    versions = []
-    for _ in range(2):
-        head = four.desk.desk.latest()
-        assert head is not None
-        rows = np.array(four.desk.desk.table(head.version)).reshape(-1, ROW_BYTES)
-        versions.append(rows)
-        four["L01"].contribute([applied(PEOPLE[3], four.day(0), "new")])
-        four.publish()
-    first, second = ({row[:TAG_BYTES].tobytes() for row in rows} for rows in versions)
-    assert first & second == set()
-    assert {row.tobytes()[TAG_BYTES:] for row in versions[0]}.isdisjoint(
-        row.tobytes()[TAG_BYTES:] for row in versions[1]
-    )
-    before = {tag.tobytes() for tag in made_by(four, bytes(32))[0]}
-    for code in ("L02", "L03"):
-        four[code].contribute([applied(PEOPLE[40], four.day(0), "B")])
-    after = {tag.tobytes() for tag in made_by(four, bytes(32))[0]}
-    assert len(after - before) == 2 * 3  # the control: two lenders and the general one
-
-
 def test_a_fork_is_refused_and_kept(four: Borrowers, tmp_path: Path) -> None:
     """A desk that signs two tables of one version is refused by whoever has the other, with both
     signed heads on disk and the table as it was.
@@ -386,97 +218,56 @@ def test_a_page_has_a_bounded_number_of_rows(count: int) -> None:
     assert len(page_of(rows=row.tobytes() * MOST_ROWS).table()) == MOST_ROWS
 
 
-def test_one_lender_cannot_fill_the_desk(tmp_path: Path) -> None:
-    """Beyond its share a page is refused by name; others go on."""
-    with borrowers(tmp_path, terms=Terms(events=2)) as made:
-        made["L01"].contribute([applied(PEOPLE[0], made.day(1), "A")])
-        refused = made["L01"].contribute([applied(PEOPLE[1], made.day(1), "B")]).refused
-        assert [one.refusal.split(":")[0] for one in refused if one.refusal] == ["full"]
-        assert not made["L02"].contribute([applied(PEOPLE[0], made.day(1), "A")]).refused
-
-
-def test_a_damaged_file_is_not_served(four: Borrowers) -> None:
-    """Flipped bytes in a page of the database: told at the start, with what to do."""
-    told(four, lambda code: PEOPLE)
-    four.desk.store.clean()
-    four.desk.store.close()
-    path = four.desk.folder / FILE
-    content = bytearray(path.read_bytes())
-    content[4096:8192] = bytes(4096)
-    path.write_bytes(content)
-    with pytest.raises(OperatorError, match="nothing was answered"):
-        four.desk.start()
-    path.write_bytes(b"")
-    four.desk.start()
-
-
-def test_desk_and_key_share_are_kept_apart(four: Borrowers, tmp_path: Path) -> None:
-    """A desk with a share in its folder is refused; a key holder with the desk's file, whatever its
-    name, too; without it (the control) it is not.
+def test_room_is_counted_as_by_the_file_through_tellings_retractions_and_erasure(
+    four: Borrowers,
+) -> None:
+    """The count that is kept in step is that of the table, whatever was told twice or taken back;
+    counted each time (control) it is the same, by reading all rows.
     """
-    share = make_folder(tmp_path / "share", "K1", ("K1", "K2", "K3"))
-    with pytest.raises(OperatorError, match="share of the key"):
-        serve(share, "127.0.0.1:0", profile="production")
-    other = tmp_path / "other"
-    other.mkdir()
-    check_without(EVENTS, "production", other, modules=())
-    four.desk.store.clean()
-    (other / "harmless").write_bytes((four.desk.folder / FILE).read_bytes())
-    with pytest.raises(OperatorError, match="told of borrowing"):
-        check_without(EVENTS, "production", other, modules=())
-    with pytest.raises(OperatorError, match=r"server\.borrowing"):
-        check_without(EVENTS, "production", tmp_path / "none", modules=("server.borrowing",))
-    check_without(SHARE, "production", other, modules=())
+    desk = four.desk.desk
+
+    def sent(number: int, days: list[int], **other: Any) -> None:
+        rows = np.zeros(len(days), ROW)
+        rows["subject"][:, 0], rows["day"] = 1 + np.arange(len(days)), days
+        name = sha256(f"page {number}".encode()).digest()[:16]
+        page = page_of(event_id=name, rows=rows.tobytes(), **other)
+        (answer,) = desk.submit("L01", [text_of(page)])
+        assert isinstance(answer, Receipt)
+
+    today = four.clock().date().toordinal()
+    for number, (days, taken_back) in enumerate(
+        [([today] * 9, False), ([today] * 12, False), ([today] * 4, True), ([today] * 4, True)]
+    ):
+        sent(number, days, retract=taken_back)
+        with four.desk.store.transaction() as run:
+            (member,) = run.execute("SELECT number FROM members WHERE code = 'L01'").fetchone()
+            (held,) = run.execute("SELECT count(*) FROM events").fetchone()
+        assert desk._held == {member: held}
+    four.clock.forward(days=1)
+    desk.tick()
+    assert desk._held == {}
 
 
-@pytest.mark.parametrize(
-    ("text", "match"),
-    [
-        ("contributors = 2\n", "fewer than 4"),
-        ("at_once = true\n", "at once"),
-        ("contributers = 4\n", "cannot be used"),
-        ("[classes]\nL01 = 'banc'\n", "cannot be used"),
-        ("classes = 4\n", "cannot be used"),
-        ("profile = 'none'\n", "cannot be used"),
-        ("contributors = 'four'\n", "cannot be used"),
-        ("=\n", "cannot be used"),
-    ],
-)
-def test_settings_that_are_misspelt_or_weaker_are_refused(
-    tmp_path: Path, text: str, match: str
-) -> None:
-    """In production; the demo may have tables at once."""
-    (tmp_path / "borrowing.toml").write_text(text)
-    with pytest.raises(OperatorError, match=match):
-        read_settings(tmp_path)
-    (tmp_path / "borrowing.toml").write_text('profile = "demo"\nat_once = true\n')
-    assert read_settings(tmp_path).terms.at_once
+def test_pages_of_nothing_are_bounded_a_day(four: Borrowers) -> None:
+    """Each page is kept for good, a retraction of nothing too; the next day has room again, and
+    another lender has its own. Without the bound (control) all are taken.
+    """
+    desk = four.desk.desk
 
+    def answers(code: str = "L01") -> list[bool]:
+        found = []
+        for _ in range(4):
+            answers.number += 1  # type: ignore[attr-defined]
+            name = answers.number.to_bytes(16, "big")  # type: ignore[attr-defined]
+            page = page_of(code, event_id=name, retract=True)
+            (answer,) = desk.submit(code, [text_of(page)])
+            found.append(isinstance(answer, Receipt))
+        return found
 
-def test_an_error_of_the_disk_is_told_and_nothing_is_said_to_be_kept(four: Borrowers) -> None:
-    """A write that fails: no receipt, and the lender's page leaves when the disk is well."""
-    lender: Lender = four["L01"]
-
-    def full(*_: object) -> None:
-        raise sqlite3.OperationalError("database or disk is full")
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(BorrowingDesk, "_member", full)
-        with pytest.raises(OperatorError, match="cannot be reached"):
-            lender.contribute([applied(PEOPLE[0], four.day(1), "A")])
-    assert rows_of(four) == []
-    assert lender.borrowing._client.send_pending() == 1
-    assert len(rows_of(four)) == 2
-
-
-def test_a_desks_folder_is_made_by_command(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """With the class of each lender; what is no class is refused with the words there are."""
-    words = ["borrowing", "init", str(tmp_path / "d1"), "--code", "D1"]
-    words += ["--profile", "demo", "--lender"]  # key holders are in this process, too
-    assert main([*words, "L01=banc"]) == 2
-    assert "the classes are bank, nbank, cons" in " ".join(capsys.readouterr().err.split())
-    assert main([*words, "L01=bank", "--lender", "L.2=micro"]) == 0
-    classes = read_settings(tmp_path / "d1").terms.classes
-    assert classes == {"L01": LenderClass.BANK, "L.2": LenderClass.MICRO}
+    answers.number = 0  # type: ignore[attr-defined]
+    assert answers() == [True] * 4
+    desk._terms = replace(desk._terms, pages=6)
+    assert answers() == [True, True, False, False]
+    assert answers("L02") == [True] * 4
+    four.clock.forward(days=1)
+    assert answers() == [True] * 4

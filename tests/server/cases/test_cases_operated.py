@@ -55,7 +55,7 @@ def test_a_case_is_opened_and_stands_where_status_says(
     ("words", "told"),
     [
         (["--epoch", "1", "--kind", "horoscope"], "is not a kind of edge"),
-        (["--epoch", "0"], "an epoch from 1"),
+        (["--epoch", "0"], "an epoch of 1 to"),
         (["--epoch", "1", "--first-monday", "2031-05-06"], "begins on a Monday"),
     ],
 )

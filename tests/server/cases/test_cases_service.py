@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -18,7 +19,8 @@ from hypothesis import strategies as st
 
 from server.actor import Actor, read_actor, write_actor
 from server.apart import GRAPH, SHARE, check_without
-from server.cases.service import Serving, desk_in, serve
+from server.cases.service import Service, Serving, desk_in, serve
+from server.cases.settings import Settings
 from shared.cases import bulletin as bulletins
 from shared.cases.case import Case, read_case
 from shared.cases.pages import REQUEST_BYTES, CountPage, check_receipt, read_page
@@ -29,7 +31,7 @@ from shared.rings.kinds import Kind
 from shared.wire import cases_pb2 as wire
 from shared.wire.cases_pb2_grpc import CaseDeskStub
 from shared.wire.padding import fill
-from tests.case_lenders import AUTHORITY, MONDAY, START, Clock, Lender, ring
+from tests.case_lenders import AUTHORITY, MONDAY, START, Clock, Desks, Lender, ring
 from tests.exchange_processes import Process
 from tests.identities import fixed_random
 
@@ -222,6 +224,29 @@ def killed(*page):
     os.kill(os.getpid(), signal.SIGKILL)
 Store.add_page = killed
 """
+
+
+class Anybody:
+    """Stands for certificates: the call's context is the caller's code."""
+
+    def of(self, context: Any, roles: object) -> Any:
+        return SimpleNamespace(code=context)
+
+
+@pytest.mark.parametrize(("profile", "stage"), [("demo", "edges"), ("production", "count")])
+def test_only_in_the_demo_the_last_page_ends_a_stage_of_no_hours_before_the_next_tick(
+    tmp_path: Path, profile: str, stage: str
+) -> None:
+    """Elsewhere (the control) the tick ends it, as ever."""
+    own = Settings(profile=profile, count_hours=0, edge_hours=0)
+    desks = Desks(tmp_path / "desk", settings=own)
+    case = desks.open()
+    desks.at(0, 1)
+    service = Service(desks.desk, Anybody())  # type: ignore[arg-type]
+    for code in ("L01", "L02", "L03"):
+        (page,) = Lender(code).count_pages(case, 0)
+        service.Submit(request(case, "count", page), code)  # type: ignore[arg-type]
+    assert [one.stage for one in desks.desk.standings()] == [stage]
 
 
 def test_a_desk_killed_between_write_and_answer_has_the_page_once(

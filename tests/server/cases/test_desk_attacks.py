@@ -18,7 +18,7 @@ from shared.cases.case_tokens import (
     ring_names,
     subject_tokens,
 )
-from shared.cases.pages import CountPage, EdgePage
+from shared.cases.pages import REQUEST_BYTES, CountPage, EdgePage
 from shared.cases.ring_flag import RingFlag
 from shared.rings.kinds import Kind
 from shared.secure_sum.encoding import read_text
@@ -38,26 +38,8 @@ def four() -> list[Lender]:
     return [Lender(code) for code in CODES]
 
 
-def counts_as_member(lender: Lender, case: Case, flag: RingFlag | None) -> bool:
-    """As docs/protocols/rings.md has it: a member, or tied by one's own observations only."""
-    if flag is None or not flag.attached:
-        return flag is not None and flag.distance == 0
-    names = ring_names(
-        flag.ring, attribute_tokens(case.id, outputs([o.thing for o in lender.book]))
-    )
-    own = {
-        (name.tobytes(), int(one.kind), one.week)
-        for name, one in zip(names, lender.book, strict=True)
-        if one.person == VICTIM
-    }
-    return bool(flag.ties) and all(
-        (tie.attribute_token, tie.kind, tie.week) in own for tie in flag.ties
-    )
-
-
 def victim_at(lender: Lender, case: Case, bulletin: Bulletin) -> bool:
-    flag = lender.flags(case, bulletin, [VICTIM]).get(VICTIM)
-    return counts_as_member(lender, case, flag)
+    return lender.takes(case, bulletin, VICTIM)
 
 
 def planted(attacker: Lender, edges: int) -> None:
@@ -91,6 +73,52 @@ def test_seen_by_its_own_lender_and_another_the_same_edges_do(desks: Desks) -> N
     case = desks.open()
     bulletin = desks.week(case, lenders)
     assert victim_at(lenders[3], case, bulletin)
+
+
+OWN = (("own phone", Kind.PHONE), ("own device", Kind.DEVICE), ("own card", Kind.BANK_CARD))
+
+
+def around(lender: Lender, people: list[str]) -> None:
+    """It says that these people have what is the victim's own."""
+    lender.book += [Observed(person, thing, kind) for person in people for thing, kind in OWN]
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_repeating_a_customers_own_observations_makes_no_member_of_it(
+    desks: Desks, copied: bool
+) -> None:
+    """The rival sends the very rows that the victim's lender has, with made-up people around them;
+    a mark says whose word it is. The ties alone (control) are the victim's lender's own.
+    """
+    lenders = four()
+    innocents(lenders, 300)
+    around(lenders[3], [VICTIM])
+    around(lenders[0], ["fake 0", "fake 1", "fake 2", *([VICTIM] if copied else [])])
+    case = desks.open(pages=(2, 2))
+    bulletin = desks.week(case, lenders)
+    assert not victim_at(lenders[3], case, bulletin)
+    flag = lenders[3].flags(case, bulletin, [VICTIM])[VICTIM]
+    things = attribute_tokens(case.id, outputs([thing for thing, _ in OWN]))
+    names = {one.tobytes() for one in ring_names(flag.ring, things)}
+    assert (bool(flag.ties) and {tie.attribute_token for tie in flag.ties} <= names) == copied
+
+
+@pytest.mark.parametrize("fakes", [2, 3])
+def test_made_up_people_around_a_stranger_open_no_record_of_it(desks: Desks, fakes: int) -> None:
+    """They are all the ring there is: their lender gets no key. Where the stranger's lender and
+    another have seen them, too, there is one (control).
+    """
+    for seen in (False, True):
+        here, lenders = Desks(desks.folder / str(seen)), four()
+        innocents(lenders, 300)
+        people = [f"fake {number}" for number in range(fakes)]
+        around(lenders[3], [VICTIM, *(people if seen else [])])
+        around(lenders[0], people)
+        if seen:
+            around(lenders[1], [VICTIM, *people])
+        case = here.open(pages=(2, 2))
+        flags = lenders[0].flags(case, here.week(case, lenders), people).values()
+        assert any(flag.ring_key is not None for flag in flags) == seen
 
 
 def test_a_ring_made_up_by_one_lender_is_told_to_nobody(desks: Desks) -> None:
@@ -131,6 +159,22 @@ def test_a_hub_attack_hides_no_ring(desks: Desks) -> None:
     fakes = [f"made up {number} {thing}" for thing, _ in things for number in range(40)]
     made_up = lenders[3].flags(case, bulletin, fakes).values()
     assert not any(flag.distance == 0 for flag in made_up)
+
+
+@pytest.mark.parametrize("flats", [[(0, 1, 2, 3), (3, 4, 5)], [(0, 1), (1, 2), (2, 3)]])
+def test_flats_hide_no_ring(desks: Desks, flats: list[tuple[int, ...]]) -> None:
+    """A rival lets a ring's members share flats, each few, in a chain: they stay members."""
+    lenders = four()
+    members = ring(lenders[:3])
+    innocents(lenders)
+    lenders[3].book += [
+        Observed(members[who], f"flat {number}", Kind.ADDR_UNIT)
+        for number, there in enumerate(flats)
+        for who in there
+    ]
+    case = desks.open()
+    bulletin = desks.week(case, lenders)
+    assert all(any(one.takes(case, bulletin, who) for one in lenders[:3]) for who in members)
 
 
 def test_whoever_steals_the_desks_folder_has_no_dictionary(desks: Desks) -> None:
@@ -196,29 +240,31 @@ def guessed(features: Features, lender: npt.NDArray[np.int64]) -> float:
     return max(float((one == truth).mean()), float((two == truth).mean()))
 
 
-def test_an_observer_of_submissions_cannot_tell_lenders_by_size_time_or_order(desks: Desks) -> None:
-    """Eight lenders of very different size: pages are of one size and number, and sent at a drawn
-    moment. Rows sent as they come, at each lender's usual hour, give all away (control)."""
+def test_an_observer_of_submissions_cannot_tell_lenders_by_size_or_number(desks: Desks) -> None:
+    """Eight lenders of very different size send pages of one number and size, which rank alike.
+    What they have to send would give all of them away (control).
+    """
     case = desks.open()
     lenders = [Lender(f"L{number:02}") for number in range(N)]
     for number, lender in enumerate(lenders):
         innocents([lender], people=25 * (number + 1))
-    sent = {
-        (len(pages), *map(len, pages))
-        for lender in lenders
-        for pages in (lender.count_pages(case, 0), lender.edge_pages(case, 0, None))
-    }
-    assert len({len(one) for one in sent}) == 1  # how many; their size: see test_pages
-    draw = np.random.default_rng(11)
-    weeks, who = 120, np.tile(np.arange(N), 120)
-    moments = draw.uniform(0, 24, (weeks, N))
-    order = moments.argsort(1).argsort(1)
-    padded = np.column_stack([np.full(N * weeks, 1.0), moments.ravel(), order.ravel()])
+    weeks = [
+        [(*lender.count_pages(case, 0), *lender.edge_pages(case, 0, None)) for lender in lenders]
+        for _ in range(4)
+    ]
+    who = np.tile(np.arange(N), len(weeks))
+    padded = np.array(
+        [
+            [len(pages), *(max(REQUEST_BYTES, len(page)) for page in pages)]
+            for week in weeks
+            for pages in week
+        ],
+        float,
+    )
+    assert (padded == padded[0]).all()
     assert guessed(padded, who) <= CHANCE + 0.05
-    rows = 50.0 * (who + 1) + draw.normal(0, 15, N * weeks)
-    hour = who * 2 + draw.normal(0, 2, N * weeks)
-    plain = np.column_stack([rows, hour, (hour.reshape(-1, N)).argsort(1).argsort(1).ravel()])
-    assert guessed(plain, who) > 0.7
+    plain = np.tile([[len(lender.book)] for lender in lenders], (len(weeks), 1)).astype(float)
+    assert guessed(plain, who) > 0.9
 
 
 def published(case: Case, version: int, shuffled: bool) -> tuple[Features, npt.NDArray[np.int64]]:

@@ -238,3 +238,40 @@ def test_what_is_acknowledged_is_on_the_disk_and_what_is_deleted_is_overwritten(
     ask = Desks(tmp_path / "desk").store._rows
     pragmas = ("synchronous", "secure_delete", "journal_mode")
     assert [ask(f"PRAGMA {one}") for one in pragmas] == [[(2,)], [(1,)], [("wal",)]]
+
+
+def test_a_case_out_of_memory_holds_up_no_other_and_is_tried_again_later(tmp_path: Path) -> None:
+    """The other one's bulletin is there; with nothing around it (control) the error goes on."""
+    desks = Desks(tmp_path / "desk")
+    lenders = [Lender(code) for code in ("L01", "L02", "L03")]
+    cases = sorted((desks.open(), desks.open()), key=lambda one: one.id)
+    desks.at(0, 1)
+    for case in cases:
+        for lender in lenders:
+            desks.desk.submit(lender.code, case.id, "count", lender.count_pages(case, 0)[0])
+    desks.at(0, 24)
+    desks.desk.tick()
+    for case in cases:
+        for lender in lenders:
+            desks.desk.submit(lender.code, case.id, "edges", lender.edge_pages(case, 0, None)[0])
+    desks.at(0, 48)
+    real, tried = desks.desk._graph, list[bytes]()
+
+    def graph(case: Case, week: int) -> object:
+        tried.append(case.id)
+        if case == cases[0] and len(tried) < 3:
+            raise MemoryError
+        return real(case, week)
+
+    desks.desk._graph = graph  # type: ignore[method-assign, assignment]
+    with pytest.raises(MemoryError):
+        desks.desk.tick()
+    assert [len(desks.desk.heads(case.id, 0)) for case in cases] == [0, 1]
+    desks.desk.tick()
+    assert len(tried) == 2  # it rests
+    desks.at(0, 49.5)
+    desks.desk.tick()
+    assert [len(desks.desk.heads(case.id, 0)) for case in cases] == [1, 1]
+    tried.clear()
+    with pytest.raises(MemoryError):
+        graph(cases[0], 0)

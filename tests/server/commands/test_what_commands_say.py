@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import signal
 import threading
 from datetime import timedelta
@@ -23,6 +24,8 @@ from tests.server.keyholder.key_holders import locals_of, relay_between, served
         *("authority create", "authority enrol", "keyholder init", "keyholder serve"),
         *("keyholder retire", "registry init", "registry serve", "keys init", "keys generate"),
         *("keys refresh", "keys rotate", "keys status", "demo", "status", "verify"),
+        *("cases init", "cases open", "cases serve", "cases status"),
+        *("borrowing init", "borrowing serve"),
     ],
 )
 def test_every_help_has_examples(words: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -125,6 +128,31 @@ def test_a_ceremony_tells_every_step(
             totals.append(sum(told))
             told.clear()
     assert totals == [keys._STEPS * 3] * 3
+
+
+@pytest.mark.parametrize("service", serving.PORTS)
+def test_a_service_has_one_port_of_its_own_wherever_it_is_named(
+    service: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In its help, its examples and every document; no other service has it."""
+    port = str(serving.PORTS[service])
+    with pytest.raises(SystemExit):
+        main([service, "serve", "-h"])
+    told = capsys.readouterr().out
+    assert set(re.findall(r"\b74\d\d\b", told)) == {port}
+    assert [*serving.PORTS.values()].count(int(port)) == 1
+    root = Path(__file__).parents[3]
+    texts = [path.read_text() for path in (*(root / "docs").rglob("*.md"), root / "README.md")]
+    said = re.findall(rf"{service} serve \S+ --listen \S+:(\d+)", "\n".join(texts))
+    assert set(said) <= {port}
+
+
+def test_what_lenders_write_is_where_services_listen() -> None:
+    """Addresses in the lenders' page are those of the services' own ports."""
+    page = (Path(__file__).parents[3] / "docs/institution.md").read_text()
+    for section, service in (("registry",) * 2, ("cases",) * 2, ("borrowing",) * 2):
+        (port,) = re.findall(rf"\[{section}\]\ncode +=.*\naddress = \"\S+:(\d+)\"", page)
+        assert int(port) == serving.PORTS[service]
 
 
 @pytest.mark.parametrize("service", ["keyholder", "registry"])

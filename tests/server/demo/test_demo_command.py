@@ -7,7 +7,7 @@ import json
 import pytest
 
 from server.cli import main
-from server.demo.story import Tried
+from server.demo.trying import Tried
 from shared.errors import OperatorError
 
 

@@ -33,8 +33,9 @@ from tests.shared.cases.test_pages import CASE, DESK
 
 RING, KEY = b"r" * 16, b"k" * 32
 MEMBER = RingFlag(RING, 0, ("device", "cycle"), "strong", "60-79", ring_key=KEY)
+MARKS = tuple(bytes([one]) * 16 for one in range(4))
 TIE = Tie(b"t" * 32, 2, 3)
-ATTACHED = RingFlag(RING, 1, ("phone",), "single", "90-100", (TIE,), True, KEY)
+ATTACHED = RingFlag(RING, 1, ("phone",), "single", "90-100", (TIE,), True, KEY, MARKS)
 NEAR = RingFlag(RING, 2, (), "weak", "60-79")
 BODY = RingBody(
     ring=RING,
@@ -122,9 +123,18 @@ def test_a_desk_that_signs_nonsense_is_refused() -> None:
     swapped = CONTENT[ROW_BYTES : 2 * ROW_BYTES] + CONTENT[:ROW_BYTES] + CONTENT[2 * ROW_BYTES :]
     cut = CONTENT[:-40]
     for wrong in (swapped, cut, CONTENT[: ROW_BYTES * 256] + bytes(len(CONTENT) - ROW_BYTES * 256)):
-        head = replace(FIRST, content=sha256(wrong).digest(), size=len(wrong))
         with pytest.raises(PeerError):
-            read_content(head, wrong)
+            read_content(replace(FIRST, content=sha256(wrong).digest(), size=len(wrong)), wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"week": 10**12}, {"version": 10**12}, {"bodies": 2**62}, {"rows": 2**62}]
+)
+def test_a_head_beyond_any_case_is_none(wrong: dict[str, int]) -> None:
+    """A week that no calendar has, or more bodies than bytes; control: as it is, it is one."""
+    assert replace(FIRST) == FIRST
+    with pytest.raises(PeerError):
+        replace(FIRST, **wrong)  # type: ignore[arg-type]
 
 
 def test_heads_follow_one_another() -> None:

@@ -199,6 +199,15 @@ def test_a_case_is_what_the_desk_signed() -> None:
         {"minimum_lenders": 1},
         {"opened": "yesterday"},
         {"count_pages": 0},
+        {"first_monday": date(9999, 12, 27)},
+        {"epoch": 2**70},
+        {"minimum_lenders": 2**70},
+        {"name": '=HYPERLINK("http://x")'},
+        {"name": "x\x1b[2Jscore 0 of 100"},
+        {"name": "x\nscore          0 of 100"},
+        {"name": "-x"},
+        {"name": " x"},
+        {"name": "x" * 65},
     ],
 )
 def test_a_case_on_strange_terms_is_none(wrong: dict[str, object]) -> None:
@@ -210,6 +219,7 @@ def test_a_case_on_strange_terms_is_none(wrong: dict[str, object]) -> None:
 def test_a_case_is_its_text() -> None:
     """And knows its weeks."""
     assert read_text(Case, text_of(CASE)) == CASE
-    assert [CASE.week_of(MONDAY + timedelta(days=one)) for one in (-1, 0, 6, 7)] == [-1, 0, 0, 1]
     assert CASE.monday(1) == MONDAY + timedelta(days=7)
     assert CASE.kinds == tuple(range(10))
+    for name in ("春季 2026", "Spring-2026 v.1"):
+        assert replace(CASE, name=name).name == name

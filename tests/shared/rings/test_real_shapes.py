@@ -4,7 +4,9 @@ None of these data is what the detection is built for, and none has a background
 the figures say what carries over. They are printed (`pytest -rP`) and stand in `docs/rings.md`.
 """
 
+import os
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 import networkx as nx
@@ -32,10 +34,12 @@ CARD, PAYEE = int(Kind.BANK_CARD), int(Kind.PAYEE)
 PEOPLE, ATTEMPTS, SEED = 27_275, 24, 100
 
 
-def existing(name: str):  # type: ignore[no-untyped-def]
+def existing(name: str) -> Path:
+    """Where a data set lies; the test is skipped without it, but fails for who says where it is."""
     path = FOLDER / name
     if not path.is_file():
-        pytest.skip(f"data set not found at {path}: set LIANFANG_DATASETS")
+        missing = pytest.fail if "LIANFANG_DATASETS" in os.environ else pytest.skip
+        missing(f"data set not found at {path}: set LIANFANG_DATASETS")
     return path
 
 
@@ -137,13 +141,15 @@ def test_laundering_patterns_in_other_peoples_lives() -> None:
     }
     print(len(truth), rows)
     own = rows["own"]
-    assert own["innocents_per_1000"] < 2
-    assert own["precision"] > max(rows["plain"]["precision"], rows["louvain"]["precision"])
-    assert own["by_type"]["SCATTER-GATHER"] > 0.5
+    assert own["innocents_per_1000"] < 1.3  # seen: .82
+    assert own["members"] > 0.09  # .12
+    assert own["precision"] > 0.2  # .33
+    assert own["precision"] > 4 * max(rows["plain"]["precision"], rows["louvain"]["precision"])
+    assert own["by_type"]["SCATTER-GATHER"] > 0.8  # .92
 
 
-@pytest.mark.parametrize("name", ["otc", "alpha"])
-def test_the_distrusted_are_near_the_distrusted(name: str) -> None:
+@pytest.mark.parametrize(("name", "seen"), [("otc", 0.727), ("alpha", 0.644)])
+def test_the_distrusted_are_near_the_distrusted(name: str, seen: float) -> None:
     """Traders: being near half of the distrusted in who trusts whom tells the other half."""
     path = existing(f"bitcoin_trust/soc-sign-bitcoin{name}.csv.gz")
     table = pd.read_csv(path, header=None, names=["who", "whom", "rating", "time"])
@@ -167,7 +173,7 @@ def test_the_distrusted_are_near_the_distrusted(name: str) -> None:
     own = roc_auc_score(label, near[rest])
     baseline = roc_auc_score(label, [-ranks.get(each, 0.0) for each in rest])
     print(name, len(label), sum(label), round(own, 3), "PageRank", round(baseline, 3))
-    assert own > 0.5
+    assert own > seen - 0.02
 
 
 def flows() -> pd.DataFrame:
@@ -220,4 +226,5 @@ def test_fund_flows_add_to_what_a_loan_says() -> None:
     )
     gains = aucs[:, 1] - aucs[:, 0]
     print(len(table), int(table.bad.sum()), np.round(np.mean(aucs, axis=0), 3), np.round(gains, 3))
-    assert min(gains) > 0
+    assert min(gains) > 0.11  # seen: .14 to .22
+    assert np.mean(aucs[:, 1]) > 0.86  # .881

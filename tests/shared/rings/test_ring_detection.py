@@ -1,5 +1,6 @@
 """What is a ring, what is not, and what an attacker can do about it."""
 
+import numpy as np
 import pytest
 from rings_worlds import (
     BUILDING,
@@ -18,6 +19,9 @@ from rings_worlds import (
 )
 
 from shared.errors import OperatorError, PeerError
+from shared.rings import absorption
+from shared.rings.candidates import Candidates
+from shared.rings.columns import Ints
 from shared.rings.detect import Detection, detect, flagged
 from shared.rings.edges import Edges
 from shared.rings.graph import Graph
@@ -178,24 +182,26 @@ def test_a_customer_with_two_such_edges_is_a_member() -> None:
     assert 77 in flagged(found(rows))
 
 
-@pytest.mark.parametrize(
-    "kind_at", [[(1000, DEVICE)], [(1050, CARD)], [(1000, DEVICE), (1050, CARD)]]
-)
-def test_a_hub_made_by_an_attacker_hides_no_ring(kind_at: list[tuple[int, int]]) -> None:
-    """Sixty strangers planted on a ring's device, or card, or both: half of it is still found."""
-    planted = [(500 + who, at, kind, 11, 0) for who in range(60) for at, kind in kind_at]
-    if len(kind_at) > 1:  # each stranger on one of them, or they would be members
-        planted = [row for number, row in enumerate(planted) if number % 2 == number // 2 % 2]
-    detection = found([*ring(), *planted])
-    assert len(set(range(6)) & flagged(detection)) >= 3
-    assert not flagged(detection) & set(range(500, 600))
+def hanging_on(week: int) -> Rows:
+    """A ring of three and three, each with a contact that a seventh names, too."""
+    contacts = [(who, 2000 + who // 3, CONTACT, 10 + who % 3, 0) for who in range(6)]
+    return [*ring(), *contacts, *((77, 2000 + at, CONTACT, week, 0) for at in (0, 1))]
 
 
-def test_a_hub_alone_ties_nobody() -> None:
-    """Positive control: what the caps are for. Sixty at one device and one card are no ring."""
-    rows = [(who, 1, DEVICE, 11, 0) for who in range(60)]
-    rows += [(who + 60, 2, CARD, 11, 0) for who in range(60)]
-    assert found(rows).rings == ()
+@pytest.mark.parametrize("week", [12, 16, 22])
+def test_who_hangs_on_two_less_rare_things_belongs_to_the_ring(
+    week: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Contacts are too common to make a group, and two of a ring's are no chance; nobody is taken
+    in without that step (control).
+    """
+    assert flagged(found(hanging_on(week), week=25)) == {*range(6), 77}
+    monkeypatch.setattr(absorption, "_tied", none_tied)
+    assert flagged(found(hanging_on(week), week=25)) == set(range(6))
+
+
+def none_tied(rings: Candidates, *more: object) -> tuple[Candidates, Ints]:
+    return rings.take(np.zeros(0, dtype=np.int64)), np.zeros(0, dtype=np.int64)
 
 
 def test_flags_tell_the_distance() -> None:

@@ -17,7 +17,7 @@ from shared.rings.detection import flagged_at
 from shared.rings.edges import Edges
 from shared.rings.graph import Graph
 from shared.rings.kinds import Terms
-from shared.rings.provenance import resting
+from shared.rings.provenance import NOBODY, SEVERAL
 
 OWN, RIVAL = 0, 9
 VICTIM = 77
@@ -108,9 +108,46 @@ def test_members_planted_on_a_customers_own_things_do_not_draw_it_in() -> None:
     others: Rows = [(who, thing, kind, 11, 0) for who in (0, 1) for _, thing, kind, *_ in own]
     rows = [*ring(), *own, *others]
     planted = found(rows, [*honest(ring()), OWN, OWN, *[RIVAL] * 4])
-    seen = found(rows, [*honest(ring()), OWN, OWN, 1, 1, 2, 2])
+    twice = [*honest(ring()), OWN, OWN, *[1] * 4, *[2] * 4]
+    seen = found([*rows, *others], twice)
     assert distance(planted, OWN) == 1
     assert distance(seen, OWN) == 0
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_one_honest_tie_and_a_rivals_are_the_rivals_word(copied: bool) -> None:
+    """Two customers of two lenders share a telephone; one rival adds a device and a card of both
+    and of somebody made up, and may repeat the honest rows. Said by two lenders (control), all are
+    members.
+    """
+    tie: Rows = [(100, 700, PHONE, 11, 0), (101, 700, PHONE, 12, 0)]
+    plants: Rows = [
+        (who, 710 + at, kind, 11, 0)
+        for who in (100, 101, 102)
+        for at, kind in enumerate((DEVICE, CARD))
+    ]
+    plants += tie if copied else []
+    base = [*ordinary(), *tie]
+
+    def members(*rivals: int) -> list[set[int]]:
+        words = [one for each in rivals for one in [each] * len(plants)]
+        sources = [*honest(ordinary()), 0, 1, *words]
+        detection = found([*base, *plants * len(rivals)], sources)
+        return [flagged_at(detection, lender, {100, 101}) for lender in (0, 1)]
+
+    assert members(RIVAL) == [set(), set()]
+    assert members(RIVAL, 8) == [{100, 101}, {100, 101}]
+
+
+def test_who_rests_on_several_lenders_words_is_a_member_nowhere() -> None:
+    """Two made-up people around a customer: without either lender there is no ring at all."""
+    rows: Rows = [
+        (who, 720 + at, kind, 11, 0) for who in range(3) for at, kind in enumerate((DEVICE, CARD))
+    ]
+    [made_up] = found(rows, [OWN, OWN, *[RIVAL] * 4]).rings
+    assert (made_up.alone, made_up.needs) == ((SEVERAL,) * 3, (OWN, RIVAL))
+    [real] = found(rows * 3, [OWN] * 6 + [RIVAL] * 6 + [1] * 6).rings
+    assert (real.alone, real.needs) == ((NOBODY,) * 3, ())
 
 
 def test_who_is_only_named_is_not_attached() -> None:
@@ -185,27 +222,6 @@ def test_week_by_week_keeps_whose_word_it_is(seed: int, cut: int) -> None:
         return ties | {(one.members, one.alone, one.sources) for one in each.rings}
 
     assert told(parts) == told(whole)
-
-
-@FEW
-@given(
-    st.lists(
-        st.tuples(st.integers(0, 5), st.integers(0, 1), st.integers(0, 2)), min_size=1, max_size=14
-    )
-)
-def test_a_tie_rests_on_who_holds_one_of_its_sides(rows: list[tuple[int, int, int]]) -> None:
-    """Households of two subjects; taking each lender's edges away, as a slow twin does."""
-    subject, point, source = (np.array(column) for column in zip(*rows, strict=True))
-    home = point * 9 + subject // 2
-    tie, lender = resting(point * 9 + subject, point, home, source)
-    pairs = set(zip(tie.tolist(), lender.tolist(), strict=True))
-    slow = set()
-    for who, at, _ in rows:
-        own = {s for w, p, s in rows if (w, p) == (who, at)}
-        others = {s for w, p, s in rows if p == at and w // 2 != who // 2}
-        here = {s for _, p, s in rows if p == at}
-        slow |= {(at * 9 + who, s) for s in here if own == {s} or others <= {s}}
-    assert pairs == slow
 
 
 def test_sources_that_do_not_fit_are_refused() -> None:

@@ -1,6 +1,6 @@
 """A lender sees its own rows; the consortium sees what two people have, and whose word it is."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,7 +9,6 @@ from server.simulation.rings.scenario import Scenario
 from server.simulation.rings.truth import PlantedRing, Truth
 from server.simulation.rings.visibility import invisible, meeting_floor, ties
 from server.simulation.rings.world import Traffic
-from shared.rings.edges import Edges
 from shared.rings.kinds import Kind
 
 
@@ -49,10 +48,6 @@ def test_a_payment_and_the_owners_card_make_two_people():
     traffic = traffic_of([(0, 1, Kind.BANK_CARD, 0), (1, 1, Kind.PAYEE, 1)])
     assert len(together(traffic).edges) == 2
     assert len(together(traffic, without=Kind.PAYEE).edges) == 0
-
-
-def test_edges_do_not_say_who_contributed_them():
-    assert [one.name for one in fields(Edges)] == ["subject", "attribute", "kind", "week", "band"]
 
 
 def test_a_view_until_a_week_holds_nothing_later(made: Scenario):

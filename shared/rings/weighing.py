@@ -1,0 +1,57 @@
+"""Evidence of groups with the shapes that their money takes, from the edges of their members."""
+
+import numpy as np
+
+from shared.rings.background import Classes
+from shared.rings.candidates import Candidates
+from shared.rings.columns import Floats, Ints, dense, join
+from shared.rings.edges import Edges
+from shared.rings.evidence import Evidence, evidence
+from shared.rings.kinds import Kind, Terms
+from shared.rings.motifs import Money, motifs
+from shared.rings.points import Rows
+
+
+def weighed(
+    edges: Edges,
+    groups: Candidates,
+    rows: Rows,
+    surprise: Floats,
+    classes: Classes,
+    came: Ints,
+    terms: Terms,
+) -> tuple[Evidence, tuple[Ints, Ints]]:
+    """What speaks for and against each group, and pairs (row of groups, edge there, as a row of
+    `rows`); `came` is the first week of each subject index.
+    """
+    at, edge = _edges_of(groups, rows)
+    taking = motifs(_money(edges, groups, rows, at, edge), terms)
+    return evidence(groups, rows, surprise, classes, came, taking, terms), (at, edge)
+
+
+def _edges_of(groups: Candidates, rows: Rows) -> tuple[Ints, Ints]:
+    """Pairs (row of groups, row of rows) of the same subject at the same point."""
+    key = dense(
+        np.concatenate([groups.subject, rows.subject]), np.concatenate([groups.point, rows.point])
+    )[0]
+    return join(key[: len(groups.subject)], key[len(groups.subject) :])
+
+
+def _money(edges: Edges, groups: Candidates, rows: Rows, at: Ints, edge: Ints) -> Money:
+    """Payments and accounts inside groups; subjects and accounts are numbered by group."""
+    flow = rows.sense[edge] == Kind.PAYEE
+    at, edge = at[flow], edge[flow]
+    group = groups.group[at]
+    who, account = dense(group, groups.subject[at])[0], dense(group, groups.point[at])[0]
+    kind, band = edges.kind[rows.edge[edge]], edges.band[rows.edge[edge]].astype(np.int64)
+    paid, owned = kind == Kind.PAYEE, kind == Kind.BANK_CARD
+    return Money(
+        group[paid],
+        who[paid],
+        account[paid],
+        rows.week[edge][paid],
+        band[paid],
+        group[owned],
+        who[owned],
+        account[owned],
+    )

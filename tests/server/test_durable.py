@@ -1,0 +1,64 @@
+"""A service's file: its owner's only, all or nothing, and of this program's form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from server.durable import DurableFile
+from shared.errors import OperatorError
+
+TABLES = "CREATE TABLE things (name TEXT PRIMARY KEY) STRICT;"
+
+
+def names(file: DurableFile) -> list[str]:
+    return [name for (name,) in file._rows("SELECT name FROM things ORDER BY name")]
+
+
+def add(file: DurableFile, name: str) -> None:
+    with file.transaction() as run:
+        run.execute("INSERT INTO things VALUES (?)", (name,))
+
+
+def interrupted(file: DurableFile) -> None:
+    with file.transaction() as run:
+        run.execute("INSERT INTO things VALUES ('lost')")
+        raise KeyboardInterrupt
+
+
+def test_a_transaction_is_kept_whole_or_not_at_all(tmp_path: Path) -> None:
+    """An error in the middle leaves nothing of it, and the file usable; the rest is there again."""
+    file = DurableFile(tmp_path / "file", TABLES, 1)
+    add(file, "kept")
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(file)
+    with pytest.raises(OperatorError, match="nothing was answered"):
+        add(file, "kept")
+    add(file, "later")
+    file.close()
+    again = DurableFile(tmp_path / "file", TABLES, 1)
+    assert names(again) == ["kept", "later"]
+    again.close()
+
+
+def test_files_beside_it_are_its_owners_only_too(tmp_path: Path) -> None:
+    """The write-ahead log holds the same rows, until it is emptied."""
+    file = DurableFile(tmp_path / "file", TABLES, 1)
+    add(file, "somebody")
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+    assert b"somebody" in (tmp_path / "file-wal").read_bytes()
+    file.clean()
+    assert (tmp_path / "file-wal").read_bytes() == b""
+    file.close()
+
+
+def test_a_link_and_a_file_of_another_form_are_refused(tmp_path: Path) -> None:
+    """The same file by its own name and of its own form (the control) opens."""
+    DurableFile(tmp_path / "file", TABLES, 2).close()
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    with pytest.raises(OperatorError, match="link: "):
+        DurableFile(tmp_path / "link", TABLES, 2)
+    with pytest.raises(OperatorError, match="of form 2, this program's is 1"):
+        DurableFile(tmp_path / "file", TABLES, 1)
+    DurableFile(tmp_path / "file", TABLES, 2).close()
