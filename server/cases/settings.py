@@ -45,10 +45,12 @@ def read_settings(folder: Path) -> Settings:
         right = all(type(one) is int and one >= 0 for one in numbers)
         if not right or settings.profile not in PROFILES or settings.least_score < 40:
             raise ValueError("out of range")
+        if settings.profile == "production" and 0 in (settings.count_hours, settings.edge_hours):
+            raise ValueError("stages without hours tell who was the last to send")
     except (OSError, ValueError, TypeError) as error:
         raise OperatorError(
             f"{path} cannot be used",
             remedy='it may hold profile = "production" or "demo", and whole numbers: count_hours, '
-            "edge_hours, least_score (40 or more), keep_weeks",
+            "edge_hours (1 or more but in the demo), least_score (40 or more), keep_weeks",
         ) from error
     return settings

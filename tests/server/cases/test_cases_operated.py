@@ -77,11 +77,17 @@ def test_a_folder_that_is_none_is_named(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 @pytest.mark.parametrize(
-    "text", ['profile = "x"', "count_hours = -1", "hours = 3", "least_score = 39", "count_hours ="]
-)
+    "text",
+    [
+        'profile = "x"', "count_hours = -1", "edge_hours = 0", "hours = 3", "least_score = 39",
+        "count_hours =",
+    ],
+)  # fmt: skip
 def test_settings_that_are_misspelt_are_refused(tmp_path: Path, text: str) -> None:
-    """None at all are the strict default (control)."""
+    """None at all are the strict default; no hours pass in the demo (controls)."""
     assert read_settings(tmp_path) == Settings()
+    (tmp_path / FILE).write_text('profile = "demo"\nedge_hours = 0')
+    assert read_settings(tmp_path).edge_hours == 0
     (tmp_path / FILE).write_text(text)
     with pytest.raises(OperatorError, match="cannot be used"):
         read_settings(tmp_path)
