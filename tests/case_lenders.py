@@ -173,7 +173,9 @@ class Desks:
 
     def open(self, pages: tuple[int, int] = (1, 1), weeks: int = 4) -> Case:
         kinds = [int(kind) for kind in Kind]
-        return self.desk.open("spring", MONDAY, weeks, kinds, 1, pages=pages).case
+        live = {one.signed.case.name for one in self.desk.standings()}
+        name = f"spring {len(live) + 1}" if live else "spring"
+        return self.desk.open(name, MONDAY, weeks, kinds, 1, pages=pages).case
 
     def at(self, week: int, hours: float) -> None:
         """So many hours after a week is over."""

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from client.borrowing.desk_client import DeskClient, Fetched
 from client.borrowing.events_file import Told, known, read_events
 from client.borrowing.table import OwnTable, highest
+from client.borrowing.told_before import Before, told_before
 from client.exchange.own_tokens import OwnTokens
 from client.exchange.parties import Progress, no_progress
 from client.exchange.secret import Secret
@@ -42,15 +43,17 @@ Bytes = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Contributed:
-    """`events` of the file that were told, as `rows` under tokens, in `pages`; `late`: left out, as
-    they are out of their term; `refused`: what the desk said to pages it did not take.
+    """`events` of the file that were told, as `rows` under tokens, in `pages`; `late`: lines of
+    those left out, as they are out of their term; `refused`: what the desk said to pages it did not
+    take, of this file or kept here before; `before`: what of the events was told before.
     """
 
     events: int
     rows: int
     pages: int
-    late: int
+    late: tuple[int, ...]
     refused: tuple[Settled, ...]
+    before: Before
 
 
 @dataclass(frozen=True)
@@ -117,13 +120,25 @@ class Borrowing:
             self._page(rows[start : start + MOST_ROWS], epoch, retract=retract)
             for start in range(0, len(rows), MOST_ROWS)
         ]
-        answers = self._client.submit(pages, sending) if pages else []
+        lines = [event.line for event in events for _ in event.identifiers]
+        before = told_before(self._client.not_refused(), rows, lines, retract=retract)
+        if pages:
+            self._client.keep(pages)
+        answers = self._client.settle_pending(sending) if pages else []
         refused = tuple(one for one in answers if one.refusal)
-        return Contributed(len(events), len(rows), len(pages), late, refused)
+        return Contributed(len(events), len(rows), len(pages), late, refused, before)
 
-    def sync(self, progress: Progress = no_progress) -> tuple[int, Fetched]:
-        """Send what was kept, then fetch the latest table; how many pages were answered."""
-        return self._client.send_pending(), self._client.sync(progress)
+    def sync(
+        self,
+        progress: Progress = no_progress,
+        answered: Callable[[Sequence[Settled]], None] = lambda _: None,
+    ) -> tuple[list[Settled], Fetched]:
+        """Send what was kept, then fetch the latest table; how its pages were answered. `answered`
+        is given that before the table is fetched: a refusal is said also where that fails.
+        """
+        settled = self._client.settle_pending()
+        answered(settled)
+        return settled, self._client.sync(progress)
 
     def check(
         self, identifiers: Sequence[Canonical], progress: Progress = no_progress

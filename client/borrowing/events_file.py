@@ -49,6 +49,7 @@ _NOTHING = "nothing was contributed"
 class Told:
     """An event as it is in the file. `identifiers`: of its subject, with their kinds."""
 
+    line: int
     identifiers: tuple[tuple[IdKind, Canonical], ...] = field(repr=False)
     kind: Kind
     day: date
@@ -72,11 +73,17 @@ def known(identifiers: tuple[Canonical, ...]) -> tuple[tuple[IdKind, Canonical],
     return tuple((kind, one) for kind, one in found if kind is not None)
 
 
-def read_events(path: Path, *, today: date, columns: Mapping[str, str]) -> tuple[list[Told], int]:
-    """The events of a CSV or Parquet file, and how many were left out as they are out of their
-    term. OperatorError, which names all rows that are wrong.
+def read_events(
+    path: Path, *, today: date, columns: Mapping[str, str]
+) -> tuple[list[Told], tuple[int, ...]]:
+    """The events of a CSV or Parquet file, and the lines of those left out as they are out of their
+    term. OperatorError, which names all rows that are wrong, or says that there is none.
     """
     subjects = read_subjects(path, today=today, columns=columns, entries=ENTRIES, nothing=_NOTHING)
+    if not subjects:
+        raise OperatorError(
+            f"{path.name} has no rows; {_NOTHING}", remedy="give a file with an event a row"
+        )
     events, bad = [], []
     for subject in subjects:
         try:
@@ -85,7 +92,8 @@ def read_events(path: Path, *, today: date, columns: Mapping[str, str]) -> tuple
             bad.append(BadRow(subject.line, f"{error.what}; {error.remedy}"))
     refuse(bad, path.name, f"mend them; {_NOTHING}")
     there = _in_term(events, today)
-    return there, len(events) - len(there)
+    stay = {one.line for one in there}
+    return there, tuple(one.line for one in events if one.line not in stay)
 
 
 def _told(subject: Subject, today: date) -> Told:
@@ -102,6 +110,7 @@ def _told(subject: Subject, today: date) -> Told:
         )
     moment = _moment(words.get("day", ""), today)
     return Told(
+        subject.line,
         identifiers,
         kind,
         moment.date(),

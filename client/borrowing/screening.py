@@ -21,7 +21,7 @@ from client.exchange.cells import BadCell
 from client.exchange.hits_file import check_out, write_frame
 from client.exchange.parties import Progress, no_progress
 from shared.borrowing.cells import CELL_NAMES
-from shared.borrowing.terms import NO_RECORD, IdKind
+from shared.borrowing.terms import NO_RECORD, UNTOLD, IdKind
 
 MAIN = tuple(
     name
@@ -33,13 +33,15 @@ MAIN = tuple(
 
 @dataclass(frozen=True)
 class Screened:
-    """`known`: rows that others told of; `look`: rows with a trigger; `bad`: cells that are no
-    identifiers; `day`: of the table, ISO.
+    """`known`: rows that others told of; `look`: rows with a trigger; `withheld`: rows with
+    such a value in what was written; `bad`: cells that are no identifiers; `day`: of the table,
+    ISO.
     """
 
     rows: int
     known: int
     look: int
+    withheld: int
     bad: tuple[BadCell, ...]
     day: str
 
@@ -70,6 +72,7 @@ def screen(
         rows=len(found),
         known=sum(is_known(one) for one in found),
         look=sum(bool(one.triggered) for one in found),
+        withheld=sum(is_withheld(one, names) for one in found),
         bad=book.bad,
         day=found[0].day.isoformat() if found else "",
     )
@@ -79,6 +82,12 @@ def is_known(found: Elsewhere) -> bool:
     """Whether anybody else told of this person."""
     answers = (one for one in found.answers.values() if one is not None)
     return any(band != NO_RECORD for one in answers for band in one.cells)
+
+
+def is_withheld(found: Elsewhere, names: tuple[str, ...] = MAIN) -> bool:
+    """Whether any of these cells is told as hidden: it would name a lender."""
+    answers = (one for one in found.answers.values() if one is not None)
+    return any(one.value(name) == UNTOLD for one in answers for name in names)
 
 
 def _frame(book: Book, found: list[Elsewhere], names: tuple[str, ...]) -> pd.DataFrame:

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from client.commands.borrowing_words import elsewhere_lines, examples, plain_answers
+from client.commands.borrowing_words import (
+    WITHHELD,
+    contributed_lines,
+    elsewhere_lines,
+    examples,
+    plain_answers,
+    refusal_lines,
+)
 from client.commands.filing import columns_named
 from client.commands.identifiers import add_identifiers, given, note_odd
 from client.commands.names import today
 from client.commands.printing import ATTENTION, DONE, bars, document, line, note
-from client.commands.words import ago, counted, refusal_words, remedy_lines
+from client.commands.words import ago, counted
 from shared.errors import OperatorError
 
 if TYPE_CHECKING:
     from client.borrowing.desk import Borrowing
     from client.exchange.cells import BadCell
+    from client.exchange.submissions import Settled
 
 _OLD_DAYS = 3
 _SHOWN = 20
@@ -89,38 +97,55 @@ def _contribute(arguments: argparse.Namespace) -> int:
                 "events": done.events,
                 "rows": done.rows,
                 "pages": done.pages,
-                "out_of_term": done.late,
+                "told_before": done.before.told,
+                "not_told_before": done.before.new,
+                "changed_lines": list(done.before.changed),
+                "out_of_term": len(done.late),
+                "out_of_term_lines": list(done.late),
                 "refused": refused,
             }
         )
     else:
-        what = "taken back" if arguments.retract else "contributed"
-        line(
-            f"{counted(done.events, 'event')} {what}, as {counted(done.rows, 'row')} under tokens "
-            f"in {counted(done.pages, 'page')}; they count from the next table on"
-        )
-        for one in done.refused:
-            line(f"a page was refused: {refusal_words(str(one.refusal))}")
-        for remedy in remedy_lines(one.remedy for one in done.refused):
-            line(remedy)
+        for told in contributed_lines(done, retract=arguments.retract):
+            line(told)
+        for told in refusal_lines(done.refused):
+            line(told)
     if done.late:
-        note(f"{counted(done.late, 'event')} left out: older than may be told")
-    return ATTENTION if done.refused else DONE
+        note(_left_out(done.late))
+    odd = done.before.new if arguments.retract else done.before.changed
+    return ATTENTION if done.refused or done.late or odd else DONE
+
+
+def _left_out(lines: tuple[int, ...]) -> str:
+    from shared.borrowing.terms import LONGEST_OPEN, TTL_DAYS
+
+    where = ", ".join(map(str, lines[:_SHOWN])) + (" …" if len(lines) > _SHOWN else "")
+    return (
+        f"{counted(len(lines), 'event')} left out, older than may be told (applications and closed "
+        f"loans {TTL_DAYS} days, open loans {LONGEST_OPEN:,}): line {where}"
+    )
 
 
 def _sync(arguments: argparse.Namespace) -> int:
     from client.borrowing.opening import open_borrowing
     from client.exchange.kept import goes_on
 
+    def answered(settled: Sequence[Settled]) -> None:
+        for told in refusal_lines(settled):  # now: the table may not come
+            (note if arguments.json else line)(told)
+
     with open_borrowing(arguments.folder) as desk, bars() as bar, goes_on("what is kept leaves"):
-        sent, fetched = desk.sync(lambda total: bar("rows", total))
+        settled, fetched = desk.sync(lambda total: bar("rows", total), answered)
         head, day = fetched.head, desk.today
+    refused = [str(one.refusal) for one in settled if one.refusal]
+    sent = len(settled) - len(refused)
     content = {
         "version": head.version,
         "rows": head.rows,
         "day": head.day.isoformat(),
         "days_old": (day - head.day).days,
         "sent": sent,
+        "refused": refused,
         "stale": fetched.stale,
     }
     if arguments.json:
@@ -132,10 +157,10 @@ def _sync(arguments: argparse.Namespace) -> int:
             f"{counted(head.rows, 'row')}{new}"
         )
         if sent:
-            line(f"{counted(sent, 'page')} kept here before, answered now")
+            line(f"{counted(sent, 'page')} kept here before, taken now")
     if fetched.stale:
         note("warning: the desk has published nothing for days, although it does daily")
-    return ATTENTION if fetched.stale else DONE
+    return ATTENTION if fetched.stale or refused else DONE
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -170,6 +195,7 @@ def _check(arguments: argparse.Namespace) -> int:
 def _screen(arguments: argparse.Namespace) -> int:
     from client.borrowing.opening import open_borrowing
     from client.borrowing.screening import screen
+    from shared.borrowing.terms import LEAST_OF_CLASS
 
     if not arguments.out.parent.is_dir():
         raise OperatorError(
@@ -193,6 +219,7 @@ def _screen(arguments: argparse.Namespace) -> int:
                 "rows": done.rows,
                 "known": done.known,
                 "look": done.look,
+                "withheld": done.withheld,
                 "bad_cells": [cell._asdict() for cell in done.bad],
                 "day": done.day,
                 "days_old": age,
@@ -204,6 +231,9 @@ def _screen(arguments: argparse.Namespace) -> int:
             f"{counted(done.rows, 'row')}: {done.known:,} that others told of, {done.look:,} to "
             f"look at; in {arguments.out}, by the table of {done.day}"
         )
+        if done.withheld:
+            withheld = WITHHELD.format(least=LEAST_OF_CLASS)
+            line(f"{counted(done.withheld, 'row')} with −2 in it, {withheld}")
     return ATTENTION if done.look or done.bad else DONE
 
 

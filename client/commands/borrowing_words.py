@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from client.commands.words import ago
+from client.commands.words import ago, counted, refusal_words, remedy_lines
 
 if TYPE_CHECKING:
-    from client.borrowing.desk import Elsewhere
+    from client.borrowing.desk import Contributed, Elsewhere
+    from client.exchange.submissions import Settled
     from shared.borrowing.answer import Answer
 
 _HEAD = "examples (--folder is the lender's folder; its exchange.toml has a section [borrowing]):\n"
@@ -38,14 +40,21 @@ Amounts leave as bands, identifiers never.
 }
 _STATUS = """
 Exit status: 0 done; 1 done, and somebody should look: many lenders in a short time, a page that was
-refused, cells that are no identifiers, a desk that is silent; 2 not done, or not all: the message
-says why and what to do. With --json an error is also a line {"error": …, "remedy": …} on standard
-output.
+refused, events left out, cells that are no identifiers, a desk that is silent; 2 not done, or not
+all: the message says why and what to do. With --json an error is also a line {"error": …,
+"remedy": …} on standard output.
 """
+_AGAIN = "what was on it is not at the desk, and is not sent again: then give its file again"
+_NOT_TOLD = "was it another file, or an older key epoch?"
+_OLD_FIRST = "the desk keeps what it was told first: --retract the old file, then give this again"
+_SHOWN = 20
 _ROWS = (
     ("lenders applied to", "app_orgnum"),
     ("applications", "app_allnum"),
     ("lenders with new loans", "loan_orgnum"),
+)
+WITHHELD = (
+    "withheld: an answer from fewer than {least} other lenders would name one; this is not 'none'"
 )
 _TRIGGER = "look: {least} or more lenders were applied to in {days} days"
 
@@ -53,6 +62,36 @@ _TRIGGER = "look: {least} or more lenders were applied to in {days} days"
 def examples(*names: str) -> str:
     """Of these commands; none: of all."""
     return _HEAD + "".join(_OF[name] for name in names or _OF) + _STATUS
+
+
+def contributed_lines(done: Contributed, *, retract: bool) -> list[str]:
+    """What left, and what of it was told before."""
+    before = done.before
+    what = "taken back" if retract else "contributed"
+    head = (
+        f"{counted(done.events, 'event')} {what}, as {counted(done.rows, 'row')} under tokens in "
+        f"{counted(done.pages, 'page')}"
+    )
+    if retract:
+        lines = [f"{head}: they are in the next table no more"]
+        if before.new:
+            lines.append(f"{counted(before.new, 'event')} of them not told from here: {_NOT_TOLD}")
+        return lines
+    changed = len(before.changed)
+    split = f"{before.new:,} new, {before.told:,} told before, {changed:,} changed"
+    lines = [f"{head}; they count from the next table on", split]
+    if changed:
+        where = ", ".join(map(str, before.changed[:_SHOWN])) + (" …" if changed > _SHOWN else "")
+        lines.append(f"changed, not taken: line {where}; {_OLD_FIRST}")
+    return lines
+
+
+def refusal_lines(answers: Iterable[Settled]) -> list[str]:
+    """Of pages that the desk did not take, and what to do; none where it took all."""
+    refused = [one for one in answers if one.refusal]
+    lines = [f"a page was refused: {refusal_words(str(one.refusal))}" for one in refused]
+    lines += remedy_lines(one.remedy for one in refused)
+    return [*lines, *([_AGAIN] if refused else [])]
 
 
 def plain_answers(found: Elsewhere) -> dict[str, dict[str, int] | None]:
@@ -69,9 +108,9 @@ def plain_answers(found: Elsewhere) -> dict[str, dict[str, int] | None]:
 
 def elsewhere_lines(found: Elsewhere, age: int) -> list[str]:
     """What is known, a line each."""
-    from client.borrowing.screening import is_known
+    from client.borrowing.screening import is_known, is_withheld
     from shared.borrowing.answer import TRIGGERS
-    from shared.borrowing.terms import WINDOWS
+    from shared.borrowing.terms import LEAST_OF_CLASS, WINDOWS
 
     when = f"the table is of {found.day}, {ago(timedelta(days=age))}"
     if not is_known(found):
@@ -79,6 +118,8 @@ def elsewhere_lines(found: Elsewhere, age: int) -> list[str]:
     lines = [f"other lenders told of this person; {when}"]
     for kind, answer in found.answers.items():
         lines += [f"by {kind.name.lower()}", *([] if answer is None else _answer_lines(answer))]
+    if is_withheld(found):
+        lines.append(WITHHELD.format(least=LEAST_OF_CLASS))
     for window, least, _ in TRIGGERS:
         if window in found.triggered:
             lines.append(_TRIGGER.format(least=least, days=WINDOWS[window]))

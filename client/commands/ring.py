@@ -100,7 +100,12 @@ def _contribute(arguments: argparse.Namespace) -> int:
     else:
         for told in _contribution_lines(done):
             line(told)
-    return ATTENTION if bad or done.sent.late else DONE
+    return ATTENTION if bad or done.sent.late or _all_left_out(done) else DONE
+
+
+def _all_left_out(done: Contribution) -> bool:
+    """Whether a file was given and no row of it was anything to contribute."""
+    return done.found is not None and not done.found.rows
 
 
 def _contributed(done: Contribution) -> dict[str, object]:
@@ -130,9 +135,15 @@ def _contribution_lines(done: Contribution) -> list[str]:
             f"{counted(len(found.people), 'person', 'people')}, {done.new:,} of them new"
         )
         if found.outside:
-            lines.append(f"{counted(found.outside, 'row')} not of the case's weeks or kinds")
+            first, last = done.case.first_monday, done.case.monday(done.case.weeks)
+            lines.append(
+                f"{counted(found.outside, 'row')} not of the case's weeks or kinds: the case takes "
+                f"{first} to {last - timedelta(days=1)}"
+            )
         if found.empty:
             lines.append(f"{counted(found.empty, 'row')} without a value")
+        if not (found.rows or found.outside or found.empty or found.bad):
+            lines.append("the file has no rows")
     week = f"week of {done.case.monday(sent.week)}"
     if sent.late:
         lines.append(

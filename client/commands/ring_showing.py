@@ -67,23 +67,44 @@ def decide(arguments: argparse.Namespace) -> int:
     with open_ring_desk(arguments.folder) as desk:
         office = RingOffice(desk)
         opened = office.named(arguments.ring)
+        replaced = office.decisions.waiting(opened.ring)
         made = office.decide(
-            opened, verdict, arguments.operator, left_out=arguments.left_out, terms=terms
+            opened,
+            verdict,
+            arguments.operator,
+            left_out=arguments.left_out,
+            also=arguments.also,
+            terms=terms,
         )
-        people = len(office.listed_by(opened, made.left_out))
+        would = office.listed_by(opened, made.left_out) if terms else []
+        alone = office.by_own_word(opened) if terms else []
+        people = office.labels(opened, would)
+        out = office.labels(opened, [one for one in alone if one not in would])
+    others = replaced is not None and replaced.person != made.person
     if arguments.json:
         document(
             {
                 "ring": made.ring.hex(),
                 "verdict": made.verdict.value,
                 "step": made.step.value,
-                "members_to_list": people if terms else 0,
+                "members_to_list": len(people),
+                "would_list": people,
+                "own_observations_only": out,
+                "replaces": replaced.verdict.value if replaced and others else None,
             }
         )
-    else:
-        would = f", which would list {counted(people, 'own member')}" if terms else ""
-        line(f"{verdict.value} proposed for ring {made.ring.hex()}{would}")
-        line("next: another person looks and confirms (lianfang-client ring confirm RING)")
+        return ATTENTION
+    line(f"{verdict.value} proposed for ring {made.ring.hex()}")
+    if replaced and others:
+        line(
+            f"it replaces {replaced.verdict.value}, proposed by another person on "
+            f"{replaced.at[:10]} and not confirmed"
+        )
+    if terms:
+        line(f"would list {counted(len(people), 'own member')}: {', '.join(people)}")
+    if out:
+        line(f"left out, tied by own observations alone (--also REF): {', '.join(out)}")
+    line("next: another person looks and confirms (lianfang-client ring confirm RING)")
     return ATTENTION
 
 
@@ -101,35 +122,48 @@ def confirm(arguments: argparse.Namespace) -> int:
 
 def _said(arguments: argparse.Namespace, done: Confirmed) -> int:
     refused = [one for _, one in done.filed if one.refusal is not None]
-    taken = [name.hex() for name, one in done.filed if one.refusal is None]
+    told = zip(done.filed, done.members, strict=True)
+    taken = {name.hex(): ref for (name, one), ref in told if one.refusal is None}
+    stand = [name.hex() for name in done.stand]
+    status = ATTENTION if refused or taken or stand else DONE
     if arguments.json:
         document(
             {
                 "ring": done.decision.ring.hex(),
                 "verdict": done.decision.verdict.value,
                 "step": done.decision.step.value,
-                "entries": taken,
-                "filed_before": done.before,
+                "entries": [*taken],
+                "members": [*taken.values()],
+                "filed_before": len(done.before),
+                "members_filed_before": [*done.before],
+                "entries_that_stand": stand,
                 "refused": [one.refusal for one in refused],
                 "remedies": [one.remedy for one in refused],
             }
         )
-        return ATTENTION if refused or taken else DONE
+        return status
     line(f"{done.decision.verdict.value} confirmed for ring {done.decision.ring.hex()}")
-    for name in taken:
-        line(f"entry {name} filed")
+    for name, ref in taken.items():
+        line(f"entry {name} filed: {ref}")
     for one in refused:
         line(f"refused by the registry: {refusal_words(one.refusal or '')}")
     for remedy in remedy_lines(one.remedy for one in refused):
         line(remedy)
     if done.before:
-        line(f"{counted(done.before, 'own member')} filed for that reason before")
+        earlier = counted(len(done.before), "own member")
+        line(f"{earlier} filed for that reason before: {', '.join(done.before)}")
+    if stand:
+        line(f"{counted(len(stand), 'own member')} of this ring on the shared list still, or filed")
+        line(
+            f"if this verdict takes that back: lianfang-client list withdraw {' '.join(stand)} "
+            "--cause mistake --operator NAME --checker NAME"
+        )
     if taken:
         line(
             "next: another person approves these entries (lianfang-client list approve "
             "--operator NAME)"
         )
-    return ATTENTION if refused or taken else DONE
+    return status
 
 
 def _terms(arguments: argparse.Namespace, fraud: bool) -> FilingTerms | None:

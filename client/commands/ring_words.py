@@ -140,6 +140,14 @@ def _verdict(command: argparse.ArgumentParser) -> None:
         metavar="REF",
         help="an own member that is no part of it, as `ring show` names it; as often as needed",
     )
+    command.add_argument(
+        "--also",
+        action="append",
+        default=[],
+        metavar="REF",
+        help="one whom own observations alone make a member, and who is part of it; a fraud lists "
+        "no such customer otherwise",
+    )
 
 
 def _filing(command: argparse.ArgumentParser) -> None:

@@ -79,9 +79,15 @@ def _unreachable(error: grpc.RpcError, who: str) -> OperatorError | PeerError:
             f"{who} does not accept this lender: {details}",
             remedy="check that transport.crt is valid and not revoked",
         )
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        return UnreachableError(
+            f"{who} cannot be reached: another service answers there",
+            remedy=f"check in exchange.toml that the address is that of {who}",
+        )
     if code is grpc.StatusCode.ABORTED:
         return OvertakenError(f"{who} broke off: {details}", remedy="sync again")
     return UnreachableError(
         f"{who} cannot be reached ({code.name if code else 'unknown'})",
-        remedy="check its address and the network",
+        remedy="check its address and the network, and in exchange.toml that its code is the one "
+        "in its certificate",
     )

@@ -10,7 +10,7 @@ Invariants:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -56,6 +56,14 @@ class Sender:
         self._submissions, self._role, self._read = submissions, role, read
         self._clock, self._sleep, self._attempts = clock, sleep, attempts
 
+    def keep(self, events: Sequence[Event]) -> None:
+        """On disk, to be sent with what is pending."""
+        self._submissions.keep(events)
+
+    def not_refused(self) -> Iterator[bytes]:
+        """Texts of what was kept so far, in order, without what was refused."""
+        return self._submissions.not_refused()
+
     def submit(self, events: Sequence[Event], progress: Progress = no_progress) -> list[Settled]:
         """Keep and send; the answers in order. OperatorError when the registry cannot be reached:
         the events are kept, and `send_pending` goes on with them.
@@ -67,12 +75,18 @@ class Sender:
 
     def send_pending(self, progress: Progress = no_progress) -> int:
         """Send what is not answered yet, in order; how many events were answered."""
-        pending, settled = list(self._submissions.pending()), 0
+        return len(self.settle_pending(progress))
+
+    def settle_pending(self, progress: Progress = no_progress) -> list[Settled]:
+        """The same; how each was answered, also those that were refused."""
+        pending: list[Named] = list(self._submissions.pending())
+        settled: list[Settled] = []
         told = progress(len(pending))
-        while settled < len(pending):
-            group = group_of(pending[settled:])
-            self._submissions.settle(self._send(group))
-            settled += len(group)
+        while len(settled) < len(pending):
+            group = group_of(pending[len(settled) :])
+            answers = self._send(group)
+            self._submissions.settle(answers)
+            settled += answers
             told(len(group))
         return settled
 

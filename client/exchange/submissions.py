@@ -71,6 +71,13 @@ class Submissions:
             ).fetchall()
         yield from rows
 
+    def not_refused(self) -> Iterator[bytes]:
+        """Texts of all events but those that were refused, in order."""
+        with self._told():
+            query = "select event from submissions where refusal is null order by number"
+            for (text,) in self._database.execute(query):
+                yield bytes(text)
+
     def settle(self, answers: Sequence[Settled]) -> None:
         """Keep the registry's answers, durably."""
         rows = [(one.receipt, one.refusal, one.remedy, one.event_id) for one in answers]

@@ -15,8 +15,14 @@ from datetime import date
 from shared.blacklist.retention import is_strong
 from shared.errors import OperatorError
 from shared.rings.kinds import Kind
-from shared.tokens.identifiers import Canonical, IdentifierError, canonical, kind_of
-from shared.tokens.identifiers.cleaning import cleaned
+from shared.tokens.identifiers import (
+    Canonical,
+    IdentifierError,
+    MissingIdentifierError,
+    canonical,
+    kind_of,
+)
+from shared.tokens.identifiers.cleaning import cleaned, refuse_missing
 
 PURPOSE = "ring"
 """Told to the key holders."""
@@ -45,7 +51,14 @@ def subject_of(kind: str, text: str, today: date) -> Canonical:
             remedy="name the subject by resident_id, uscc, passport, permit, national_id:<country> "
             "or tax_id:<country>",
         )
-    return _plain(canonical(kind, text, today=today))
+    try:
+        return _plain(canonical(kind, text, today=today))
+    except MissingIdentifierError:
+        raise
+    except IdentifierError as error:
+        if error.reason == "form" and kind == "resident_id":  # a book's remedy: other columns
+            error.remedy = "check the cell; for another kind of document say so in subject_kind"
+        raise
 
 
 def is_subject(kind: str) -> bool:
@@ -64,6 +77,8 @@ def attribute_of(kind: Kind, text: str, today: date) -> Canonical:
         for other in others:
             if ":" in cleaned(text):
                 return _plain(canonical(other, text, today=today))
+        if others and error.reason == "form":  # a book's remedy names columns not known here
+            error.remedy = "compare it with the card; write an account with its bank, ICBC:0200…"
         raise error
 
 
@@ -73,13 +88,13 @@ def _access_point(text: str, today: date) -> Canonical:
     found = _ACCESS_POINT.fullmatch(plain)
     digits = re.sub(r"[:\-.]", "", plain)
     if not found or digits in _NOT_ONE:
-        canonical("device", text, today=today)  # says so where there is no value
+        refuse_missing("wifi", text)
         raise IdentifierError(
             "wifi",
             "form",
             "it is no address of an access point",
             text=plain,
-            remedy="write the BSSID, such as 3c:84:6a:12:90:ef; a network's name names nobody",
+            remedy="write the BSSID, such as 58:41:20:aa:01:7f; a network's name names nobody",
         )
     return _plain(canonical("device", f"fp-wifi:{digits}", today=today))
 

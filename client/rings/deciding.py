@@ -5,13 +5,18 @@
 
 Invariants:
 - Only own customers who count as members here are ever filed (`looking`); those left out by name,
-  and those filed for that reason before, are not.
+  and those filed for that reason before, are not. Whom this lender's own word alone ties is left
+  out unless named.
+- What the second person confirms lists whom the first one's proposal would: who counts how here is
+  part of what was seen.
+- A confirmation is written when its filing is kept here: one that fails before leaves the proposal
+  waiting.
 - A verdict leaves this house as a filing only, which another person still has to approve.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -22,13 +27,14 @@ from client.exchange.submissions import Settled
 from client.rings.attributes import is_subject
 from client.rings.contributed import Person
 from client.rings.decisions import Decision, RingDecisions, Step, Verdict
+from client.rings.filing_days import check_days
 from client.rings.looking import Told
 from client.rings.picture import Picture, Source, picture_of
 from client.rings.ring_desk import OwnRing, RingDesk
 from shared.blacklist.reasons import ReasonCode
 from shared.cases.case import Case
 from shared.cases.ring_body import RingBody
-from shared.errors import OperatorError, PeerError
+from shared.errors import LianfangError, OperatorError, PeerError
 from shared.secure_sum.encoding import text_of
 from shared.tokens.identifiers import Canonical
 
@@ -53,11 +59,16 @@ class Opened:
 
 @dataclass(frozen=True)
 class Confirmed:
-    """`filed`: entries with the registry's answers, `before`: own members filed earlier."""
+    """`filed`: entries with the registry's answers, and `members`: whom they list, in that order;
+    `before`: own members filed earlier; `stand`: entries about own members, for that reason, which
+    a verdict other than fraud leaves as they are.
+    """
 
     decision: Decision
     filed: Sequence[tuple[bytes, Settled]] = ()
-    before: int = 0
+    members: Sequence[str] = ()
+    before: Sequence[str] = ()
+    stand: Sequence[bytes] = ()
 
 
 class RingOffice:
@@ -145,17 +156,22 @@ class RingOffice:
         operator: str,
         *,
         left_out: Sequence[str] = (),
+        also: Sequence[str] = (),
         terms: FilingTerms | None = None,
     ) -> Decision:
-        """One person's verdict. `left_out`: references of own members that are no part of it.
-        OperatorError where a fraud would list nobody.
+        """One person's verdict. `left_out`: references of own members that are no part of it;
+        `also`: of those whom own observations alone make one, and who are. OperatorError where a
+        fraud would list nobody, or its days are to come.
         """
-        out = self._left_out(opened, left_out)
+        out = self._left_out(opened, left_out, also)
         if verdict is Verdict.FRAUD and not self.listed_by(opened, out):
             raise OperatorError(
                 "this lender has no member in the ring that it could list: nothing was decided",
-                remedy="--verdict watch, or leave fewer out",
+                remedy="--verdict watch, or leave fewer out; --also REF names one whom own "
+                "observations alone tie",
             )
+        if verdict is Verdict.FRAUD and terms is not None:
+            check_days(terms, self._desk.desk.today)
         return self.decisions.propose(
             case=opened.source.case.id,
             ring=opened.ring,
@@ -169,17 +185,47 @@ class RingOffice:
 
     def confirm(self, opened: Opened, operator: str, sending: Progress = no_progress) -> Confirmed:
         """Another person's word; a fraud is filed, with that person as the filing's maker."""
-        decision = self.decisions.confirm(opened.ring, opened.seen, operator, self._desk.now)
-        if decision.verdict is not Verdict.FRAUD or decision.terms is None:
-            return Confirmed(decision)
+        found = self.decisions.confirmable(opened.ring, opened.seen, operator)
+        if found.verdict is not Verdict.FRAUD or found.terms is None:
+            return Confirmed(self._confirmed(opened, operator), stand=self._standing(opened))
         desk = self._desk.desk
-        people = self.listed_by(opened, decision.left_out)
-        new = [one for one in people if desk.filed.same(REASON, (one.identifier,)) is None]
-        if not new:
-            return Confirmed(decision, before=len(people))
-        subjects = [Subject((one.identifier,)) for one in new]
-        filed = desk.file(subjects, [decision.terms] * len(new), operator, sending=sending)
-        return Confirmed(decision, filed, len(people) - len(new))
+        people = self.listed_by(opened, found.left_out)
+        new = [one for one in people if self._entry(one) is None]
+        before = [one for one in people if one not in new]
+        filed: Sequence[tuple[bytes, Settled]] = ()
+        if new:
+            check_days(found.terms, desk.today)
+            subjects = [Subject((one.identifier,)) for one in new]
+            try:
+                filed = desk.file(subjects, [found.terms] * len(new), operator, sending=sending)
+            except LianfangError:
+                if any(self._entry(one) is not None for one in new):  # kept: leaves later
+                    self._confirmed(opened, operator)
+                raise
+        names, earlier = self.labels(opened, new), self.labels(opened, before)
+        return Confirmed(self._confirmed(opened, operator), filed, names, earlier)
+
+    def _confirmed(self, opened: Opened, operator: str) -> Decision:
+        return self.decisions.confirm(opened.ring, opened.seen, operator, self._desk.now)
+
+    def _entry(self, person: Person) -> bytes | None:
+        return self._desk.desk.filed.same(REASON, (person.identifier,))
+
+    def _standing(self, opened: Opened) -> list[bytes]:
+        """Entries about own members of a ring that was once confirmed a fraud here."""
+        lines = self.decisions.of(opened.ring)
+        frauds = [one for one in lines if one.verdict is Verdict.FRAUD]
+        if not any(one.step is Step.CONFIRMED for one in frauds):
+            return []
+        entries = map(self._entry, self.listed_by(opened, ()))
+        return sorted({one for one in entries if one is not None})
+
+    def labels(self, opened: Opened, people: Sequence[Person]) -> list[str]:
+        """What `ring show` calls own customers."""
+        shown = self.picture(opened)
+        names = {one.token: one.label for one in shown.own}
+        names |= {one.token: one.label for one in shown.near}
+        return [names[one.token] for one in people]
 
     def listed_by(self, opened: Opened, left_out: Sequence[bytes]) -> list[Person]:
         """Own members whom a verdict of fraud would list."""
@@ -189,17 +235,26 @@ class RingOffice:
             if told.distance == 0 and person.token not in left_out
         ]
 
-    def _left_out(self, opened: Opened, refs: Sequence[str]) -> list[bytes]:
+    def by_own_word(self, opened: Opened) -> list[Person]:
+        """Whom this lender's own observations alone make a member."""
+        return [person for person, told in opened.source.told if told.own_observation]
+
+    def _left_out(
+        self, opened: Opened, refs: Sequence[str], also: Sequence[str]
+    ) -> Sequence[bytes]:
         shown = self.picture(opened, reveal=True)
-        by_label = {one.label: one.token for one in shown.own}
-        by_label |= {one.label: one.token for one in shown.near}
-        unknown = [ref for ref in refs if ref not in by_label]
-        if unknown:
+        own = {one.label: one.token for one in shown.own}
+        own |= {one.label: one.token for one in shown.near}
+        alone = {one.token for one in self.by_own_word(opened)}
+        tied = {label: token for label, token in own.items() if token in alone}
+        out = {*_tokens("--except", refs, own, "own member of the ring")}
+        named = {*_tokens("--also", also, tied, "own customer whom own observations alone tie")}
+        if out & named:
             raise OperatorError(
-                f"{len(unknown)} of --except name no own member of the ring: nothing was decided",
-                remedy="take the names that `ring show` gives",
+                "--except and --also name the same customer: nothing was decided",
+                remedy="name each of them once",
             )
-        return [by_label[ref] for ref in refs]
+        return sorted(out | (alone - named))
 
     def _opened(self, own: OwnRing) -> Opened:
         if own.key is None:
@@ -216,11 +271,24 @@ class RingOffice:
                 remedy="sync again; if it stays so, tell the desk's operator",
             )
         kept = self._desk.contributed(known)
-        return Opened(Source(own.case, bulletin.head, body, kept, own.told), seen_of(body))
+        seen = seen_of(body, own.told)
+        return Opened(Source(own.case, bulletin.head, body, kept, own.told), seen)
 
 
-def seen_of(body: RingBody) -> bytes:
-    """32 bytes that stand for who and what is in a ring, and not for its score of the week."""
+def _tokens(option: str, refs: Sequence[str], known: Mapping[str, bytes], what: str) -> list[bytes]:
+    unknown = [ref for ref in refs if ref not in known]
+    if unknown:
+        raise OperatorError(
+            f"{len(unknown)} of {option} name no {what}: nothing was decided",
+            remedy="take the names that `ring show` gives",
+        )
+    return [known[ref] for ref in refs]
+
+
+def seen_of(body: RingBody, told: Sequence[tuple[Person, Told]]) -> bytes:
+    """32 bytes that stand for who and what is in a ring, and which own customers count as members
+    here; not for its score of the week.
+    """
     hashed = sha256(b"lianfang/ring/seen/v1\0" + body.ring)
     for rows in (body.members, body.attributes):
         for token in sorted(row.token for row in rows):
@@ -231,6 +299,9 @@ def seen_of(body: RingBody) -> bytes:
     ]
     for member, attribute, edge in sorted(named, key=lambda one: (*one[:2], text_of(one[2]))):
         hashed.update(member + attribute + bytes([edge.kind]) + edge.week.to_bytes(2, "big"))
+    here = [(one.token, said.own_observation) for one, said in told if said.distance == 0]
+    for token, own in sorted(here):
+        hashed.update(token + bytes([own]))
     return hashed.digest()
 
 

@@ -132,9 +132,33 @@ class RingDecisions:
 
     def confirm(self, ring: bytes, seen: bytes, operator: str, now: datetime) -> Decision:
         """Another person confirms the last proposal; given again by that person: what stands."""
+        found = self.confirmable(ring, seen, operator)
+        if found.step is Step.CONFIRMED:
+            return found
+        with self._alone() as before:
+            return self._append(
+                Decision(
+                    before,
+                    Step.CONFIRMED,
+                    found.case,
+                    ring,
+                    seen,
+                    found.verdict,
+                    self._secret.operator(operator),
+                    now.isoformat(timespec="seconds"),
+                    found.left_out,
+                    found.terms,
+                )
+            )
+
+    def confirmable(self, ring: bytes, seen: bytes, operator: str) -> Decision:
+        """The proposal that this person may confirm, or, of a ring that is as it was, what this
+        person confirmed last. OperatorError where there is none; nothing is written.
+        """
         mark = self._secret.operator(operator)
         waiting, standing = self.waiting(ring), self.standing(ring)
-        if waiting is None and standing is not None and standing.person == mark:
+        again = standing is not None and (standing.person, standing.seen) == (mark, seen)
+        if waiting is None and standing is not None and again:
             return standing
         if waiting is None:
             raise OperatorError(
@@ -152,21 +176,7 @@ class RingDecisions:
                 "the ring has changed since the verdict was proposed: nothing was decided",
                 remedy="look at it again (ring show) and propose anew (ring decide)",
             )
-        with self._alone() as before:
-            return self._append(
-                Decision(
-                    before,
-                    Step.CONFIRMED,
-                    waiting.case,
-                    ring,
-                    seen,
-                    waiting.verdict,
-                    mark,
-                    now.isoformat(timespec="seconds"),
-                    waiting.left_out,
-                    waiting.terms,
-                )
-            )
+        return waiting
 
     @contextmanager
     def _alone(self) -> Iterator[bytes]:

@@ -125,5 +125,10 @@ def chosen(cases: list[KnownCase], word: str) -> KnownCase:
         raise OperatorError(
             "no case is known here yet", remedy="fetch them: lianfang-client ring sync"
         )
-    what = "no case is" if not found else "several cases are"
-    raise OperatorError(f"{what} called so", remedy=f"known here: {known}")
+    if found:
+        example = f"--case {found[0].folder.name[:8]}"
+        raise OperatorError(
+            "several cases are called so",
+            remedy=f"give the first letters of its id, e.g. {example}; known here: {known}",
+        )
+    raise OperatorError("no case is called so", remedy=f"known here: {known}")

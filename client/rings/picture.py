@@ -294,7 +294,7 @@ _AGAINST: Mapping[str, str] = {
     "crowded": "Something that ties them is shared by more people than usual: an agent's device, "
     "an office line?",
     "spread_in_time": "More than half a year lies between the first and the last observation.",
-    "no_money": "No money or guarantee is seen to move between them.",
+    "no_money": "No chain or circle of payments or guarantees is seen.",
     "nobody_listed": "No member is on the shared list.",
     "mostly_one_lender": "Three quarters of the observations or more are one lender's.",
 }

@@ -118,13 +118,19 @@ class Desk:
         minimum_lenders: int = 3,
         pages: tuple[int, int] = (4, 4),
     ) -> SignedCase:
-        """A new case under a drawn id; OperatorError for terms that no case has, and for one more
-        than lenders take.
+        """A new case under a drawn id; OperatorError for terms that no case has, for the name of a
+        case that goes on, and for one more than lenders take.
         """
         if minimum_lenders < 3 and not self.is_demo:
             raise OperatorError(
                 f"a case of {minimum_lenders} lenders would tell one of them about the other",
                 remedy="take 3 or more; fewer only in the profile demo",
+            )
+        live = [kept for kept in self._store.cases() if kept.stage not in _OVER]
+        if any(kept.case.name == name for kept in live):
+            raise OperatorError(
+                f"a case {name!r} goes on at this desk: lenders choose a case by its name",
+                remedy="take another name; lianfang-server cases status names those there are",
             )
         now = self._clock().astimezone(UTC)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 
 from server.apart import SHARE, check_without
@@ -73,6 +74,11 @@ def _init(arguments: argparse.Namespace) -> int:
         settings_text(arguments.lender, arguments.profile),
     )
     serving.said(arguments, said)
+    if not arguments.lender:
+        sys.stderr.write(
+            f"warning: no lender has a class yet: write [classes] into {arguments.folder / FILE} "
+            f'before it serves, e.g. L01 = "bank"; the classes are {", ".join(CLASSES)}\n'
+        )
     return 0
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from server.apart import SHARE, check_without
 from server.commands import serving
-from server.commands.service_folder import add_init, add_profile, write_folder
+from server.commands.service_folder import add_init, add_profile, check_alone, write_folder
 from shared.errors import OperatorError
 
 EXAMPLES = """examples:
@@ -99,6 +99,11 @@ def _open(arguments: argparse.Namespace) -> int:
         store.close()
     case = signed.case
     serving.said(arguments, {"case": case.id.hex(), "digest": case.digest.hex()})
+    if case.monday(case.weeks) <= today:
+        sys.stderr.write(
+            f"warning: the last week of this case ended before {case.monday(case.weeks)}: only "
+            "observations of before count; --weeks gives it more\n"
+        )
     return 0
 
 
@@ -106,6 +111,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     from server.cases.service import serve
 
     serving.check_serve(arguments, "cases")
+    _folder(arguments.folder)
     serving.log_to_standard_error()
     service = serve(arguments.folder, arguments.listen)
     return serving.run(service, service.desk.code, arguments)
@@ -138,11 +144,14 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _folder(folder: Path) -> Path:
+    from server.cases.settings import FILE
+
     if not folder.is_dir():
         raise OperatorError(
             f"{folder}: there is no such folder",
             remedy=f"make it first: lianfang-server cases init {folder} …",
         )
+    check_alone(folder, FILE)
     return folder
 
 

@@ -2,6 +2,7 @@
 
 Invariants:
 - Nothing in the folder is written over. What cannot be done whole leaves nothing new behind.
+- A folder is one service's: it has the settings of no other.
 - It is said to be done only when all credentials are there and belong together, where the authority
   is here; certificates last a year, or as long as the authority's own.
 """
@@ -20,6 +21,12 @@ from server.commands import serving
 from shared.errors import OperatorError
 from shared.identity.certificate import Role
 
+_SETTINGS = {
+    "keyholder.toml": "key holder",
+    "registry.toml": "registry",
+    "cases.toml": "case desk",
+    "borrowing.toml": "borrowing desk",
+}
 _CREDENTIALS = (KEY, CERTIFICATE, TRANSPORT_KEY, TRANSPORT)
 
 
@@ -61,6 +68,7 @@ def write_folder(
             f"{folder / settings} is there already; nothing was written",
             remedy="edit it, or name another folder",
         )
+    check_alone(folder, settings)
     said: dict[str, object] = {"folder": str(folder), "code": code}
     try:
         if authority is not None:
@@ -72,6 +80,18 @@ def write_folder(
             f"{error.filename or folder}: {error.strerror}", remedy="mend the folder's permissions"
         ) from error
     return said
+
+
+def check_alone(folder: Path, settings: str) -> None:
+    """OperatorError where the folder has the settings of another service than the one with the
+    file `settings`: two services in one folder would share a code, a key and a lock.
+    """
+    for name, service in _SETTINGS.items():
+        if name != settings and (folder / name).exists():
+            raise OperatorError(
+                f"{folder} is the folder of a {service}: it has {name}; nothing was written",
+                remedy="name a folder of its own, and a code of its own",
+            )
 
 
 def _enrolled(folder: Path, code: str, role: Role, place: Path) -> dict[str, object]:

@@ -1,8 +1,9 @@
 """A made-up case: what three lenders observed in a week, and the commands that find its ring.
 
 Invariants:
-- Together the observations show one ring of six. Each lender's own show none: at each, only one
-  thing is shared. A family of four shares a home and more, and is none.
+- Together the observations show one ring of six, also without any one lender's: so it rests on no
+  lender's word. Each lender's own show none: at each, only one thing is shared. A family of four
+  shares a home and more, and is none.
 - Nothing is pretended: the case's first week is the last whole week, so it is over; a stage takes
   no hours here, so it ends with the pages of the third lender.
 """
@@ -54,8 +55,8 @@ def observations(seed: int, lenders: Sequence[str]) -> dict[str, list[tuple[str,
     device = ("device", _device(seed, "ring"))
     shared = (device, ("phone", phone), ("guarantor", guarantor))
     for at in range(len(ring)):
-        for place in (at % 3, (at + 1) % 3):
-            seen(at, lenders[place], shared[place])
+        for code, thing in zip(lenders, shared, strict=True):
+            seen(at, code, thing)
     for at in range(len(family)):
         contact = ("emergency_contact", relative)
         home = (("addr_unit", _HOME), ("wifi", _NETWORK), contact)

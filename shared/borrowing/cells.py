@@ -110,5 +110,5 @@ def label(cell: Cell, band: int) -> str:
         case int() if band == NO_RECORD:
             return "no record"
         case int() if band == UNTOLD:
-            return "not told"
+            return "withheld"
     return BAND_LABELS[cell.scale][band]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -87,6 +88,12 @@ def events(folder: Path, *lines: str, header: str = HEADER) -> Path:
     return path
 
 
+def with_epoch(exchange: Parties) -> None:
+    """Open one where this test is the first that needs it."""
+    if not (exchange.lender("L02") / "own" / "registry" / "checkpoint.json").exists():
+        open_epoch(exchange)
+
+
 def application(number: int, reference: str, day: object = YESTERDAY) -> str:
     person = PEOPLE[number]
     return f"application,{day},{reference},,{person.resident_id},{person.phone}"
@@ -114,7 +121,9 @@ def test_from_files_of_events_to_an_answer_over_mutual_tls(
     assert "published nothing yet" in told
 
     assert exchange.asked("L01", *words) == {
-        "events": 2, "rows": 4, "pages": 1, "out_of_term": 0, "refused": [],
+        "events": 2, "rows": 4, "pages": 1, "out_of_term": 0, "out_of_term_lines": [],
+        "refused": [],
+        "told_before": 0, "not_told_before": 2, "changed_lines": [],
     }  # fmt: skip
     for code in LENDERS[1:]:
         told = exchange.run(code, "borrowing", "contribute", events(
@@ -188,11 +197,69 @@ def offline(started: tuple[Parties, Serving], exchange: Parties, number: str) ->
     path.write_text(text)
     found = exchange.asked("L01", "borrowing", "sync")
     assert isinstance(found, dict)
-    assert found["sent"] == 1
+    assert (found["sent"], found["refused"]) == (1, [])
+    refused_later(started[1], exchange, (path, text, gone))
     path.write_text(text.replace(f":{started[1].port}", f":{exchange.registry.port}"))
     told = exchange.run("L01", "borrowing", "sync", status=2)
     assert "the borrowing desk cannot be reached" in told
     path.write_text(text)
+
+
+def refused_later(desk: Serving, exchange: Parties, settings: tuple[Path, str, str]) -> None:
+    """A kept page that the desk then refuses is said, once, by whatever sends it."""
+    path, text, gone = settings
+    lender, terms = exchange.lender("L01"), desk.desk._terms
+    for words in (("borrowing", "sync"), ("borrowing", "contribute", lender / "events.csv")):
+        path.write_text(gone)
+        kept = events(lender, application(1, f"kept for {words[1]}"))
+        exchange.run("L01", "borrowing", "contribute", kept, status=2)
+        path.write_text(text)
+        desk.desk._terms = replace(terms, classes={"L02": terms.classes["L02"]})
+        told = exchange.run("L01", *words, status=1)
+        desk.desk._terms = terms
+        assert "a page was refused: this desk has not been told which class" in told
+        assert "[classes] of borrowing.toml" in told
+        assert "is not sent again: then give its file again" in told
+        assert told.count("a page was refused") == (1 if words[1] == "sync" else 2)
+        assert "taken now" not in told
+        assert exchange.asked("L01", "borrowing", "sync")["refused"] == []  # type: ignore[index]
+
+
+def test_events_left_out_are_named_and_a_file_without_any_is_an_error(
+    started: tuple[Parties, Serving], exchange: Parties, tmp_path: Path
+) -> None:
+    """Older than may be told: exit status 1, the line and the term, and nothing leaves."""
+    with_epoch(exchange)
+    old = events(tmp_path, application(0, "A-1", TODAY - timedelta(days=181)))
+    told = exchange.run("L02", "borrowing", "contribute", old, status=1)
+    assert "0 events contributed" in told
+    found = exchange.asked("L02", "borrowing", "contribute", old, status=1)
+    assert isinstance(found, dict)
+    assert (found["out_of_term"], found["out_of_term_lines"], found["pages"]) == (1, [2], 0)
+    none = exchange.run("L02", "borrowing", "contribute", events(tmp_path), status=2)
+    assert "events.csv has no rows; nothing was contributed" in none
+
+
+def test_a_correction_is_said_not_to_be_taken_until_the_old_is_taken_back(
+    started: tuple[Parties, Serving], exchange: Parties, tmp_path: Path
+) -> None:
+    """New, again and changed are told apart; after --retract of the old file it is new."""
+    with_epoch(exchange)
+    old = events(tmp_path, application(2, "N-1"), application(3, "N-2"))
+    words = ("borrowing", "contribute", old)
+    assert "2 new, 0 told before, 0 changed" in exchange.run("L02", *words)
+    assert "0 new, 2 told before, 0 changed" in exchange.run("L02", *words)
+    earlier = YESTERDAY - timedelta(days=3)
+    lines = application(2, "N-1"), application(3, "N-2", earlier), application(4, "N-3")
+    (tmp_path / "more").mkdir()
+    new = ("borrowing", "contribute", events(tmp_path / "more", *lines))
+    told = exchange.run("L02", *new, status=1)
+    assert "1 new, 1 told before, 1 changed" in told
+    assert "changed, not taken: line 3; the desk keeps what it was told first" in told
+    assert "are in the next table no more" in exchange.run("L02", *words, "--retract")
+    assert "2 events of them not told from here" in exchange.run(
+        "L02", *words, "--retract", status=1)  # fmt: skip
+    assert "2 new, 1 told before, 0 changed" in exchange.run("L02", *new)
 
 
 @pytest.mark.parametrize(
@@ -288,5 +355,5 @@ def test_the_time_of_day_is_one_bit_and_an_amount_a_band(tmp_path: Path) -> None
     found, late = read_events(path, today=date(2026, 1, 6), columns={})
     assert [one.bits for one in found[:4]] == [NIGHT, 0, NIGHT | WEEKEND, 0]
     assert [(one.kind, one.band) for one in found[4:]] == [(Kind.OPENED, 2), (Kind.CLOSED, 0)]
-    assert late == 2
+    assert late == (8, 9)
     assert canonical_all([("resident_id", number)], monday)[0] == found[0].identifiers[0][1]

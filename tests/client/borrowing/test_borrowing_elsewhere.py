@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 
 from client.borrowing import desk_client
+from client.borrowing.screening import screen
+from client.borrowing.told_before import Before
+from client.commands.borrowing_words import elsewhere_lines
 from server.borrowing.desk import Terms
 from server.demo.identities import Person, people
 from shared.borrowing.terms import NO_RECORD, WINDOWS, IdKind, LenderClass
@@ -209,6 +212,44 @@ def test_one_lender_that_plants_applications_is_one_lender(four: Borrowers) -> N
     assert (answer.value("app_orgnum_d7_all"), answer.value("app_allnum_d7_all")) == (1, 5)
     assert victim.triggered == ()
     assert four["L04"].check(PEOPLE[1]).triggered == ("d7",)
+
+
+def test_a_hidden_answer_is_not_said_as_none(tmp_path: Path) -> None:
+    """Where too few others are there to be told of, one line says so, and a screened book counts
+    it; where enough are (the control) there is none of it.
+    """
+    for contributors, hidden in ((3, True), (4, False)):
+        codes = [f"L{n:02}" for n in range(contributors)]
+        (tmp_path / str(contributors)).mkdir()
+        terms = Terms(contributors=contributors)
+        with borrowers(tmp_path / str(contributors), codes, terms) as made:
+            for code in codes:
+                made[code].contribute([applied(PEOPLE[0], made.day(1), "A")])
+            made.publish()
+            told = "\n".join(elsewhere_lines(made["L00"].check(PEOPLE[0]), 0))
+            assert ("withheld: an answer from fewer than 3 other lenders" in told) is hidden
+            assert ("7 days withheld" in told) is hidden
+            book = tmp_path / "book.csv"
+            book.write_text(f"resident_id\n{PEOPLE[0].resident_id}\n{PEOPLE[1].resident_id}\n")
+            done = screen(made["L00"].borrowing, book, tmp_path / f"{contributors}.csv")
+            assert (done.rows, done.known, done.withheld) == (2, 1, int(hidden))
+
+
+def test_what_is_said_of_a_correction_is_what_the_desk_holds(four: Borrowers) -> None:
+    """The day told first stays until the old telling is taken back; then the new one is there."""
+
+    def days() -> set[int]:
+        with four.desk.store.transaction() as connection:
+            return {day for (day,) in connection.execute("SELECT day FROM events")}
+
+    old, new = (applied(PEOPLE[0], four.day(ago), "A") for ago in (1, 2))
+    lender = four["L01"]
+    assert lender.contribute([old]).before == Before(told=0, new=1, changed=())
+    assert lender.contribute([new]).before == Before(told=0, new=0, changed=(2,))
+    assert days() == {four.day(1).toordinal()}
+    assert lender.contribute([old], retract=True).before == Before(told=1, new=0, changed=())
+    assert lender.contribute([new]).before == Before(told=0, new=1, changed=())
+    assert days() == {four.day(2).toordinal()}
 
 
 def test_with_cached_tokens_nobody_is_asked(four: Borrowers) -> None:

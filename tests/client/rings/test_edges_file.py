@@ -57,6 +57,24 @@ def test_a_networks_name_or_a_default_is_no_network(text: str, tmp_path: Path) -
     assert text not in bad.what
 
 
+@pytest.mark.parametrize(
+    ("row", "remedy"),
+    [
+        ((PERSON, "wifi", "MyHome"), "write the BSSID"),
+        ((PERSON, "payee", "abc"), "ICBC:"),
+        (("13800138000", "device", DEVICE), "subject_kind"),
+    ],
+)
+def test_a_remedy_names_what_this_file_has(
+    row: tuple[str, str, str], remedy: str, tmp_path: Path
+) -> None:
+    """No column and no prefix that only a book of applicants knows."""
+    (bad,) = read(write_rows(tmp_path / "a.csv", [(*row, "2026-01-07", "", "")])).bad
+    assert remedy in bad.what
+    assert "own column" not in bad.what
+    assert "imei:" not in bad.what
+
+
 def test_amounts_are_bands_of_payees_only(tmp_path: Path) -> None:
     """A payment of 12,500 is band 5; the same amount at a device is nothing."""
     rows = [

@@ -6,10 +6,13 @@ import csv
 import json
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from client.exchange.desk import Desk
+from shared.errors import OperatorError
 from tests.client.rings.ring_parties import (
     ALONE,
     EVERYBODY,
@@ -190,6 +193,20 @@ def test_without_the_desk_observations_are_kept_and_leave_later(
     assert rings.asked("L03", "contribute", late, "--case", "spring")["new"] == 0
 
 
+def test_a_file_of_which_nothing_is_contributed_asks_for_a_look(
+    rings: Rings, tmp_path: Path
+) -> None:
+    """Rows of other weeks than the case's, or no rows: exit status 1, and which days it takes."""
+    before = row(STRANGER, "device", device("before"), week=-2)
+    old = write_rows(tmp_path / "old.csv", [before])
+    said = rings.run("L03", "contribute", old, "--case", "spring", status=1)
+    first, last = rings.case.first_monday, rings.case.monday(rings.case.weeks) - timedelta(days=1)
+    assert f"1 row not of the case's weeks or kinds: the case takes {first} to {last}" in said
+    none = write_rows(tmp_path / "none.csv", [])
+    said = rings.run("L03", "contribute", none, "--case", "spring", status=1)
+    assert "the file has no rows" in said
+
+
 def secrets_of(code: str) -> list[str]:
     """Every identifier in a lender's book."""
     return sorted({cell for one in books()[code] for cell in (one[0], one[2])})
@@ -239,15 +256,19 @@ def test_a_fraud_needs_two_people_and_becomes_a_filing_that_needs_its_own_checke
     """Proposed by one, confirmed by another, own members filed once, answering after approval."""
     name, evidence = the_ring(rings), f"device_trace={rings.parties.folder / 'case.txt'}"
     words = ("decide", name, "--verdict", "fraud", "--operator", MAKER, "--evidence", evidence)
-    made = rings.asked("L01", *words, *FILING, "--except", ref(RING[0]), status=1)
-    assert made["members_to_list"] == 4
+    others = ref(RING[0]), ref(ALONE)
+    made = rings.asked("L01", *words, *FILING, "--except", others[0], "--also", others[1], status=1)
+    members = sorted([ref(RING[2]), ref(RING[3]), ref(RING[5]), ref(ALONE)])
+    assert sorted(made["would_list"]) == members
     same = rings.run("L01", "confirm", name, "--operator", f" {MAKER.upper()} ", status=2)
     assert "this very person" in same
     assert rings.parties.asked("L01", "list", "own") == []
     done = rings.asked("L01", "confirm", name, "--operator", CHECKER, status=1)
     assert len(done["entries"]) == 4
+    assert sorted(done["members"]) == members
     again = rings.asked("L01", "confirm", name, "--operator", CHECKER)
     assert (again["entries"], again["filed_before"]) == ([], 4)
+    assert sorted(again["members_filed_before"]) == members
     own = rings.parties.asked("L01", "list", "own", status=1)
     assert {one["reason"] for one in own} == {"F302"}
     assert {one["waits_for"] for one in own} == {"this lender's checker (list approve)"}
@@ -261,6 +282,74 @@ def test_a_fraud_needs_two_people_and_becomes_a_filing_that_needs_its_own_checke
     assert hit["answer"]["hit_class"] == "fraud_confirmed"
     kept = rings.parties.asked("L02", "list", "check", "--resident-id", RING[0].resident_id)
     assert kept["hit"] is False
+
+
+def test_whom_own_observations_alone_tie_is_listed_only_if_named(rings: Rings) -> None:
+    """Left out, and told by reference; named with --also (control) it would be listed."""
+    name, evidence = the_ring(rings), f"device_trace={rings.parties.folder / 'case.txt'}"
+    words = ("decide", name, "--verdict", "fraud", "--operator", MAKER, "--evidence", evidence)
+    made = rings.asked("L01", *words, *FILING, status=1)
+    assert sorted(made["would_list"]) == sorted(ref(RING[at]) for at in (0, 2, 3, 5))
+    assert made["own_observations_only"] == [ref(ALONE)]
+    named = rings.asked("L01", *words, *FILING, "--also", ref(ALONE), status=1)
+    assert ref(ALONE) in named["would_list"]
+    member = rings.run("L01", *words, *FILING, "--also", ref(RING[0]), status=2)
+    assert "--also" in member
+
+
+def test_a_day_to_come_is_told_by_its_option_and_decides_nothing(rings: Rings) -> None:
+    """Of the event, its end and the notice; the proposal before, if any, stays what it was."""
+    name, evidence = the_ring(rings), f"device_trace={rings.parties.folder / 'case.txt'}"
+    words = ("decide", name, "--verdict", "fraud", "--operator", MAKER, "--evidence", evidence)
+    before = rings.asked("L01", "show", name, status=1)["decisions"]
+    for option, word in (
+        ("--event-date", "2199-01-05"),
+        ("--event-end", "2199-01-05"),
+        ("--notice", "letter:2199-01-05"),
+    ):
+        said = " ".join(rings.run("L01", *words, *FILING, option, word, status=2).split())
+        assert f"{option}: 2199-01-05 is still to come" in said
+    said = rings.run("L01", *words, *FILING, "--event-end", "2025-12-31", status=2)
+    assert "is before --event-date" in " ".join(said.split())
+    assert rings.asked("L01", "show", name, status=1)["decisions"] == before
+
+
+def test_a_confirmation_whose_filing_fails_confirms_nothing(
+    rings: Rings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The proposal still waits, and the same word given again (control) confirms and files."""
+    name = the_ring(rings, "L03")
+    evidence = f"device_trace={rings.parties.folder / 'case.txt'}"
+    words = ("decide", name, "--verdict", "fraud", "--operator", MAKER, "--evidence", evidence)
+    rings.asked("L03", *words, *FILING, "--except", ref(RING[1]), status=1)
+
+    def failing(*_: object, **__: object) -> None:
+        raise OperatorError("no filing today", remedy="tomorrow")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Desk, "file", failing)
+        rings.run("L03", "confirm", name, "--operator", CHECKER, status=2)
+    assert "confirmed by another person" not in rings.run("L03", "show", name, status=1)
+    done = rings.asked("L03", "confirm", name, "--operator", CHECKER, status=1)
+    assert len(done["members"]) == len(done["entries"]) == 3
+    assert "confirmed by another person" in rings.run("L03", "show", name, status=1)
+
+
+def test_a_verdict_after_a_fraud_names_the_entries_it_leaves(rings: Rings) -> None:
+    """Exit 1 with the entries; and a proposal that replaces another person's says so."""
+    name = the_ring(rings, "L03")
+    evidence = f"device_trace={rings.parties.folder / 'case.txt'}"
+    filed = ("--verdict", "fraud", "--operator", MAKER, "--evidence", evidence, *FILING)
+    rings.asked("L03", "decide", name, *filed, "--except", ref(RING[2]), status=1)
+    done = rings.asked("L03", "confirm", name, "--operator", CHECKER, status=1)
+    words = ("decide", name, "--verdict", "watch", "--operator")
+    assert "it replaces" not in rings.run("L03", *words, MAKER, status=1)
+    said = " ".join(rings.run("L03", *words, CHECKER, status=1).split())
+    assert "it replaces watch, proposed by another person" in said
+    stands = rings.asked("L03", "confirm", name, "--operator", MAKER, status=1)
+    assert {*done["entries"]} <= {*stands["entries_that_stand"]}
+    said = " ".join(rings.run("L03", "confirm", name, "--operator", MAKER, status=1).split())
+    assert "lianfang-client list withdraw" in said
 
 
 def test_a_customer_tied_by_anothers_word_is_near_and_never_listed(rings: Rings) -> None:

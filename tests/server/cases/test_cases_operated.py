@@ -69,6 +69,45 @@ def test_a_case_on_strange_terms_is_not_opened(
     assert "no case yet" in capsys.readouterr().out
 
 
+def test_a_name_is_one_live_cases(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A second case so called is refused while the first goes on; another name (the control) is
+    taken.
+    """
+    words = [*OPEN, str(folder), "--epoch", "1", "--name"]
+    assert main([*words, "spring"]) == 0
+    assert main([*words, "spring"]) == 2
+    assert "take another name" in " ".join(capsys.readouterr().err.split())
+    assert main([*words, "summer"]) == 0
+    assert main(["cases", "status", str(folder), "--json"]) == 0
+    told = capsys.readouterr().out.splitlines()[-1]
+    assert sorted(case["name"] for case in json.loads(told)["cases"]) == ["spring", "summer"]
+
+
+def test_a_case_that_is_over_already_is_warned_of(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A trial may want it; of one that begins now (the control) nothing is said."""
+    words = [*OPEN, str(folder), "--epoch", "1", "--weeks", "2", "--name"]
+    assert main([*words, "now"]) == 0
+    assert "warning" not in capsys.readouterr().err
+    assert main([*words, "past", "--first-monday", "2026-01-05"]) == 0
+    assert "ended before 2026-01-19" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", ["status", "open", "serve"])
+def test_another_services_folder_is_left_alone(
+    word: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No stray `cases.sqlite` is made in it."""
+    home = tmp_path / "d2"
+    words = ["--code", "D2", "--lender", "L01=bank", "--profile", "demo"]
+    assert main(["borrowing", "init", str(home), *words]) == 0
+    more = ["--name", "x", "--epoch", "1"] if word == "open" else []
+    assert main(["cases", word, str(home), *more]) == 2
+    assert "the folder of a borrowing desk" in " ".join(capsys.readouterr().err.split())
+    assert [path.name for path in home.iterdir()] == ["borrowing.toml"]
+
+
 def test_a_folder_that_is_none_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With what to do."""
     for words in (["status", "x"], ["open", "x", "--name", "x", "--epoch", "1"], ["serve", "x"]):

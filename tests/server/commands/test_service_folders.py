@@ -31,6 +31,8 @@ SERVICES: dict[str, tuple[Role, Sequence[str]]] = {
     "borrowing": ("desk", ("--lender", "L01=bank")),
 }
 
+FOLDERS = ("registry", "cases", "borrowing")
+
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,3 +139,35 @@ def test_a_folder_without_all_of_its_credentials_is_not_done(
     assert "the folder of 'X1', not of 'X2'" in " ".join(capsys.readouterr().err.split())
     assert init("cases", folder, authority) == 0
     assert (folder / "own/identity.key").read_bytes() == key
+
+
+@pytest.mark.parametrize("service", FOLDERS)
+@pytest.mark.parametrize("other", ["keyholder", *FOLDERS])
+def test_a_folder_is_one_services(
+    service: str, other: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A second service's `init` in it is refused and writes nothing; without the first one's
+    settings (the control) its role alone decides.
+    """
+    authority, folder = authority_of(tmp_path / "authority", 60), tmp_path / "x1"
+    assert init(service, folder, authority) == 0
+    before = sorted(folder.rglob("*"))
+    assert init(other, folder, authority) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"{service}.toml" in told
+    assert "nothing was written" in told
+    assert sorted(folder.rglob("*")) == before
+    (folder / f"{service}.toml").unlink()
+    alike = SERVICES[service][0] == SERVICES[other][0]
+    assert (init(other, folder, authority) == 0) == alike
+
+
+def test_a_borrowing_desk_without_classes_warns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would refuse every lender; with a class (the control) nothing is said."""
+    words = ["borrowing", "init", "--code", "D2"]
+    assert main([*words, str(tmp_path / "none")]) == 0
+    assert "no lender has a class yet" in capsys.readouterr().err
+    assert main([*words, str(tmp_path / "one"), "--lender", "L01=bank"]) == 0
+    assert "warning" not in capsys.readouterr().err

@@ -163,6 +163,9 @@ def test_only_together_do_lenders_see_the_ring_and_the_family_is_none(seed: int)
     assert rings_of(together) == [({one.resident_id for one in ring}, True)]
     assert {one.resident_id for one in family} <= {row[0] for row in together}
     assert [rings_of(rows) for rows in seen.values()] == [[], [], []]
+    for code in LENDERS:  # the ring rests on no single lender's word
+        rest = [row for other, rows in seen.items() if other != code for row in rows]
+        assert rings_of(rest) == [({one.resident_id for one in ring}, True)]
     cast = cast_of(seed)
     assert not {*ring, *family} & {*cast.listed, cast.unlisted, cast.another, *cast.book}
     days = {row[3] for rows in observations(seed, LENDERS).values() for row in rows}

@@ -167,6 +167,6 @@ def test_words_tell_bands_nothing_and_silence_apart() -> None:
     """As a person reads them."""
     cell = CELLS[PLACE["app_orgnum_d7_all"]]
     assert [label(cell, band) for band in (-2, -1, 0, 3, 5)] == [
-        "not told", "no record", "0", "3–4", "8+",
+        "withheld", "no record", "0", "3–4", "8+",
     ]  # fmt: skip
     assert set(CLASSES) == {cell.of for cell in CELLS if cell.of}
