@@ -16,11 +16,13 @@ pytestmark = pytest.mark.usefixtures("undrawn")
 
 
 def _started(desk: Desk, *arguments: str) -> subprocess.Popen[bytes]:
+    """As from a terminal: also where the tests themselves were started to ignore Ctrl-C."""
     command = [sys.executable, str(REPOSITORY / "simulate.py"), "--config", str(desk.config)]
     return subprocess.Popen(
         [*command, "--out", str(desk.out), *NO_EXTRAS, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 

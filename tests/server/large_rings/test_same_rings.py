@@ -79,7 +79,7 @@ def test_edges_that_two_lenders_give_and_edges_given_twice_count_as_in_one_proce
     _same(whole, parts, scenario.traffic.subjects)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_ray_finds_the_same_rings(tmp_path: Path) -> None:
     """Among thirty thousand edges, by the documented command."""
     command = [sys.executable, str(REPOSITORY / "tests/bench/rings_ray.py"), "--out", str(tmp_path)]
