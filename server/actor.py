@@ -14,7 +14,6 @@ Invariants:
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -22,7 +21,14 @@ from datetime import datetime
 from pathlib import Path
 
 from server.authority import Authority, issue, issue_transport
-from server.keys import AUTHORITY, private_text, read_certificate, read_private, write_private
+from server.keys import (
+    AUTHORITY,
+    private_text,
+    read_certificate,
+    read_private,
+    write_key,
+    write_private,
+)
 from server.revoked import read_revoked
 from shared.errors import OperatorError
 from shared.identity.certificate import Identity, Role, identity_of, public_of
@@ -88,7 +94,7 @@ def write_actor(
         _undo(undone, folder / KEY)
         write_private(folder / KEY, private)
         _undo(undone, folder / TRANSPORT_KEY)
-        _write_new(folder / TRANSPORT_KEY, transport_key)
+        write_key(folder / TRANSPORT_KEY, transport_key)
         for name, certificate in certificates.items():
             _undo(undone, folder / name)
             (folder / name).write_bytes(certificate_to_pem(certificate))
@@ -99,15 +105,3 @@ def _undo(undone: ExitStack, path: Path) -> None:
     """Whatever is made at `path` from now on goes again; what is there already stays."""
     if not path.exists():
         undone.callback(path.unlink, missing_ok=True)
-
-
-def _write_new(path: Path, content: bytes) -> None:
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError as error:
-        raise OperatorError(
-            f"{path} is there already; nothing was written",
-            remedy="a key written over is lost: move the file away yourself if that is meant",
-        ) from error
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)

@@ -8,7 +8,7 @@
     lianfang-server demo                         try the shared fraud list on this machine
     lianfang-server keyholder serve /srv/k1      the list's services; each has examples: keyholder,
     lianfang-server registry serve /srv/r1       registry, keys, authority, each with -h
-    lianfang-server borrowing serve /srv/d1      the desk that counts borrowing elsewhere
+    lianfang-server borrowing serve /srv/d2      the desk that counts borrowing elsewhere
     lianfang-server keys status /srv/operator
     lianfang-server cases serve /srv/d1          the desk that finds fraud rings: see cases -h
 

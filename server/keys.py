@@ -24,7 +24,12 @@ AUTHORITY = "authority.crt"
 
 
 def write_private(path: Path, private: bytes) -> None:
-    """Write a raw Ed25519 key (32 bytes) as PEM; OperatorError if a file is there already."""
+    """Write a raw Ed25519 key (32 bytes) as PEM; OperatorError as `write_key`."""
+    write_key(path, private_to_pem(private))
+
+
+def write_key(path: Path, content: bytes) -> None:
+    """Write a private key's file, its owner's alone; OperatorError if one is there already."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError as error:
@@ -38,7 +43,7 @@ def write_private(path: Path, private: bytes) -> None:
             remedy="mend the folder's permissions, or free space",
         ) from error
     with os.fdopen(handle, "wb") as file:
-        file.write(private_to_pem(private))
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
 

@@ -13,10 +13,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from client.exchange.hits_file import check_out, content_of
-from client.files import write_whole
+from client.exchange.hits_file import write_frame
 from client.rings.looking import Told
-from shared.errors import OperatorError
 
 COLUMNS = (
     *("line", "customer_ref", "case", "ring", "distance", "own_observation", "strength"),
@@ -35,7 +33,6 @@ class RowFlag:
 
 def write_flags(flags: Sequence[RowFlag], out: Path, *, book: Path) -> None:
     """Write .csv or .parquet; one row for each flag. Raises OperatorError."""
-    check_out(out, book)
     rows = [
         {
             "line": one.line,
@@ -51,10 +48,4 @@ def write_flags(flags: Sequence[RowFlag], out: Path, *, book: Path) -> None:
         }
         for one in flags
     ]
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    try:
-        write_whole(out, content_of(frame, out.suffix))
-    except OSError as error:
-        raise OperatorError(
-            f"{out}: cannot be written ({error.strerror})", remedy="check folder and space"
-        ) from error
+    write_frame(pd.DataFrame(rows, columns=list(COLUMNS)), out, book=book)

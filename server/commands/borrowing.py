@@ -15,9 +15,9 @@ from shared.identity.certificate import CODE
 CLASSES = ("bank", "nbank", "cons", "micro", "auto", "guar")
 
 EXAMPLES = """examples:
-  lianfang-server borrowing init /srv/d1 --code D1 --authority /srv/authority \\
+  lianfang-server borrowing init /srv/d2 --code D2 --authority /srv/authority \\
       --lender L01=bank --lender L02=bank --lender L03=cons --lender L04=micro
-  lianfang-server borrowing serve /srv/d1 --listen 0.0.0.0:7446
+  lianfang-server borrowing serve /srv/d2 --listen 0.0.0.0:7446
 
 A key holder and the desk are run by different operators: a process or folder that has both is
 refused outside the demo profile.
