@@ -172,9 +172,6 @@ async def _carry(
     far_writer: asyncio.StreamWriter,
 ) -> None:
     """Both ways, until either end closes. TimeoutError when the gate says nothing more."""
-    far_writer.get_extra_info("socket").setsockopt(
-        socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT
-    )
     flow = _Flow(time.monotonic())
     silent = asyncio.create_task(flow.silence())
     ways = [
@@ -183,6 +180,9 @@ async def _carry(
         silent,
     ]
     try:
+        far_writer.get_extra_info("socket").setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT
+        )  # OSError where the gate has closed already
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         if silent.done():
             raise TimeoutError
