@@ -1,11 +1,10 @@
-"""`lianfang-client ring …`: parse, call the desk, print. Here what contributes, fetches and looks
-up; showing and deciding is in `ring_showing.py`.
+"""`lianfang-client ring …`: parse, call the desk, print. Here what fetches and looks up; what
+contributes is in `ring_contributing.py`, showing and deciding in `ring_showing.py`.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from client.commands.filing import columns_named
 from client.commands.identifiers import given, note_odd
 from client.commands.names import today
 from client.commands.printing import ATTENTION, DONE, bars, document, line, note
+from client.commands.ring_contributing import contribute, named, retract
 from client.commands.ring_lines import (
     LAST,
     flag_document,
@@ -26,19 +26,22 @@ from client.commands.words import ago, counted
 from shared.errors import OperatorError
 
 if TYPE_CHECKING:
-    from client.exchange.parties import Progress
-    from client.rings.ring_desk import Contribution
     from client.rings.screening import ScreenedBook
 
 _OLD = timedelta(days=10)
 _SHOWN = 20
-Bar = Callable[[str, int | None], Callable[[int], None]]
 
 
 def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
     """Add `ring` to the client's commands."""
     shown = {"show": show, "decide": decide, "confirm": confirm}
-    here = {"sync": _sync, "contribute": _contribute, "check": _check, "screen": _screen}
+    here = {
+        "sync": _sync,
+        "contribute": contribute,
+        "retract": retract,
+        "check": _check,
+        "screen": _screen,
+    }
     add_ring(commands, {**shown, **here, "own": _own})
 
 
@@ -46,7 +49,7 @@ def _sync(arguments: argparse.Namespace) -> int:
     from client.rings.opening import open_ring_desk
 
     with open_ring_desk(arguments.folder) as desk, bars() as bar:
-        found = desk.sync(arguments.case, _named(bar))
+        found = desk.sync(arguments.case, named(bar))
         rings = desk.own_rings() if any(one.version for one in found) else []
     rows: list[dict[str, Any]] = [
         {
@@ -55,10 +58,11 @@ def _sync(arguments: argparse.Namespace) -> int:
             "bulletin": one.version,
             "new": one.versions,
             "days_old": one.age.days,
+            "closed": one.closed,
         }
         for one in found
     ]
-    stale = any(one.age > _OLD for one in found if one.version)
+    stale = any(one.age > _OLD for one in found if one.version and not one.over)
     if arguments.json:
         document({"cases": rows, "rings": [own_document(one) for one in rings], "stale": stale})
         return ATTENTION if stale else DONE
@@ -66,7 +70,8 @@ def _sync(arguments: argparse.Namespace) -> int:
         what = (
             f"bulletin {row['bulletin']}, made {ago(one.age)}" if one.version else "no bulletin yet"
         )
-        line(f"case {row['case']} ({row['id'][:8]}): {what}")
+        ended = "; closed by its desk, the last one" if one.closed else "; the case is over"
+        line(f"case {row['case']} ({row['id'][:8]}): {what}{ended if one.over else ''}")
     if not rows:
         line("the case desk has no case")
     if rings:
@@ -76,95 +81,6 @@ def _sync(arguments: argparse.Namespace) -> int:
             "warning: a case has had no bulletin for more than ten days, although one comes weekly"
         )
     return ATTENTION if stale else DONE
-
-
-def _contribute(arguments: argparse.Namespace) -> int:
-    from client.exchange.kept import goes_on
-    from client.rings.opening import open_ring_desk
-
-    again = goes_on("what is kept here is sent then, and nothing twice")
-    with open_ring_desk(arguments.folder) as desk, bars() as bar, again:
-        done = desk.contribute(
-            arguments.case,
-            arguments.edges,
-            without_bad=arguments.without_bad_rows,
-            bars=_named(bar),
-        )
-    bad = () if done.found is None else done.found.bad
-    for one in bad[:_SHOWN]:
-        note(f"left out: line {one.line}: {one.what}")
-    if len(bad) > _SHOWN:
-        note(f"… and {len(bad) - _SHOWN:,} more")
-    if arguments.json:
-        document(_contributed(done))
-    else:
-        for told in _contribution_lines(done):
-            line(told)
-    return ATTENTION if bad or done.sent.late or _all_left_out(done) else DONE
-
-
-def _all_left_out(done: Contribution) -> bool:
-    """Whether a file was given and no row of it was anything to contribute."""
-    return done.found is not None and not done.found.rows
-
-
-def _contributed(done: Contribution) -> dict[str, object]:
-    found, sent = done.found, done.sent
-    return {
-        "case": done.case.name,
-        "observations": 0 if found is None else len(found.rows),
-        "new": done.new,
-        "bad_rows": 0 if found is None else len(found.bad),
-        "outside_the_case": 0 if found is None else found.outside,
-        "without_value": 0 if found is None else found.empty,
-        "week": done.case.monday(sent.week).isoformat(),
-        "stage": sent.stage,
-        "pages_sent": sent.pages,
-        "on_pages": sent.items,
-        "waiting": sent.waiting,
-        "shared_attributes": sent.shared,
-        "late_rounds": sent.late,
-    }
-
-
-def _contribution_lines(done: Contribution) -> list[str]:
-    found, sent, lines = done.found, done.sent, []
-    if found is not None:
-        lines.append(
-            f"{counted(len(found.rows), 'observation')} of "
-            f"{counted(len(found.people), 'person', 'people')}, {done.new:,} of them new"
-        )
-        if found.outside:
-            first, last = done.case.first_monday, done.case.monday(done.case.weeks)
-            lines.append(
-                f"{counted(found.outside, 'row')} not of the case's weeks or kinds: the case takes "
-                f"{first} to {last - timedelta(days=1)}"
-            )
-        if found.empty:
-            lines.append(f"{counted(found.empty, 'row')} without a value")
-        if not (found.rows or found.outside or found.empty or found.bad):
-            lines.append("the file has no rows")
-    week = f"week of {done.case.monday(sent.week)}"
-    if sent.late:
-        lines.append(
-            f"{counted(sent.late, 'round')} closed before all pages were answered: what was on "
-            "them goes on the next pages"
-        )
-    if sent.stage is None:
-        lines.append(f"{week}: the case desk collects nothing now; give the command again later")
-        return lines
-    what = "pairs to be counted" if sent.stage == "count" else "observations of what is shared"
-    if sent.items:
-        lines.append(f"{week}: {sent.items:,} {what} on its pages, the rest filled up")
-    pages = counted(sent.pages, "page") + " sent and receipted"
-    lines.append(f"{week}: {pages if sent.pages else 'all pages were sent before'}")
-    if sent.waiting:
-        lines.append(f"{sent.waiting:,} {what} wait for the next week's pages")
-    if sent.shared:
-        lines.append(
-            f"{counted(sent.shared, 'attribute')} known to be shared by two people or more"
-        )
-    return lines
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -204,7 +120,7 @@ def _screen(arguments: argparse.Namespace) -> int:
         )
     columns = columns_named(arguments.column)
     with open_ring_desk(arguments.folder) as desk, bars() as bar:
-        found = screen(desk, arguments.book, columns=columns, bars=_named(bar))
+        found = screen(desk, arguments.book, columns=columns, bars=named(bar))
         age = desk.age()
     _warn_if_old(age)
     write_flags(found.flags, arguments.out, book=arguments.book)
@@ -265,8 +181,3 @@ def _warn_if_old(age: timedelta) -> None:
             f"warning: the bulletin here is {age.days} days old and misses what came since: "
             "lianfang-client ring sync"
         )
-
-
-def _named(bar: Bar) -> Callable[[str], Progress]:
-    """Bars of the desk: a name, then how many."""
-    return lambda name: lambda total: bar(name, total)

@@ -10,9 +10,10 @@ from rich.cells import cell_len
 from client.commands.words import counted, plain
 
 if TYPE_CHECKING:
+    from client.rings.filed_before import FiledBefore
     from client.rings.looking import Told
+    from client.rings.outcomes import OwnRing
     from client.rings.picture import Picture
-    from client.rings.ring_desk import OwnRing
 
 LAST = "a ring is a reason for a person to look, never a decision"
 _STRENGTH = {
@@ -21,6 +22,7 @@ _STRENGTH = {
     "weak": "weak: only what changes hands or is shared",
 }
 _DISTANCE = ("in the ring", "one step from it", "two steps from it")
+_LEAD = "lead: in a ring by one lender's word that is not yours: look, do not act on it"
 
 
 def flag_document(told: Told) -> dict[str, Any]:
@@ -28,6 +30,7 @@ def flag_document(told: Told) -> dict[str, Any]:
     return {
         "case": told.case.name,
         "ring": told.flag.ring.hex(),
+        "standing": told.standing,
         "distance": told.distance,
         "own_observation": told.own_observation,
         "strength": told.flag.strength,
@@ -43,11 +46,12 @@ def flag_document(told: Told) -> dict[str, Any]:
 
 def flag_lines(told: Told) -> list[str]:
     """The same, a line each."""
-    own = "; by this lender's own observations, one step away for others"
+    own = "; by this lender's own observations, a lead at most for others"
+    where = _LEAD if told.lead else _DISTANCE[told.distance]
     lines = [
-        f"ring           {told.flag.ring.hex()}  (ring show {told.flag.ring.hex()[:8]})",
+        f"ring           {told.flag.ring.hex()}{_how_shown(told)}",
         f"case           {told.case.name}",
-        f"distance       {_DISTANCE[told.distance]}{own if told.own_observation else ''}",
+        f"standing       {where}{own if told.own_observation else ''}",
         f"reasons        {', '.join(map(plain, told.flag.reasons)) or 'none given'}",
         f"strength       {_STRENGTH[told.flag.strength]}",
         f"score          {told.flag.score_band} of 100",
@@ -59,14 +63,22 @@ def flag_lines(told: Told) -> list[str]:
     return lines
 
 
+def _how_shown(told: Told) -> str:
+    """A ring opens for a lender with a member in it; by the applicant, where that is one."""
+    if not told.ring_key:
+        return ""
+    return f"  (ring show {told.flag.ring.hex()[:8]}, or with the applicant's identifier)"
+
+
 def own_document(ring: OwnRing) -> dict[str, Any]:
     """A ring with own customers for scripts."""
     flag = ring.told[0][1].flag
     return {
         "case": ring.case.name,
         "ring": ring.ring.hex(),
-        "members": ring.at(0),
-        "near": ring.at(1) + ring.at(2),
+        "members": ring.at("member"),
+        "leads": ring.at("lead"),
+        "near": ring.at("near"),
         "score_band": flag.score_band,
         "strength": flag.strength,
         "reasons": list(flag.reasons),
@@ -76,7 +88,8 @@ def own_document(ring: OwnRing) -> dict[str, Any]:
 
 def own_line(row: dict[str, Any]) -> str:
     """The same as a line."""
-    about = f"{counted(row['members'], 'own member')}, {row['near']} near"
+    leads = f"{counted(row['leads'], 'lead')}, " if row["leads"] else ""
+    about = f"{counted(row['members'], 'own member')}, {leads}{row['near']} near"
     shown = "" if row["can_be_shown"] else "; only its edge is known here"
     why = ", ".join(map(plain, row["reasons"]))
     return f"{row['ring']}  {row['case']}: {about}, score {row['score_band']}, {why}{shown}"
@@ -99,6 +112,7 @@ def picture_document(picture: Picture) -> dict[str, Any]:
                 "member": one.label,
                 "own": one.own,
                 "counts": one.counts if one.own else None,
+                "standing": one.standing if one.own else None,
                 "identifier": one.identifier or None,
                 "listed": one.listed,
                 "strength": one.strength,
@@ -125,12 +139,14 @@ def picture_document(picture: Picture) -> dict[str, Any]:
                 "amount": one.amount or None,
                 "confirmed": "2+" if one.confirmed > 1 else "1",
                 "own_observation": one.own,
+                "own_not_sent_yet": one.unsent,
             }
             for one in picture.lines
         ],
         "near": [
             {
                 "customer": one.label,
+                "standing": one.standing,
                 "distance": one.distance,
                 "identifier": one.identifier,
                 "ties": list(one.ties),
@@ -161,16 +177,48 @@ def picture_lines(picture: Picture) -> list[str]:
     return [*lines, "", *_members(picture), "", *_edges(picture), *_near(picture), "", LAST]
 
 
+def before_document(before: Sequence[FiledBefore]) -> dict[str, Any]:
+    """Own members filed before, for scripts."""
+    return {
+        "filed_before": len(before),
+        "members_filed_before": [one.label for one in before],
+        "filed_with_other_terms": [
+            {"member": one.label, "entry": one.entry.hex(), "other": list(one.other)}
+            for one in before
+            if one.other
+        ],
+    }
+
+
+def before_lines(before: Sequence[FiledBefore]) -> list[str]:
+    """The same as lines."""
+    if not before:
+        return []
+    names = ", ".join(one.label for one in before)
+    lines = [f"{counted(len(before), 'own member')} filed for that reason before: {names}"]
+    for one in before:
+        if one.other:
+            other = ", ".join(map(plain, one.other))
+            lines.append(
+                f"{one.label} was filed before with other terms ({other}), which stand; to correct "
+                f"them: lianfang-client list file … --supersedes {one.entry.hex()}"
+            )
+    return lines
+
+
 def _members(picture: Picture) -> list[str]:
     rows = [("member", "whose", "listed", "strength", "lenders", "identifier")]
     for one in sorted(picture.members, key=lambda one: not one.own):
-        whose = "another's" if not one.own else "own" if one.counts else "own, not by own word"
+        whose = "own" if one.counts else f"own, {one.standing} only"
+        whose = whose if one.own else "another's"
         listed = "yes" if one.listed else "no"
         rows.append((one.label, whose, listed, f"{one.strength}", one.lenders, one.identifier))
     return _aligned(rows)
 
 
 def _edges(picture: Picture) -> list[str]:
+    from client.rings.picture import own_words
+
     rows = [("member", "what", "as", "week of", "amount", "confirmed by", "own observation")]
     for one in sorted(picture.lines, key=lambda one: (one.week, one.member, one.thing)):
         rows.append(
@@ -181,19 +229,19 @@ def _edges(picture: Picture) -> list[str]:
                 f"{one.week}",
                 one.amount,
                 "2 lenders or more" if one.confirmed > 1 else "1 lender",
-                "yes" if one.own else "",
+                own_words(one),
             )
         )
     return _aligned(rows)
 
 
 def _near(picture: Picture) -> list[str]:
-    from client.rings.picture import DISTANCES
+    from client.rings.picture import counts_as
 
     if not picture.near:
         return []
     rows = [("own customer", "counts here as", "tied by")]
-    rows += [(one.label, DISTANCES[one.distance], "; ".join(one.ties)) for one in picture.near]
+    rows += [(one.label, counts_as(one), "; ".join(one.ties)) for one in picture.near]
     return ["", *_aligned(rows)]
 
 

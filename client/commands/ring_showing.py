@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 from client.commands.identifiers import given
 from client.commands.names import today
 from client.commands.printing import ATTENTION, DONE, bars, document, line
-from client.commands.ring_lines import picture_document, picture_lines
+from client.commands.ring_lines import (
+    before_document,
+    before_lines,
+    picture_document,
+    picture_lines,
+)
 from client.commands.words import counted, refusal_words, remedy_lines
 from shared.errors import OperatorError
 
@@ -37,9 +42,9 @@ def show(arguments: argparse.Namespace) -> int:
     with open_ring_desk(arguments.folder) as desk:
         office = RingOffice(desk)
         if pairs:
-            opened = office.of(read_subject(pairs, today()).identifiers)
+            opened = office.rings.of(read_subject(pairs, today()).identifiers)
         else:
-            opened = office.named(arguments.ring)
+            opened = office.rings.named(arguments.ring)
         picture = office.picture(opened, reveal=arguments.reveal)
     if arguments.html is not None:
         from client.rings.page import write_page
@@ -66,7 +71,7 @@ def decide(arguments: argparse.Namespace) -> int:
     terms = _terms(arguments, verdict is Verdict.FRAUD)
     with open_ring_desk(arguments.folder) as desk:
         office = RingOffice(desk)
-        opened = office.named(arguments.ring)
+        opened = office.rings.named(arguments.ring)
         replaced = office.decisions.waiting(opened.ring)
         made = office.decide(
             opened,
@@ -79,6 +84,7 @@ def decide(arguments: argparse.Namespace) -> int:
         would = office.listed_by(opened, made.left_out) if terms else []
         alone = office.by_own_word(opened) if terms else []
         people = office.labels(opened, would)
+        before = office.filed_before(opened, made.left_out, terms) if terms else []
         out = office.labels(opened, [one for one in alone if one not in would])
     others = replaced is not None and replaced.person != made.person
     if arguments.json:
@@ -90,6 +96,7 @@ def decide(arguments: argparse.Namespace) -> int:
                 "members_to_list": len(people),
                 "would_list": people,
                 "own_observations_only": out,
+                **before_document(before),
                 "replaces": replaced.verdict.value if replaced and others else None,
             }
         )
@@ -102,6 +109,8 @@ def decide(arguments: argparse.Namespace) -> int:
         )
     if terms:
         line(f"would list {counted(len(people), 'own member')}: {', '.join(people)}")
+    for told in before_lines(before):
+        line(told)
     if out:
         line(f"left out, tied by own observations alone (--also REF): {', '.join(out)}")
     line("next: another person looks and confirms (lianfang-client ring confirm RING)")
@@ -115,7 +124,7 @@ def confirm(arguments: argparse.Namespace) -> int:
 
     with open_ring_desk(arguments.folder) as desk, bars() as bar:
         office = RingOffice(desk)
-        opened = office.named(arguments.ring)
+        opened = office.rings.named(arguments.ring)
         done = office.confirm(opened, arguments.operator, lambda total: bar("entries", total))
     return _said(arguments, done)
 
@@ -134,8 +143,7 @@ def _said(arguments: argparse.Namespace, done: Confirmed) -> int:
                 "step": done.decision.step.value,
                 "entries": [*taken],
                 "members": [*taken.values()],
-                "filed_before": len(done.before),
-                "members_filed_before": [*done.before],
+                **before_document(done.before),
                 "entries_that_stand": stand,
                 "refused": [one.refusal for one in refused],
                 "remedies": [one.remedy for one in refused],
@@ -149,9 +157,8 @@ def _said(arguments: argparse.Namespace, done: Confirmed) -> int:
         line(f"refused by the registry: {refusal_words(one.refusal or '')}")
     for remedy in remedy_lines(one.remedy for one in refused):
         line(remedy)
-    if done.before:
-        earlier = counted(len(done.before), "own member")
-        line(f"{earlier} filed for that reason before: {', '.join(done.before)}")
+    for said in before_lines(done.before):
+        line(said)
     if stand:
         line(f"{counted(len(stand), 'own member')} of this ring on the shared list still, or filed")
         line(

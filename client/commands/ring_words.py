@@ -13,7 +13,8 @@ _RING = "how its name begins, as `ring own` and `ring check` show it (4 letters 
 _EXAMPLES = """examples (--folder is the lender's folder; its exchange.toml has a section [cases]):
   lianfang-client ring sync --folder /srv/lender                     cases and bulletins
   lianfang-client ring contribute edges.csv --case spring            weekly; again: it goes on
-  lianfang-client ring contribute --case spring                      what the week asks for now
+  lianfang-client ring contribute --case spring --now                what the week asks for, at once
+  lianfang-client ring retract wrong.csv --case spring --yes         contributed by mistake
   lianfang-client ring check --resident-id -                         one applicant
   lianfang-client ring screen book.csv --out flags.csv
   lianfang-client ring own                                           rings with own customers
@@ -66,6 +67,7 @@ def add_ring(
 
     add("sync", "fetch and check the cases and their bulletins", _case(needed=False))
     add("contribute", "keep observations, and do what the case's week asks for", _contribution)
+    add("retract", "take observations back that were contributed by mistake", _retraction)
     add("check", "what is known about one applicant; asks nobody", add_identifiers)
     add("screen", "a whole book against the bulletins here", _book)
     add("own", "rings that own customers are in or near")
@@ -92,6 +94,22 @@ def _contribution(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--without-bad-rows", action="store_true", help="leave such rows out and go on"
     )
+    text = "send at once, not at a moment drawn within window_hours of exchange.toml"
+    command.add_argument("--now", action="store_true", help=text)
+
+
+def _retraction(command: argparse.ArgumentParser) -> None:
+    text = "the file that was contributed, or some of its rows"
+    command.add_argument("edges", type=Path, nargs="?", help=text)
+    _case(needed=True)(command)
+    command.add_argument(
+        "--ref",
+        action="append",
+        default=[],
+        metavar="REF",
+        help="all of the customer with this reference (customer_ref); as often as needed",
+    )
+    command.add_argument("--yes", action="store_true", help="without it, only say how many")
 
 
 def _book(command: argparse.ArgumentParser) -> None:

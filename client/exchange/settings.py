@@ -46,6 +46,8 @@ _SECTIONS: Mapping[str, tuple[str, ...]] = {
 }
 ELSEWHERE = ("cases", "borrowing")
 """Sections that others read from the same file (`service_of`)."""
+NUMBERS: Mapping[str, frozenset[str]] = {"cases": frozenset({"window_hours"})}
+"""Entries of such sections that are whole numbers and may be missing (`number_of`)."""
 _ADDRESS = re.compile(r"[A-Za-z0-9_.\-\[\]:]{1,255}:[0-9]{1,5}")
 _MOST_CONTEXT = 64
 
@@ -148,12 +150,25 @@ def service_of(folder: Path, name: str, called: str) -> tuple[str, str]:
     names file and entry, or says that the service, which people call `called`, is revoked.
     """
     path = folder / FILE
-    section = _section(path, _document(path), name, _SECTIONS["registry"])
+    document = _document(path)
+    if isinstance(document.get(name), dict):
+        for entry in NUMBERS.get(name, ()):
+            document[name].pop(entry, None)
+    section = _section(path, document, name, _SECTIONS["registry"])
     _check_code(path, f"[{name}] code", section["code"])
     _check_address(path, f"[{name}] address", section["address"])
     code = section["code"]
     _check_asked(folder, read_revoked(folder, services={code}), called, code)
     return code, section["address"]
+
+
+def number_of(folder: Path, name: str, entry: str, usual: int, most: int) -> int:
+    """A whole number (of NUMBERS) from 0 to `most` in a service's section; OperatorError."""
+    path = folder / FILE
+    value = _document(path).get(name, {}).get(entry, usual)
+    if type(value) is not int or not 0 <= value <= most:
+        raise _wrong(path, f"[{name}] {entry}", f"a whole number from 0 to {most}")
+    return value
 
 
 def _section(

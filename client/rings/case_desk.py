@@ -1,7 +1,8 @@
 """A lender's end of the case desk: what it says is checked here, whatever way it came.
 
 Invariants:
-- Only statements that the desk signed, and content with the digest it signed, are handed on.
+- Only statements that the desk signed, and content and ids with the digests it signed, are handed
+  on.
 - What is received is bounded before it is put together.
 - Before a message leaves, the outbox has a line about it (`about_rings`).
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from itertools import chain
 from typing import Any, TypeVar, get_args
 
 import grpc
@@ -18,11 +20,12 @@ import numpy as np
 
 from client.exchange.parties import Progress, no_progress
 from client.exchange.reaching import reached
-from client.rings.parties import LateError, Standing
+from client.rings.parties import LateError, Shared, Standing
 from shared.cases.bulletin import Head, read_head
 from shared.cases.case import MOST_CASES, Case, check_desk, read_case
-from shared.cases.case_tokens import TOKEN_BYTES, Rows
+from shared.cases.case_tokens import TOKEN_BYTES
 from shared.cases.pages import REQUEST_BYTES, Stage, check_receipt, count_room
+from shared.cases.said import read_shared, read_standing
 from shared.errors import PeerError
 from shared.secure_sum.history import RecordKind
 from shared.wire import cases_pb2 as wire
@@ -36,8 +39,8 @@ _MOST_HEAD_BYTES = 16 << 10
 
 
 class CaseDeskClient:
-    """Over a channel to the desk with the code `desk`. `authority`: DER; `clock`: the time with a
-    zone; `sleep` waits that many seconds between attempts.
+    """Over a channel to the desk with the code `desk`, as the lender `member`. `authority`: DER;
+    `clock`: the time with a zone; `sleep` waits that many seconds between attempts.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class CaseDeskClient:
         channel: grpc.Channel,
         desk: str,
         authority: bytes,
+        member: str,
         *,
         clock: Callable[[], datetime],
         sleep: Callable[[float], None] = time.sleep,
@@ -52,7 +56,7 @@ class CaseDeskClient:
     ) -> None:
         self._stub: Any = CaseDeskStub(channel)  # type: ignore[no-untyped-call]
         self._desk, self._authority, self._clock = desk, authority, clock
-        self._sleep, self._attempts = sleep, attempts
+        self._sleep, self._attempts, self._member = sleep, attempts, member
 
     def cases(self) -> list[Standing]:
         """All cases, each signed by the desk."""
@@ -82,18 +86,22 @@ class CaseDeskClient:
         check_receipt(receipt, self._desk, reply.certificate, self._authority, page, self._clock())
         return receipt
 
-    def told(self, case: Case) -> Rows:
-        """(k, 32): as `TheCaseDesk.told`."""
+    def told(self, case: Case, week: int) -> Shared:
+        """As `TheCaseDesk.told`; signed by the desk, for this lender and this week."""
         request = wire.ToldRequest(case=case.id)
-        packed = self._call(
-            lambda: _joined(
-                (one.ids for one in self._stub.Told(request, timeout=PATIENCE)),
-                count_room(case) * case.weeks * TOKEN_BYTES,
-            )
-        )
+
+        def asked() -> tuple[bytes, bytes]:
+            chunks = self._stub.Told(request, timeout=PATIENCE)
+            first = next(chunks, wire.ToldChunk())
+            ids = (one.ids for one in chain([first], chunks))
+            return first.said, _joined(ids, count_room(case) * (week + 1) * TOKEN_BYTES)
+
+        text, packed = self._call(asked)
         if len(packed) % TOKEN_BYTES:
             raise PeerError("the case desk told degree ids of another size")
-        return np.frombuffer(packed, np.uint8).reshape(-1, TOKEN_BYTES)
+        now, authority = self._clock(), self._authority
+        said = read_shared(text, packed, case, week, self._member, self._desk, authority, now)
+        return Shared(said, np.frombuffer(packed, np.uint8).reshape(-1, TOKEN_BYTES))
 
     def heads(self, case: Case, since: int) -> list[Head]:
         """As `TheCaseDesk.heads`; each signed by the desk, of this case."""
@@ -138,8 +146,12 @@ class CaseDeskClient:
 
     def _standing(self, one: wire.CaseStanding) -> Standing:
         signed = read_case(one.case, self._desk, self._authority)
-        stage = next((stage for stage in get_args(Stage) if stage == one.stage), None)
-        return Standing(signed, int(one.week), stage, int(one.bulletin), int(one.closes))
+        if len(one.standing) > _MOST_HEAD_BYTES:
+            raise PeerError("the case desk's word is larger than any")
+        said = read_standing(one.standing, signed.case, self._desk, self._authority, self._clock())
+        stage = next((stage for stage in get_args(Stage) if stage == said.stage), None)
+        over: Any = said.stage if said.stage in ("over", "closed") else ""
+        return Standing(signed, said.week, stage, said.bulletin, said.closes, over)
 
     def _call(self, call: Callable[[], T]) -> T:
         return reached(call, self._attempts, self._sleep, WHO)

@@ -6,6 +6,7 @@ Invariants:
 - An observation is on the disk before anything of it is sent, and the same one is kept once.
 - A week's pages are kept, with what is on them, before the first leaves; the very same bytes leave
   again until they are answered. What was on pages that came too late goes on those of another week.
+- What is taken back (`taken_back`) is never sent again as an observation.
 - Identifiers and tokens are sealed under this lender's secret, which lies in another file; the
   tables hold keyed hashes of tokens.
 """
@@ -26,27 +27,51 @@ from client.exchange.sealed_database import SealedDatabase
 from client.exchange.secret import Secret
 from client.files import keep_private
 from client.rings.edges_file import Observations
+from client.rings.taken_back import TakenBack
 from shared.cases.pages import Stage
 from shared.errors import OperatorError
 from shared.rings.kinds import Kind
 from shared.tokens.identifiers import Canonical
 
 FILE = "contributed.db"
-_FORM = 1
+_FORM = 2
+_OLDER = {
+    1: (
+        "alter table pairs add column back integer",
+        "alter table edges add column back integer",
+    )
+}
 _TABLES = (
     "people (mark blob primary key, sealed blob not null)",
     "attributes (mark blob primary key, shared integer not null default 0, sealed blob not null)",
     "pairs (person blob not null, attribute blob not null, round integer, "
-    "primary key (person, attribute))",
+    "back integer, primary key (person, attribute))",
     "edges (name blob not null, person blob not null, attribute blob not null, round integer, "
-    "sealed blob not null, primary key (person, name))",
+    "sealed blob not null, back integer, primary key (person, name))",
     "pages (name blob primary key, stage text not null, round integer not null, number integer "
     "not null, sealed blob, receipt blob)",
 )
 _FREED: Mapping[Stage, str] = {
-    "count": "update pairs set round = null where round = ?",
-    "edges": "update edges set round = null where round = ?",
+    "count": "update pairs set round = -1 where round = ?",
+    "edges": "update edges set round = -1 where round = ?",
 }
+"""The round of what was on pages that came too late is -1: some of them may be at the desk."""
+_PAIRS = (
+    "select people.mark, people.sealed, attributes.mark, attributes.sealed from pairs "
+    "join people on people.mark = pairs.person "
+    "join attributes on attributes.mark = pairs.attribute where "
+)
+_EDGES = (
+    "select edges.name, edges.sealed, people.mark, people.sealed, attributes.mark, "
+    "attributes.sealed from edges join people on people.mark = edges.person "
+    "join attributes on attributes.mark = edges.attribute where "
+)
+_UNCOUNTED = _PAIRS + "ifnull(pairs.round, -1) < 0 and pairs.back is null"
+_UNSENT = _EDGES + (
+    "ifnull(edges.round, -1) < 0 and edges.back is null and attributes.shared = 1 "
+    "order by edges.name"
+)
+_BACK = {"pairs": _PAIRS + "pairs.back < 0", "edges": _EDGES + "edges.back < 0 order by edges.name"}
 Bytes = NDArray[np.uint8]
 
 
@@ -89,6 +114,7 @@ class KeptPage:
     text: bytes = field(repr=False)
 
 
+Pair = tuple[Person, Attribute]
 Observed = tuple[bytes, bytes, int, int]
 """Subject token, attribute token, kind, week: what an edge of a ring shows of an observation."""
 
@@ -109,7 +135,8 @@ class Contributed:
         self._key = secret.derived(b"rings/mark", folder.name.encode())
         self.recognition = secret.derived(b"rings/recognition", folder.name.encode())
         box = secret.derived(b"rings/box", folder.name.encode())
-        self._database = SealedDatabase(folder / FILE, _TABLES, _FORM, box, random)
+        self._database = SealedDatabase(folder / FILE, _TABLES, _FORM, box, random, _OLDER)
+        self.back = TakenBack(self._database, self._mark)
 
     def close(self) -> None:
         """Let the file go."""
@@ -117,7 +144,8 @@ class Contributed:
 
     def add(self, found: Observations, people: Bytes, attributes: Bytes) -> int:
         """Keep observations whose people and attributes have these tokens (n, 32); how many are
-        new. A reference is replaced by a later one.
+        new. A reference is replaced by a later one; what was to be taken back and is on no page
+        yet stays.
         """
         before = self.counted()[0]
         who = [self._mark(b"p", token.tobytes()) for token in people]
@@ -145,11 +173,13 @@ class Contributed:
                 ],
             ),
             (
-                "insert or ignore into pairs (person, attribute) values (?, ?)",
+                "insert into pairs (person, attribute) values (?, ?) "
+                "on conflict do update set back = null where back < 0",
                 [row[1:3] for row in edges],
             ),
             (
-                "insert or ignore into edges (name, person, attribute, sealed) values (?, ?, ?, ?)",
+                "insert into edges (name, person, attribute, sealed) values (?, ?, ?, ?) "
+                "on conflict do update set back = null where back < 0",
                 edges,
             ),
         )
@@ -181,13 +211,17 @@ class Contributed:
         rows = self._database.rows("select mark, sealed from attributes where mark = ?", (mark,))
         return self._attribute(*rows[0]) if rows else None
 
-    def observed(self, person: bytes) -> frozenset[Observed]:
-        """All this lender's own observations of the subject with this token."""
+    def observed(self, person: bytes, *, sent: bool = True) -> frozenset[Observed]:
+        """This lender's own observations of the subject with this token that the desk has; or those
+        that it has not (or not all of whose round's pages it receipted).
+        """
         mark = self._mark(b"p", person)
         rows = self._database.rows(
             "select edges.name, edges.sealed, attributes.mark, attributes.sealed from edges "
-            "join attributes on attributes.mark = edges.attribute where edges.person = ?",
-            (mark,),
+            "join attributes on attributes.mark = edges.attribute where edges.person = ? and "
+            "(ifnull(edges.round, -1) >= 0 and not exists (select 1 from pages where "
+            "stage = 'edges' and pages.round = edges.round and receipt is null)) = ?",
+            (mark, sent),
         )
         found = set()
         for name, sealed, at, attribute in rows:
@@ -195,23 +229,16 @@ class Contributed:
             found.add((person, self._attribute(at, attribute).token, int(kind), int(week)))
         return frozenset(found)
 
-    def uncounted(self) -> list[tuple[Person, Attribute]]:
-        """Pairs that are on no count page."""
-        rows = self._database.rows(
-            "select people.mark, people.sealed, attributes.mark, attributes.sealed from pairs "
-            "join people on people.mark = pairs.person "
-            "join attributes on attributes.mark = pairs.attribute where pairs.round is null"
-        )
+    def uncounted(self, *, back: bool = False) -> list[Pair]:
+        """Pairs that are on no count page; or that are to be taken back and on none that does."""
+        rows = self._database.rows(_BACK["pairs"] if back else _UNCOUNTED)
         return [(self._person(*row[:2]), self._attribute(*row[2:])) for row in rows]
 
-    def unsent(self) -> list[Edge]:
-        """Observations at attributes that are shared, and on no page of edges."""
-        rows = self._database.rows(
-            "select edges.name, edges.sealed, people.mark, people.sealed, attributes.mark, "
-            "attributes.sealed from edges join people on people.mark = edges.person "
-            "join attributes on attributes.mark = edges.attribute "
-            "where edges.round is null and attributes.shared = 1 order by edges.name"
-        )
+    def unsent(self, *, back: bool = False) -> list[Edge]:
+        """Observations at attributes that are shared, and on no page of edges; or that are to be
+        taken back and on none that does.
+        """
+        rows = self._database.rows(_BACK["edges"] if back else _UNSENT)
         found = []
         for name, sealed, *rest in rows:
             kind, week, band = self._database.opened(name, sealed)
@@ -237,20 +264,36 @@ class Contributed:
         packed = shake_256(seed).digest(rows * 64)
         return np.frombuffer(packed, np.uint8).reshape(rows, 2, 32)
 
-    def keep_count(self, pages: Sequence[KeptPage], pairs: Sequence[tuple[bytes, bytes]]) -> None:
-        """Keep a round's count pages; `pairs`: subject and attribute tokens that are on them."""
-        on_them = [
-            (pages[0].round, self._mark(b"p", person), self._mark(b"a", attribute))
-            for person, attribute in pairs
-        ]
-        statement = "update pairs set round = ? where person = ? and attribute = ?"
-        self._database.change(self._kept(pages, "count"), (statement, on_them))
+    def keep_count(
+        self, pages: Sequence[KeptPage], pairs: Sequence[Pair], back: Sequence[Pair] = ()
+    ) -> None:
+        """Keep a round's count pages; `pairs`: those that are on them, `back`: to be taken back."""
 
-    def keep_edges(self, pages: Sequence[KeptPage], edges: Sequence[Edge]) -> None:
-        """Keep a round's pages of edges; `edges`: the observations on them."""
-        on_them = [(pages[0].round, self._mark(b"p", one.person.token), one.name) for one in edges]
-        statement = "update edges set round = ? where person = ? and name = ?"
-        self._database.change(self._kept(pages, "edges"), (statement, on_them))
+        def on_them(rows: Sequence[Pair]) -> list[tuple[int, bytes, bytes]]:
+            marks = [(self._mark(b"p", a.token), self._mark(b"a", b.token)) for a, b in rows]
+            return [(pages[0].round, *one) for one in marks]
+
+        self._database.change(
+            self._kept(pages, "count"),
+            ("update pairs set round = ? where person = ? and attribute = ?", on_them(pairs)),
+            ("update pairs set back = ? where person = ? and attribute = ?", on_them(back)),
+        )
+
+    def keep_edges(
+        self, pages: Sequence[KeptPage], edges: Sequence[Edge], back: Sequence[Edge] = ()
+    ) -> None:
+        """Keep a round's pages of edges; `edges`: the observations on them, `back`: to be taken
+        back.
+        """
+
+        def on_them(rows: Sequence[Edge]) -> list[tuple[int, bytes, bytes]]:
+            return [(pages[0].round, self._mark(b"p", one.person.token), one.name) for one in rows]
+
+        self._database.change(
+            self._kept(pages, "edges"),
+            ("update edges set round = ? where person = ? and name = ?", on_them(edges)),
+            ("update edges set back = ? where person = ? and name = ?", on_them(back)),
+        )
 
     def has_pages(self, stage: Stage, round_: int) -> bool:
         """Whether the pages of a round are made."""
@@ -279,6 +322,7 @@ class Contributed:
         """A round closed before all its pages were answered: what was on them goes on others."""
         self._database.change(
             (_FREED[stage], [(round_,)]),
+            self.back.late(stage, round_),
             (
                 "delete from pages where stage = ? and round = ? and receipt is null",
                 [(stage, round_)],

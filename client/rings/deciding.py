@@ -18,43 +18,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 
 from client.exchange.filing_terms import FilingTerms
 from client.exchange.parties import Progress, no_progress
 from client.exchange.subjects import Subject
 from client.exchange.submissions import Settled
-from client.rings.attributes import is_subject
 from client.rings.contributed import Person
 from client.rings.decisions import Decision, RingDecisions, Step, Verdict
+from client.rings.filed_before import FiledBefore, other_terms
 from client.rings.filing_days import check_days
-from client.rings.looking import Told
-from client.rings.picture import Picture, Source, picture_of
-from client.rings.ring_desk import OwnRing, RingDesk
+from client.rings.opened_rings import Opened, OpenedRings
+from client.rings.picture import Picture, picture_of
+from client.rings.ring_desk import RingDesk
 from shared.blacklist.reasons import ReasonCode
-from shared.cases.case import Case
-from shared.cases.ring_body import RingBody
-from shared.errors import LianfangError, OperatorError, PeerError
-from shared.secure_sum.encoding import text_of
-from shared.tokens.identifiers import Canonical
+from shared.errors import LianfangError, OperatorError
 
 REASON = ReasonCode.F302
-_LEAST = 4
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A ring whose body could be opened, as a source of pictures; `seen`: digest of who and what is
-    in it.
-    """
-
-    source: Source
-    seen: bytes
-
-    @property
-    def ring(self) -> bytes:
-        """Its name, 16 bytes."""
-        return self.source.body.ring
 
 
 @dataclass(frozen=True)
@@ -67,7 +46,7 @@ class Confirmed:
     decision: Decision
     filed: Sequence[tuple[bytes, Settled]] = ()
     members: Sequence[str] = ()
-    before: Sequence[str] = ()
+    before: Sequence[FiledBefore] = ()
     stand: Sequence[bytes] = ()
 
 
@@ -75,62 +54,8 @@ class RingOffice:
     """Over a desk for rings."""
 
     def __init__(self, desk: RingDesk) -> None:
-        self._desk = desk
+        self._desk, self.rings = desk, OpenedRings(desk)
         self.decisions = RingDecisions(desk.folder, desk.desk.writer.secret)
-
-    def named(self, word: str) -> Opened:
-        """The ring whose name begins so, among those with own customers. OperatorError."""
-        if len(word) < _LEAST:
-            raise OperatorError(
-                "a ring is named by at least four letters and digits", remedy="see `ring own`"
-            )
-        rings = self._desk.own_rings()
-        found = [one for one in rings if one.ring.hex().startswith(word.lower())]
-        if len(found) != 1:
-            what = (
-                "several rings begin" if found else "no ring with customers of this lender begins"
-            )
-            raise OperatorError(
-                f"{what} so",
-                remedy="see `ring own`; an applicant's ring: ring show --resident-id -",
-            )
-        return self._opened(found[0])
-
-    def of(self, people: Sequence[Canonical]) -> Opened:
-        """The nearest ring of an applicant. OperatorError where there is none, or only its edge is
-        known here.
-        """
-        told = self._desk.check(people)
-        if not told:
-            raise OperatorError(
-                "this applicant is in no ring and near none", remedy="nothing is to be shown"
-            )
-        case, ring = told[0].case, told[0].flag.ring
-        own = [one for one in self._desk.own_rings() if (one.case.id, one.ring) == (case.id, ring)]
-        applicant = [one for one in people if is_subject(one.kind)]
-        tokens = self._desk.tokens.subjects(case, applicant)
-        found = {}
-        for token, identifier in zip(tokens, applicant, strict=True):
-            said = self._said(identifier, case, ring)
-            if said is not None:
-                found[token.tobytes()] = identifier, said
-        shown = {person.token: (person, one) for person, one in (own[0].told if own else ())}
-        for token, (identifier, said) in found.items():
-            kept = shown.get(token)
-            ref = kept[0].ref if kept else ""
-            shown[token] = Person(token, identifier, ref or "applicant"), said
-        return self._opened(OwnRing(case, ring, (*shown.values(),)))
-
-    def _said(self, identifier: Canonical, case: Case, ring: bytes) -> Told | None:
-        """What is told of this very identifier: another one of the same applicant's proves nothing
-        about it, and would be listed with it.
-        """
-        of_ring = (
-            one
-            for one in self._desk.check([identifier])
-            if (one.case.id, one.flag.ring) == (case.id, ring)
-        )
-        return next(of_ring, None)
 
     def picture(self, opened: Opened, *, reveal: bool = False) -> Picture:
         """What is shown of it, with what was decided here."""
@@ -190,8 +115,8 @@ class RingOffice:
             return Confirmed(self._confirmed(opened, operator), stand=self._standing(opened))
         desk = self._desk.desk
         people = self.listed_by(opened, found.left_out)
+        before = self.filed_before(opened, found.left_out, found.terms)
         new = [one for one in people if self._entry(one) is None]
-        before = [one for one in people if one not in new]
         filed: Sequence[tuple[bytes, Settled]] = ()
         if new:
             check_days(found.terms, desk.today)
@@ -202,8 +127,22 @@ class RingOffice:
                 if any(self._entry(one) is not None for one in new):  # kept: leaves later
                     self._confirmed(opened, operator)
                 raise
-        names, earlier = self.labels(opened, new), self.labels(opened, before)
-        return Confirmed(self._confirmed(opened, operator), filed, names, earlier)
+        names = self.labels(opened, new)
+        return Confirmed(self._confirmed(opened, operator), filed, names, before)
+
+    def filed_before(
+        self, opened: Opened, left_out: Sequence[bytes], terms: FilingTerms
+    ) -> list[FiledBefore]:
+        """Of those whom a fraud would list on these terms, who were filed for it before."""
+        people = self.listed_by(opened, left_out)
+        found = []
+        for label, person in zip(self.labels(opened, people), people, strict=True):
+            name = self._entry(person)
+            kept = None if name is None else self._desk.desk.filed.entry(name)
+            if name is not None:
+                other = () if kept is None else other_terms(kept.entry, terms)
+                found.append(FiledBefore(label, name, other))
+        return found
 
     def _confirmed(self, opened: Opened, operator: str) -> Decision:
         return self.decisions.confirm(opened.ring, opened.seen, operator, self._desk.now)
@@ -256,24 +195,6 @@ class RingOffice:
             )
         return sorted(out | (alone - named))
 
-    def _opened(self, own: OwnRing) -> Opened:
-        if own.key is None:
-            raise OperatorError(
-                "no own customer is in that ring, only near it: nothing of it can be opened here",
-                remedy="`ring check` says what ties them to it",
-            )
-        known = self._desk.known(own.case)
-        bulletin = known.bulletin(self._desk.now)
-        body = None if bulletin is None else bulletin.body(own.key)
-        if bulletin is None or body is None or body.ring != own.ring:
-            raise PeerError(
-                "the bulletin names a ring that it does not hold",
-                remedy="sync again; if it stays so, tell the desk's operator",
-            )
-        kept = self._desk.contributed(known)
-        seen = seen_of(body, own.told)
-        return Opened(Source(own.case, bulletin.head, body, kept, own.told), seen)
-
 
 def _tokens(option: str, refs: Sequence[str], known: Mapping[str, bytes], what: str) -> list[bytes]:
     unknown = [ref for ref in refs if ref not in known]
@@ -283,26 +204,6 @@ def _tokens(option: str, refs: Sequence[str], known: Mapping[str, bytes], what: 
             remedy="take the names that `ring show` gives",
         )
     return [known[ref] for ref in refs]
-
-
-def seen_of(body: RingBody, told: Sequence[tuple[Person, Told]]) -> bytes:
-    """32 bytes that stand for who and what is in a ring, and which own customers count as members
-    here; not for its score of the week.
-    """
-    hashed = sha256(b"lianfang/ring/seen/v1\0" + body.ring)
-    for rows in (body.members, body.attributes):
-        for token in sorted(row.token for row in rows):
-            hashed.update(token)
-    named = [
-        (body.members[edge.member].token, body.attributes[edge.attribute].token, edge)
-        for edge in body.edges
-    ]
-    for member, attribute, edge in sorted(named, key=lambda one: (*one[:2], text_of(one[2]))):
-        hashed.update(member + attribute + bytes([edge.kind]) + edge.week.to_bytes(2, "big"))
-    here = [(one.token, said.own_observation) for one, said in told if said.distance == 0]
-    for token, own in sorted(here):
-        hashed.update(token + bytes([own]))
-    return hashed.digest()
 
 
 def decision_words(decision: Decision) -> str:

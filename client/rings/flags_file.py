@@ -17,7 +17,16 @@ from client.exchange.hits_file import write_frame
 from client.rings.looking import Told
 
 COLUMNS = (
-    *("line", "customer_ref", "case", "ring", "distance", "own_observation", "strength"),
+    *(
+        "line",
+        "customer_ref",
+        "case",
+        "ring",
+        "standing",
+        "distance",
+        "own_observation",
+        "strength",
+    ),
     *("score_band", "reasons", "action_hint"),
 )
 
@@ -39,6 +48,7 @@ def write_flags(flags: Sequence[RowFlag], out: Path, *, book: Path) -> None:
             "customer_ref": one.ref,
             "case": one.told.case.name,
             "ring": one.told.flag.ring.hex(),
+            "standing": one.told.standing,
             "distance": one.told.distance,
             "own_observation": one.told.own_observation,
             "strength": one.told.flag.strength,

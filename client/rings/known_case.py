@@ -4,6 +4,7 @@
     own/rings/<case>/head.json        the last bulletin's head
     own/rings/<case>/bulletin.bin     its content
     own/rings/<case>/evidence/fork-*.json   two signed heads that contradict each other
+    own/rings/<case>/evidence/told-*.json   what the desk signed of ids that were drawn for nobody
 
 Invariants:
 - A head is replaced durably, and only by one that follows it; the content is in place before it.
@@ -16,9 +17,11 @@ from __future__ import annotations
 import base64
 import json
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 
 from client.files import keep_private, partial_of, write_durably
+from client.rings.parties import Shared
 from shared.cases.bulletin import Bulletin, BulletinForkError, Head, read_content, read_head
 from shared.cases.case import Case, SignedCase, read_case
 from shared.errors import OperatorError, PeerError
@@ -83,6 +86,18 @@ class KnownCase:
         known, other = (base64.b64encode(text_of(one)).decode() for one in (fork.known, fork.other))
         document = {"desk": self._desk, "known": known, "other": other}
         if not path.exists():
+            self._write(path, json.dumps(document, indent=1).encode())
+        return path
+
+    def accuse_told(self, shared: Shared) -> Path:
+        """Keep what the desk told and signed; the file's path."""
+        said = text_of(shared.said)
+        path = (
+            self.folder / EVIDENCE / f"told-{shared.said.week}-{sha256(said).hexdigest()[:16]}.json"
+        )
+        word, ids = (base64.b64encode(one).decode() for one in (said, shared.ids.tobytes()))
+        if not path.exists():
+            document = {"desk": self._desk, "said": word, "ids": ids}
             self._write(path, json.dumps(document, indent=1).encode())
         return path
 

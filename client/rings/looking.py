@@ -4,6 +4,8 @@ Invariants:
 - Nobody is asked: the bulletin is searched here, under tokens made here.
 - `attached` subjects count as members only where the flag has this lender's own mark: that its word
   ties them. What ties them is shown and decides nothing, as a rival can repeat it.
+- A lead is in a ring by one lender's word that is not this one's: to be looked into, no ground for
+  anything else. It opens nothing here.
 - There is one hint, `review`.
 """
 
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +21,11 @@ from numpy.typing import NDArray
 from client.rings.contributed import Contributed
 from shared.cases.bulletin import Bulletin
 from shared.cases.case import Case
-from shared.cases.ring_flag import RingFlag, mark_of
+from shared.cases.ring_flag import RingFlag, lead_mark_of, mark_of
 from shared.rings.kinds import Kind
 
 REVIEW = "review"
+Standing = Literal["member", "lead", "near"]
 Rows = NDArray[np.uint8]
 
 
@@ -36,11 +40,23 @@ class Told:
     distance: int
     own_observation: bool
     action_hint: str = REVIEW
+    lead: bool = False
 
     @property
-    def rank(self) -> tuple[int, int, bytes]:
-        """The nearest ring first, then the one that scores most."""
-        return self.distance, -int(self.flag.score_band.split("-")[0]), self.flag.ring
+    def standing(self) -> Standing:
+        """What they are at this lender."""
+        return "member" if self.distance == 0 else "lead" if self.lead else "near"
+
+    @property
+    def ring_key(self) -> bytes | None:
+        """What opens the ring's body, of a member here."""
+        return self.flag.ring_key if self.distance == 0 else None
+
+    @property
+    def rank(self) -> tuple[int, bool, int, bytes]:
+        """The nearest ring first, a lead before who is near, then the one that scores most."""
+        score = -int(self.flag.score_band.split("-")[0])
+        return self.distance, not self.lead, score, self.flag.ring
 
 
 def look_up(
@@ -60,7 +76,8 @@ def nearest(found: Sequence[Told]) -> Told | None:
 
 def _told(case: Case, flag: RingFlag, contributed: Contributed, subject: bytes) -> Told:
     own = own_word(flag, contributed.recognition, subject)
-    return Told(case, flag, 0 if own else flag.distance, own)
+    lead = not own and (flag.lead or own_lead(flag, contributed.recognition, subject))
+    return Told(case, flag, 0 if own else flag.distance, own, lead=lead)
 
 
 def own_word(flag: RingFlag, recognition: bytes, subject: bytes) -> bool:
@@ -68,6 +85,11 @@ def own_word(flag: RingFlag, recognition: bytes, subject: bytes) -> bool:
     member.
     """
     return mark_of(recognition, flag.ring, subject) in flag.marks
+
+
+def own_lead(flag: RingFlag, recognition: bytes, subject: bytes) -> bool:
+    """Whether it says that the word of the lender with this secret makes it a lead, and no more."""
+    return lead_mark_of(recognition, flag.ring, subject) in flag.marks
 
 
 def kind_word(kind: int) -> str:

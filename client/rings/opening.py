@@ -51,6 +51,7 @@ def open_ring_desk(
             recorded_channel(way, code, outbox, about_rings),
             code,
             settings.authority,
+            settings.member,
             clock=clock,
         )
         rings = RingDesk(desk, client, code, settings.authority, clock=clock, random=random)

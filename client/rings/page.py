@@ -19,7 +19,7 @@ from pathlib import Path
 from client.files import write_whole
 from client.rings.drawing import drawing
 from client.rings.looking import kind_word
-from client.rings.picture import DISTANCES, Member, Picture
+from client.rings.picture import Member, Picture, counts_as, own_words
 from shared.errors import OperatorError
 
 Row = tuple[str, Sequence[str]]
@@ -89,7 +89,7 @@ def _secret(picture: Picture) -> str:
 def _facts(picture: Picture) -> str:
     listed = sum(one.listed for one in picture.members)
     own = sum(one.counts for one in picture.own)
-    also = sum(one.distance == 0 for one in picture.near)
+    also = sum(one.standing == "member" for one in picture.near)
     sure = sum(one.confirmed > 1 for one in picture.lines)
     shapes = f"shapes of money: {_words(picture.motifs) or 'none'}"
     facts = (
@@ -194,7 +194,7 @@ def _tables(picture: Picture) -> Iterable[str]:
                     f"{one.week}",
                     one.amount or "–",
                     "2 lenders or more" if one.confirmed > 1 else "1 lender",
-                    "yes" if one.own else "no",
+                    own_words(one) or "no",
                 ),
             )
             for one in sorted(picture.lines, key=lambda one: (one.week, one.member, one.thing))
@@ -205,7 +205,9 @@ def _tables(picture: Picture) -> Iterable[str]:
 def _counts(one: Member) -> str:
     if not one.own:
         return "–"
-    return "yes" if one.counts else "no: by another lender's word only"
+    if one.standing == "lead":
+        return "a lead: by one lender's word that is not yours; look, do not act on it"
+    return "yes" if one.counts else "no: near it"
 
 
 def _near(picture: Picture) -> Iterable[str]:
@@ -221,7 +223,7 @@ def _near(picture: Picture) -> Iterable[str]:
         [
             (
                 "own",
-                (one.label, one.identifier, DISTANCES[one.distance], "; ".join(one.ties) or "–"),
+                (one.label, one.identifier, counts_as(one), "; ".join(one.ties) or "–"),
             )
             for one in picture.near
         ],

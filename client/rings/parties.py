@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from typing import Protocol
+from typing import Literal, Protocol
 
 from client.exchange.parties import Progress, no_progress
 from shared.cases.bulletin import Head
 from shared.cases.case import Case, SignedCase
 from shared.cases.case_tokens import Rows
 from shared.cases.pages import Stage
+from shared.cases.said import SaidShared
 from shared.errors import OperatorError, PeerError
 
 
@@ -22,7 +23,8 @@ class LateError(OperatorError):
 class Standing:
     """A case and where it stands: `week`, which is being collected, and its `stage`; None: nothing
     is collected now; `bulletin`: the latest version, 0: none; `closes`: when the stage ends, in
-    seconds since 1970.
+    seconds since 1970; `over`: nothing will be collected any more, as its weeks are or its desk
+    closed it.
     """
 
     signed: SignedCase
@@ -30,6 +32,15 @@ class Standing:
     stage: Stage | None
     bulletin: int = 0
     closes: int = 0
+    over: Literal["", "over", "closed"] = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Shared:
+    """What the desk told and signed: `ids` (k, 32)."""
+
+    said: SaidShared
+    ids: Rows
 
 
 AHEAD = timedelta(hours=1)
@@ -58,8 +69,10 @@ class TheCaseDesk(Protocol):
     def submit(self, standing: Standing, stage: Stage, text: bytes, page: bytes) -> bytes:
         """Send a page's text (`page`: its digest); the desk's receipt. LateError."""
 
-    def told(self, case: Case) -> Rows:
-        """(k, 32): degree ids of which this lender's are those with two subjects or more."""
+    def told(self, case: Case, week: int) -> Shared:
+        """Degree ids, of which this lender's are those with two subjects or more, after the count
+        of this week.
+        """
 
     def heads(self, case: Case, since: int) -> list[Head]:
         """Heads of bulletins after version `since`, in order, each signed by the desk."""

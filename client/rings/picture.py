@@ -7,7 +7,7 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TypeVar
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from client.exchange.reads_as import reads_as
 from client.rings.contributed import Attribute, Contributed, Person
-from client.rings.looking import Told, kind_word
+from client.rings.looking import Standing, Told, kind_word
 from shared.cases.bulletin import Head
 from shared.cases.case import Case
 from shared.cases.case_tokens import TOKEN_BYTES, ring_names
@@ -33,7 +33,7 @@ Held = TypeVar("Held", Person, Attribute)
 @dataclass(frozen=True)
 class Member:
     """`label`: the own reference, or M1, M2 …; `identifier`: of an own one, masked or not;
-    `counts`: an own one is a member here, and not by another lender's word alone.
+    `standing`: of an own one, here.
     """
 
     label: str
@@ -42,8 +42,13 @@ class Member:
     strength: int
     lenders: str
     identifier: str = field(default="", repr=False)
-    counts: bool = True
+    standing: Standing = "member"
     token: bytes = field(default=b"", repr=False)
+
+    @property
+    def counts(self) -> bool:
+        """Whether an own one is a member here, and not by another lender's word alone."""
+        return self.standing == "member"
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,8 @@ class Thing:
 @dataclass(frozen=True)
 class Line:
     """An edge. `member`, `thing`: places; `week`: its Monday; `amount`: band in words, or nothing;
-    `confirmed`: 1 lender, or 2 for more; `own`: this lender's own observation.
+    `confirmed`: 1 lender, or 2 for more; `own`: this lender's own observation;
+    `unsent`: it made that one, too, and has not sent it, so it is another's that is shown.
     """
 
     member: int
@@ -70,6 +76,7 @@ class Line:
     amount: str
     confirmed: int
     own: bool
+    unsent: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,7 @@ class Near:
     ties: tuple[str, ...]
     identifier: str = field(default="", repr=False)
     token: bytes = field(default=b"", repr=False)
+    standing: Standing = "near"
 
 
 @dataclass(frozen=True)
@@ -141,13 +149,15 @@ def picture_of(
     people = _named(body.ring, held | {token: one for token, (one, _) in told.items()})
     known = _named(body.ring, {one.token: one for one in kept.attributes()})
     shown = _Names(today, reveal)
-    here = frozenset(token for token, (_, one) in told.items() if one.distance == 0)
+    here = {token: one.standing for token, (_, one) in told.items()}
     members = tuple(_member(shown, one, people.get(one.token), here) for one in body.members)
     inside = {one.token for one in members if one.own}
     outside = [one for token, one in told.items() if token not in inside]
     things = tuple(_things(shown, body.attributes, known))
-    own = _own_edges(body, people, kept)
-    lines = tuple(_line(case, edge, at in own) for at, edge in enumerate(body.edges))
+    own, unsent = (_own_edges(body, people, kept, sent=one) for one in (True, False))
+    lines = tuple(
+        _line(case, edge, at in own, at in unsent - own) for at, edge in enumerate(body.edges)
+    )
     return Picture(
         ring=body.ring,
         case=case.name,
@@ -195,7 +205,7 @@ class _Names:
 
 
 def _member(
-    shown: _Names, one: BodyMember, person: Person | None, here: Collection[bytes]
+    shown: _Names, one: BodyMember, person: Person | None, here: Mapping[bytes, Standing]
 ) -> Member:
     if person is None:
         return Member(shown.other(), False, one.listed, one.strength, one.lenders_band)
@@ -206,7 +216,7 @@ def _member(
         one.strength,
         one.lenders_band,
         shown.identifier(person.identifier),
-        person.token in here,
+        here.get(person.token, "near"),
         person.token,
     )
 
@@ -225,12 +235,14 @@ def _things(
     return found
 
 
-def _own_edges(body: RingBody, people: Mapping[bytes, Person], kept: Contributed) -> frozenset[int]:
-    """Places of the edges that are this lender's own observations."""
+def _own_edges(
+    body: RingBody, people: Mapping[bytes, Person], kept: Contributed, *, sent: bool
+) -> frozenset[int]:
+    """Places of the edges that are this lender's own observations, of those it sent, or not."""
     own: set[tuple[bytes, bytes, int, int]] = set()
     for member in body.members:
         person = people.get(member.token)
-        rows = sorted(kept.observed(person.token)) if person else []
+        rows = sorted(kept.observed(person.token, sent=sent)) if person else []
         names = ring_names(body.ring, _rows([attribute for _, attribute, _, _ in rows]))
         own |= {
             (member.token, name.tobytes(), kind, week)
@@ -249,7 +261,7 @@ def _own_edges(body: RingBody, people: Mapping[bytes, Person], kept: Contributed
     )
 
 
-def _line(case: Case, edge: BodyEdge, own: bool) -> Line:
+def _line(case: Case, edge: BodyEdge, own: bool, unsent: bool) -> Line:
     return Line(
         edge.member,
         edge.attribute,
@@ -258,6 +270,7 @@ def _line(case: Case, edge: BodyEdge, own: bool) -> Line:
         amount_words(edge.band),
         edge.confirmed,
         own,
+        unsent,
     )
 
 
@@ -265,7 +278,8 @@ def _near(shown: _Names, case: Case, person: Person, told: Told) -> Near:
     weeks = [(kind_word(tie.kind), case.monday(tie.week)) for tie in told.flag.ties]
     ties = tuple(f"{kind}, week of {week}" for kind, week in weeks)
     identifier = shown.identifier(person.identifier)
-    return Near(shown.own(person), told.distance, ties, identifier, person.token)
+    label = shown.own(person)
+    return Near(label, told.distance, ties, identifier, person.token, told.standing)
 
 
 def amount_words(band: int) -> str:
@@ -286,8 +300,18 @@ def _rows(tokens: Sequence[bytes]) -> NDArray[np.uint8]:
     return np.frombuffer(b"".join(tokens), np.uint8).reshape(-1, TOKEN_BYTES)
 
 
-DISTANCES = ("member (own observations)", "one step away", "two steps away")
-"""How a customer whom the ring does not name counts here."""
+def counts_as(one: Near) -> str:
+    """How a customer whom the ring does not name counts here."""
+    if one.standing == "lead":
+        return "lead: one lender's word that is not yours; look, do not act on it"
+    return ("member (own observations)", "one step away", "two steps away")[one.distance]
+
+
+def own_words(line: Line) -> str:
+    """Whether an observation is this lender's own."""
+    return "yes" if line.own else "made here too, not sent yet" if line.unsent else ""
+
+
 _AGAINST: Mapping[str, str] = {
     "one_address": "Half of the members or more share an address: a household, a dormitory?",
     "one_employer": "Half of the members or more share an employer.",

@@ -12,7 +12,6 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -23,13 +22,15 @@ from client.exchange.desk import Desk
 from client.exchange.parties import Progress, no_progress
 from client.rings.attributes import is_subject
 from client.rings.case_tokens import CaseTokens
-from client.rings.contributed import Contributed, Person
+from client.rings.contributed import Contributed
 from client.rings.edges_file import Observations, read_edges
 from client.rings.known_case import KnownCase, chosen, known_cases
 from client.rings.listed import listed_among
 from client.rings.looking import Told, look_up, nearest
+from client.rings.outcomes import Contribution, Kept, OwnRing, SyncedCase
 from client.rings.parties import Standing, TheCaseDesk, check_standing
-from client.rings.week import Sent, Week
+from client.rings.taken_back import Counted
+from client.rings.week import LyingDeskError, Week
 from shared.cases.bulletin import (
     Bulletin,
     BulletinForkError,
@@ -49,45 +50,6 @@ Bars = Callable[[str], Progress]
 def no_bars(_: str) -> Progress:
     """For whoever does not want to know."""
     return no_progress
-
-
-@dataclass(frozen=True)
-class Contribution:
-    """`found`: what the file holds, None: none was given; `new`: observations not kept before."""
-
-    case: Case
-    found: Observations | None
-    new: int
-    sent: Sent
-
-
-@dataclass(frozen=True)
-class SyncedCase:
-    """`versions`: how many bulletins are new; `version` 0: none yet; `age`: since it was made."""
-
-    case: Case
-    version: int
-    versions: int
-    age: timedelta
-
-
-@dataclass(frozen=True)
-class OwnRing:
-    """A ring with customers of this lender's: those in it and near it, each as it counts here."""
-
-    case: Case
-    ring: bytes
-    told: Sequence[tuple[Person, Told]]
-
-    @property
-    def key(self) -> bytes | None:
-        """What opens the ring's body."""
-        keys = [told.flag.ring_key for _, told in self.told if told.flag.ring_key]
-        return keys[0] if keys else None
-
-    def at(self, distance: int) -> int:
-        """How many count as so far away."""
-        return sum(told.distance == distance for _, told in self.told)
 
 
 class RingDesk:
@@ -143,25 +105,38 @@ class RingDesk:
     def contribute(
         self, word: str, path: Path | None, *, without_bad: bool = False, bars: Bars = no_bars
     ) -> Contribution:
-        """Keep what a file holds, then do what the case's week asks for. Given again, it goes on;
-        of a case that is known here, the file is kept also where the desk cannot be reached.
+        """`keep`, then `send`."""
+        kept = None if path is None else self.keep(word, path, without_bad=without_bad, bars=bars)
+        return self.send(word, kept, bars=bars)
+
+    def keep(
+        self, word: str, path: Path, *, without_bad: bool = False, bars: Bars = no_bars
+    ) -> Kept:
+        """Keep what a file holds; of a case that is known here, the desk is not asked.
 
         OperatorError, and nothing was kept, for a file with bad rows, unless they are left out.
         """
-        known = self._chosen(word)
+        known = self.chosen(word)
         case = known.case()
-        found, new = None, 0
-        if path is not None:
-            found = self._read(case, path, bars)
-            if not without_bad:
-                remedy = "mend them in the system they come from, or leave these rows out with "
-                refuse(found.bad, path.name, remedy + "--without-bad-rows; nothing was sent")
-            new = self._keep(known, case, found, bars)
+        found = self._read(case, path, bars)
+        if not without_bad:
+            remedy = "mend them in the system they come from, or leave these rows out with "
+            refuse(found.bad, path.name, remedy + "--without-bad-rows; nothing was sent")
+        return Kept(found, self._keep(known, case, found, bars))
+
+    def send(self, word: str, kept: Kept | None = None, *, bars: Bars = no_bars) -> Contribution:
+        """Do what the case's week asks for. Given again, it goes on."""
+        known = self.chosen(word)
+        case = known.case()
         standing = self.refresh().get(case.id)
-        if standing is None:
+        if standing is None or standing.over:
+            ended = (
+                "was closed by its desk" if standing and standing.over == "closed" else "is over"
+            )
             raise OperatorError(
-                "the case desk does not name this case any more: nothing was sent",
-                remedy="ask the desk's operator whether the case is over",
+                f"this case {ended}: nothing was sent",
+                remedy="its last bulletin stays readable here (ring sync, then ring own); ask the "
+                "desk's operator for another case",
             )
         week = Week(
             self._case_desk,
@@ -170,12 +145,42 @@ class RingDesk:
             self.desk.identity,
             self._random,
         )
-        sent = week.go_on(
-            standing,
-            lambda edges: listed_among(self.desk, edges, bars("looking at the list")),
-            bars("sending"),
-        )
+        try:
+            sent = week.go_on(
+                standing,
+                lambda edges: listed_among(self.desk, edges, bars("looking at the list")),
+                bars("sending"),
+            )
+        except LyingDeskError as lie:
+            lie.remedy = f"{lie.remedy}; what it signed is in {known.accuse_told(lie.shared)}"
+            raise
+        found, new = (None, 0) if kept is None else (kept.found, kept.new)
         return Contribution(case, found, new, sent)
+
+    def take_back(
+        self,
+        word: str,
+        path: Path | None,
+        refs: Sequence[str] = (),
+        *,
+        really: bool,
+        bars: Bars = no_bars,
+    ) -> tuple[Case, Counted]:
+        """What of the rows of a file, or of all of customers by reference, would be taken back;
+        if `really`, it is: it leaves with the week's pages. Asks nobody.
+        """
+        known = self.chosen(word)
+        case, back = known.case(), self.contributed(known).back
+        names, unknown = back.of_refs(refs)
+        if path is not None:
+            found = self._read(case, path, bars)
+            refuse(found.bad, path.name, "take the file that was contributed; nothing was done")
+            more, missing = back.named(found)
+            names, unknown = [*names, *more], unknown + missing
+        counted = back.counted(names, unknown)
+        if really:
+            back.want(names)
+        return case, counted
 
     def sync(self, word: str = "", bars: Bars = no_bars) -> list[SyncedCase]:
         """Bring this lender's bulletins up to date: of one case, or of all."""
@@ -239,13 +244,16 @@ class RingDesk:
                 place = case.id, one.flag.ring
                 before = rings[place].told if place in rings else ()
                 rings[place] = OwnRing(case, one.flag.ring, (*before, (people[at], one)))
-        return sorted(rings.values(), key=lambda one: (-one.at(0), -len(one.told), one.ring))
+        return sorted(
+            rings.values(),
+            key=lambda one: (-one.at("member"), -one.at("lead"), -len(one.told), one.ring),
+        )
 
     def known(self, case: Case) -> KnownCase:
         """A case by its id."""
         return self._known(case.id)
 
-    def _chosen(self, word: str) -> KnownCase:
+    def chosen(self, word: str) -> KnownCase:
         """A case that is known here, or else is at the desk."""
         try:
             return chosen(self.cases(), word)
@@ -290,14 +298,16 @@ class RingDesk:
             path = known.accuse(fork)
             fork.remedy = f"{fork.remedy}; both are in {path}"
             raise
+        over = standing is None or bool(standing.over)
         if last is None:
-            return SyncedCase(case, 0, 0, timedelta())
+            return SyncedCase(case, 0, 0, timedelta(), over=over)
         if last.version > before or self._is_damaged(known):
             content = self._case_desk.content(case, last, bars("bulletin"))
             read_content(last, content)
             known.keep(last, content)
         age = timedelta(seconds=max(0.0, self.now.timestamp() - last.at))
-        return SyncedCase(case, last.version, last.version - before, age)
+        new = last.version - before
+        return SyncedCase(case, last.version, new, age, last.closed, over or last.closed)
 
     def _is_damaged(self, known: KnownCase) -> bool:
         try:

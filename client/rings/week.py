@@ -4,6 +4,7 @@
     edges   shared degrees ◄─ desk;  observations at them ─► all of the week's pages ─► receipts
 
 Invariants:
+- What is taken back goes on the pages first, as rows like any other.
 - Every week all pages are sent, whatever this lender has; a week's pages are made once, kept, and
   the same bytes are sent until they are answered.
 - Only observations at attributes that the desk says are shared leave as edges, whoever made the
@@ -22,11 +23,12 @@ import numpy as np
 from client.exchange.parties import Progress, no_progress
 from client.rings.case_tokens import CaseTokens
 from client.rings.contributed import Contributed, Edge, KeptPage
-from client.rings.parties import LateError, Standing, TheCaseDesk
+from client.rings.parties import LateError, Shared, Standing, TheCaseDesk
 from shared.cases.case import Case
 from shared.cases.case_tokens import TOKEN_BYTES, Rows, degree_ids, pair_tags
 from shared.cases.degree import shared_by
 from shared.cases.pages import (
+    BACK,
     CountPage,
     EdgePage,
     EdgeRows,
@@ -36,9 +38,23 @@ from shared.cases.pages import (
     edge_pages,
     edge_room,
 )
+from shared.cases.taken_back import turned
 from shared.errors import PeerError
 from shared.identity.certificate import Identity
 from shared.secure_sum.encoding import text_of
+
+
+class LyingDeskError(PeerError):
+    """The desk says of what was drawn for nobody that others have it; `shared`: its signed word."""
+
+    def __init__(self, shared: Shared) -> None:
+        super().__init__(
+            "the case desk says that others have what was drawn here for nobody: it does "
+            "not say what it counted; no edge was sent",
+            remedy="tell the other members, and contribute no more to this desk",
+        )
+        self.shared = shared
+
 
 Listed = Callable[[Sequence[Edge]], Collection[bytes]]
 """Subject tokens, of the people of some edges, that this lender finds on the shared list."""
@@ -79,6 +95,7 @@ class Week:
         this is called again.
         """
         late = self._dropped(standing)
+        self._contributed.back.settle()
         if standing.stage is None:
             return self._told(Sent(standing.week, None, late=late))
         if standing.stage == "count":
@@ -86,6 +103,7 @@ class Week:
         else:
             items, waiting = self._edges(standing, listed)
         pages, missed = self._send(standing, progress)
+        self._contributed.back.settle()
         done = Sent(standing.week, standing.stage, pages, items, waiting, late=late + missed)
         return self._told(done)
 
@@ -106,44 +124,44 @@ class Week:
 
     def _count(self, standing: Standing) -> tuple[int, int]:
         case, week = standing.signed.case, standing.week
-        pairs = self._contributed.uncounted()
+        back, new = self._contributed.uncounted(back=True), self._contributed.uncounted()
         if self._contributed.has_pages("count", week):
-            return 0, len(pairs)
-        chosen = pairs[: count_room(case) - least_drawn(case)]
+            return 0, len(back) + len(new)
+        chosen = [*back, *new][: count_room(case) - least_drawn(case)]
+        gone = len(back[: len(chosen)])
         people = self._tokens.outputs([who.identifier for who, _ in chosen], case.epoch)
         things = self._tokens.outputs([what.identifier for _, what in chosen], case.epoch)
         ids, tags = degree_ids(case.id, things), pair_tags(case.id, things, people)
         drawn = self._contributed.drawn(week, count_room(case))[: count_room(case) - len(chosen)]
-        ids, tags = np.vstack([ids, drawn[:, 0]]), np.vstack([tags, drawn[:, 1]])
+        ids = np.vstack([turned(ids[:gone]), ids[gone:], drawn[:, 0]])
+        tags = np.vstack([turned(tags[:gone]), tags[gone:], drawn[:, 1]])
         pages = count_pages(case, week, ids, tags, self._identity, self._random)
-        on_them = [(who.token, what.token) for who, what in chosen]
-        self._contributed.keep_count([*map(_kept, pages)], on_them)
-        return len(chosen), len(pairs) - len(chosen)
+        self._contributed.keep_count([*map(_kept, pages)], chosen[gone:], chosen[:gone])
+        return len(chosen), len(back) + len(new) - len(chosen)
 
     def _edges(self, standing: Standing, listed: Listed) -> tuple[int, int]:
         case, week = standing.signed.case, standing.week
         self._learn(case, week)
-        found = [edge for edge in self._contributed.unsent() if edge.week <= week]
+        back = self._contributed.unsent(back=True)
+        new = [edge for edge in self._contributed.unsent() if edge.week <= week]
         if self._contributed.has_pages("edges", week):
-            return 0, len(found)
-        chosen = found[: edge_room(case)]
-        rows = _columns(chosen, listed(chosen))
+            return 0, len(back) + len(new)
+        chosen = [*back, *new][: edge_room(case)]
+        gone = len(back[: len(chosen)])
+        rows = _columns(chosen, listed(chosen[gone:]), gone)
         known = self._contributed.recognition
         pages = edge_pages(case, week, rows, self._identity, self._random, known)
-        self._contributed.keep_edges([*map(_kept, pages)], chosen)
-        return len(chosen), len(found) - len(chosen)
+        self._contributed.keep_edges([*map(_kept, pages)], chosen[gone:], chosen[:gone])
+        return len(chosen), len(back) + len(new) - len(chosen)
 
     def _learn(self, case: Case, week: int) -> None:
         """Which attributes are shared, as far as it was not known. PeerError for what cannot be."""
         unknown = self._contributed.attributes(shared=False)
-        told = self._desk.told(case)
+        shared = self._desk.told(case, week)
+        told = shared.ids
         for one in range(week + 1):
             if shared_by(told, self._contributed.drawn(one, count_room(case))[:, 0]).any():
-                raise PeerError(
-                    "the case desk says that others have what was drawn here for nobody: it does "
-                    "not say what it counted; no edge was sent",
-                    remedy="tell the other members, and contribute no more to this desk",
-                )
+                raise LyingDeskError(shared)
         if not unknown:
             return
         outputs = self._tokens.outputs([one.identifier for one in unknown], case.epoch)
@@ -187,7 +205,9 @@ def _kept(page: CountPage | EdgePage) -> KeptPage:
     return KeptPage(page.digest, page.week, page.number, text_of(page))
 
 
-def _columns(edges: Sequence[Edge], listed: Collection[bytes]) -> EdgeRows:
+def _columns(edges: Sequence[Edge], listed: Collection[bytes], gone: int) -> EdgeRows:
+    """`gone`: so many of the first ones are taken back."""
+
     def tokens(found: list[bytes]) -> Rows:
         return np.frombuffer(b"".join(found), np.uint8).reshape(-1, TOKEN_BYTES)
 
@@ -197,5 +217,11 @@ def _columns(edges: Sequence[Edge], listed: Collection[bytes]) -> EdgeRows:
         kind=np.array([int(edge.kind) for edge in edges], np.int64),
         week=np.array([edge.week for edge in edges], np.int64),
         band=np.array([edge.band for edge in edges], np.int64),
-        listed=np.array([edge.person.token in listed for edge in edges], np.int64),
+        listed=np.array(
+            [
+                BACK if at < gone else int(edge.person.token in listed)
+                for at, edge in enumerate(edges)
+            ],
+            np.int64,
+        ),
     )

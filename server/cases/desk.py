@@ -1,6 +1,7 @@
 """The desk itself, without a network: open cases, take pages, tell degrees, publish.
 
     waiting ─ Monday ─► count ─ count_hours ─► edges ─ edge_hours ─► finding ─► bulletin, next week
+    any of them ─ its operator closes the case ─► closing bulletin, closed
 
 Invariants:
 - A stage ends at once for all, after its hours and not before `minimum_lenders` have sent all their
@@ -8,6 +9,8 @@ Invariants:
 - A page is durable before its receipt is made; the same page has the same receipt, ever; another
   at its place is refused. Counts and graphs are made of the pages anew: nothing counts twice.
 - A lender is told of its own degree ids only.
+- What a lender takes back is erased as the stage ends in which it says so, before anything is
+  counted or found; what was taken of a week that a case is closed in is erased with the closing.
 - A bulletin and the step to the next week are one transaction: after a crash both are there, or the
   bulletin, which nobody has seen, is made anew.
 - A case whose step fails holds up no other one.
@@ -18,33 +21,28 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from hashlib import sha256
-from typing import Any
 
 import numpy as np
 
-from server.cases.collected import Collected, collected
-from server.cases.findings import findings
+from server.cases.collected import Collected
+from server.cases.kept_pages import KINDS, graph_of, pairs_of, rewritten
+from server.cases.publishing import found_in, published
+from server.cases.said import OVER, Standing, said, said_shared
 from server.cases.settings import Settings
-from server.cases.store import FORGOTTEN, DamagedError, Kept, KeptPage, Store
-from shared.cases.bulletin import BEGINNING, Head, check_follows, content_of
+from server.cases.store import DamagedError, Kept, KeptPage, Store
+from shared.cases.bulletin import Head, check_follows
 from shared.cases.case import ID_BYTES, Case, SignedCase
 from shared.cases.case_tokens import TOKEN_BYTES, Rows
 from shared.cases.degree import at_least, shared_by
-from shared.cases.pages import CountPage, EdgePage, Page, Receipt, Stage, count_room, read_page
+from shared.cases.pages import CountPage, EdgePage, Receipt, Stage, count_room, read_page
+from shared.cases.said import SaidShared, SaidStanding
 from shared.errors import LianfangError, OperatorError, PeerError
 from shared.identity.certificate import Identity
-from shared.rings.detect import detect
-from shared.secure_sum.encoding import read_text
 from shared.tokens.group import RandomBytes
 
-_KINDS: dict[str, tuple[Stage, Any]] = {
-    "count": ("count", CountPage),
-    "edges": ("edges", EdgePage),
-}
-_OVER = ("over", FORGOTTEN)
+_CLOSED = "closed"
+"""The stage of a case that its operator ended before its weeks were over."""
 REST_SECONDS = 3600.0
 """A case whose step failed as nobody foresaw, out of memory, say, is tried again after so long."""
 _log = logging.getLogger("lianfang.cases")
@@ -52,20 +50,6 @@ _log = logging.getLogger("lianfang.cases")
 
 class ClosedError(PeerError):
     """A page for a week or stage that is not open."""
-
-
-@dataclass(frozen=True)
-class Standing:
-    """A case, and what is open: `stage` is `waiting` before the week is over; `opens`, `closes`:
-    seconds since 1970; `bulletin`: the latest version, 0 for none.
-    """
-
-    signed: SignedCase
-    week: int
-    stage: str
-    opens: int
-    closes: int
-    bulletin: int
 
 
 class Desk:
@@ -126,7 +110,7 @@ class Desk:
                 f"a case of {minimum_lenders} lenders would tell one of them about the other",
                 remedy="take 3 or more; fewer only in the profile demo",
             )
-        live = [kept for kept in self._store.cases() if kept.stage not in _OVER]
+        live = [kept for kept in self._store.cases() if kept.stage not in OVER]
         if any(kept.case.name == name for kept in live):
             raise OperatorError(
                 f"a case {name!r} goes on at this desk: lenders choose a case by its name",
@@ -157,13 +141,39 @@ class Desk:
         """All cases, also those that are forgotten."""
         return [self._standing(kept) for kept in self._store.cases()]
 
+    def said(self, standing: Standing) -> SaidStanding:
+        """A standing, signed."""
+        return said(standing, self._identity, int(self._clock().timestamp()))
+
+    def said_shared(self, peer: str, case_id: bytes, week: int, ids: bytes) -> SaidShared:
+        """What `told` gave a lender, signed."""
+        case, now = self._kept(case_id).case, int(self._clock().timestamp())
+        return said_shared(case, week, peer, ids, self._identity, now)
+
+    def close(self, case_id: bytes) -> Head:
+        """End a case now: no more pages, and a last bulletin that says so, with what is found up to
+        the last week that is over. OperatorError for a case that is over already.
+        """
+        with self._turn:
+            while True:
+                kept = self._kept(case_id)
+                if kept.stage in OVER:
+                    raise OperatorError(
+                        "that case is over already: nothing was changed",
+                        remedy="lianfang-server cases status names those that go on",
+                    )
+                if kept.stage == "finding":
+                    self._publish(kept, int(self._clock().timestamp()))
+                elif self._publish_last(kept, int(self._clock().timestamp())):
+                    return self._store.heads(case_id, 0)[-1]
+
     def submit(self, peer: str, case_id: bytes, stage: str, text: bytes) -> Receipt:
         """The receipt for a page of the lender `peer`; ClosedError when its week or stage is not
         open, PeerError for what is no such page.
         """
-        if stage not in _KINDS:
+        if stage not in KINDS:
             raise PeerError("pages are of the stages count and edges")
-        kept, (where, kind) = self._kept(case_id), _KINDS[stage]
+        kept, (where, kind) = self._kept(case_id), KINDS[stage]
         page = read_page(kind, text, kept.case, peer, self._authority, self._clock())
         known = self._store.page(case_id, where, page.week, peer, page.number)
         if known is None:
@@ -179,9 +189,9 @@ class Desk:
         """
         kept = self._kept(case_id)
         week = kept.week - (kept.stage == "count")
-        if week < 0 or kept.stage == FORGOTTEN:
+        if week < 0 or kept.stage in OVER:
             return -1, b""
-        own = self._pairs(kept.case, week, peer)[0]
+        own = pairs_of(self._store, kept.case, week, peer)[0]
         found = np.unique(own[shared_by(self._told_in(kept.case, week), own)], axis=0)
         ids = [one.tobytes() for one in found]
         ids += _cut(self._random((count_room(kept.case) * (week + 1) - len(ids)) * TOKEN_BYTES))
@@ -255,9 +265,9 @@ class Desk:
     def _is_due(self, kept: Kept, standing: Standing) -> bool:
         """Whether the open stage is to end: its hours are over and enough lenders are there."""
         case = kept.case
-        if standing.stage not in _KINDS or self._clock().timestamp() < standing.closes:
+        if standing.stage not in KINDS or self._clock().timestamp() < standing.closes:
             return False
-        stage, _ = _KINDS[standing.stage]
+        stage, _ = KINDS[standing.stage]
         pages = case.count_pages if stage == "count" else case.edge_pages
         there = self._store.contributors(case.id, stage, kept.week, pages)
         return there >= case.minimum_lenders
@@ -267,81 +277,69 @@ class Desk:
         if kept.stage == "finding":
             self._publish(kept, now)
             return True
-        if kept.stage == "over":
+        if kept.stage in ("over", _CLOSED):
             late = timedelta(weeks=self._settings.keep_weeks).total_seconds()
             if now >= kept.since + late:
                 self._store.forget(case.id)
                 self._told.pop(case.id, None)
             return False
-        if kept.stage not in _KINDS or not self._is_due(kept, self._standing(kept)):
+        if kept.stage not in KINDS or not self._is_due(kept, self._standing(kept)):
             return False
         after = "edges" if kept.stage == "count" else "finding"
-        self._store.move(case.id, kept.week, after, now)
+        gone = [*rewritten(self._store, kept, self._random)]
+        self._store.move(kept, after, now, gone)
         _log.info("week %d of a case: %s is closed", kept.week, kept.stage)
         return True
 
     def _publish(self, kept: Kept, now: int) -> None:
-        case = kept.case
-        graph = self._graph(case, kept.week)
-        seeds = [int(one) for one in np.flatnonzero(graph.listed)]
-        detection = detect(graph.edges, week=kept.week, seeds=seeds, sources=graph.sources)
-        before = self._store.rings(case.id)
-        least = float(self._settings.least_score)
-        found = findings(graph, detection, before, self._random, least)
-        heads = self._store.heads(case.id, 0)
-        last = heads[-1] if heads else None
-        version = len(heads) + 1
-        content, rows, bodies = content_of(case, version, found.flags, found.bodies, self._random)
-        head = Head(
-            desk=self.code,
-            certificate=self.certificate,
-            case=case.digest,
-            version=version,
-            week=kept.week,
-            before=BEGINNING if last is None else last.head,
-            content=sha256(content).digest(),
-            rows=rows,
-            bodies=bodies,
-            size=len(content),
-            at=max(now, 0 if last is None else last.at),
-        ).signed(self._identity.private)
-        over = kept.week + 1 >= case.weeks
+        """A week's bulletin."""
+        over = kept.week + 1 >= kept.case.weeks
         after = (kept.week, "over", now) if over else (kept.week + 1, "count", now)
-        self._store.publish(kept, head, content, found.rings, after)
-        _log.info("bulletin %d: %d rows, %d bodies", version, rows, bodies)
+        self._published(kept, kept.week, after, now)
+
+    def _publish_last(self, kept: Kept, now: int) -> bool:
+        """That of a case that is closed now, without the week that is under way; False: the case
+        has gone on meanwhile.
+        """
+        self._told.pop(kept.case.id, None)
+        return self._published(kept, kept.week - 1, (kept.week, _CLOSED, now), now)
+
+    def _published(self, kept: Kept, week: int, after: tuple[int, str, int], now: int) -> bool:
+        case, closed = kept.case, after[1] == _CLOSED
+        gone = [*rewritten(self._store, kept, self._random)] if closed else []
+        before, least = self._store.rings(case.id), float(self._settings.least_score)
+        found = found_in(self._graph(case, week), max(week, 0), before, least, self._random)
+        last = next(reversed(self._store.heads(case.id, 0)), None)
+        made = published(
+            case,
+            found,
+            last,
+            self._identity,
+            self._random,
+            week=max(week, 0),
+            now=now,
+            closed=closed,
+        )
+        head = made.head
+        done = self._store.publish(kept, head, made.content, made.rings, after, gone)
+        if done:
+            _log.info("bulletin %d: %d rows, %d bodies", head.version, head.rows, head.bodies)
+        return done
 
     def _graph(self, case: Case, week: int) -> Collected:
-        pages = self._store.pages(case.id, "edges", week)
-        return collected((page.member, self._read(EdgePage, page)) for page in pages)
-
-    def _pairs(self, case: Case, week: int, member: str | None = None) -> tuple[Rows, Rows]:
-        found = [
-            self._read(CountPage, page).pairs()
-            for page in self._store.pages(case.id, "count", week, member)
-        ]
-        if not found:
-            none = np.zeros((0, TOKEN_BYTES), np.uint8)
-            return none, none
-        ids, tags = zip(*found, strict=True)
-        return np.vstack(ids), np.vstack(tags)
+        return graph_of(self._store, case, week)
 
     def _told_in(self, case: Case, week: int) -> Rows:
         """Ids at two subjects or more among all pages up to a week, which are closed for good."""
         known = self._told.get(case.id)
         if known is None or known[0] != week:
-            known = self._told[case.id] = (week, at_least(*self._pairs(case, week)))
+            known = self._told[case.id] = (week, at_least(*pairs_of(self._store, case, week)))
         return known[1]
-
-    def _read(self, kind: type[Page], page: KeptPage) -> Page:
-        try:
-            return read_text(kind, page.text)
-        except PeerError as error:
-            raise DamagedError(self._store.path, "a page cannot be read") from error
 
     def _check_chain(self, kept: Kept) -> None:
         """Each week that is over has its bulletin, and each follows the one before."""
         last, heads = None, self._store.heads(kept.case.id, 0)
-        if len(heads) != kept.week + (kept.stage in _OVER):
+        if len(heads) != kept.week + (kept.stage in OVER):
             raise DamagedError(self._store.path, "a week's bulletin is missing")
         for head in heads:
             try:

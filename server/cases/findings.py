@@ -2,9 +2,12 @@
 
 Invariants:
 - A ring that one lender's edges alone evidence is not published: that lender can see it by itself.
-- Who is a member on one lender's word alone is published as one step away, with that lender's mark:
-  it knows it again, and takes the subject for a member; nobody else does
-  (`shared.rings.provenance`). On the word of several alone, it is one step away for all.
+- Who is a member on one lender's word alone is published as a lead, one step away, with that
+  lender's mark: it knows it again, and takes the subject for a member; nobody else does
+  (`shared.rings.provenance`). On the word of several single ones, it is a lead for all.
+- Whom a lender's own observation ties to what is no ring without some other one is a lead for that
+  lender, by a mark of its own kind, and near for all others.
+- A ring of which every member is a lead only has flags and no body: there is nothing to be shown.
 - A lender without whose edges the ring is none gets no key by its word: with two people made up
   around a stranger's telephone it would open that stranger's record.
 - A ring keeps its name from week to week while at least half of it stays; its key is new each time.
@@ -13,7 +16,7 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,6 +30,7 @@ from shared.cases.ring_flag import (
     MOST_TIES,
     RingFlag,
     Tie,
+    lead_mark_of,
     mark_of,
     ordered,
     score_band,
@@ -38,9 +42,19 @@ from shared.rings.provenance import NOBODY
 from shared.rings.ring import Ring
 from shared.tokens.group import RandomBytes
 
-_Place = tuple[int, int, tuple[int, ...], frozenset[int]]
-"""Ring, distance, and edges and lenders on whose word alone it is: none where that is not so."""
-_NO_ONE = frozenset[int]()
+
+@dataclass(frozen=True)
+class _Place:
+    """Ring and distance; `lead`: one to all lenders but those on whose word alone the subject is a
+    member; `lenders`: these, `leads`: to whom alone it is a lead by its own tie; `edges`: theirs.
+    """
+
+    ring: int
+    distance: int
+    lead: bool = False
+    lenders: frozenset[int] = frozenset()
+    leads: frozenset[int] = frozenset()
+    edges: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,18 +75,17 @@ def findings(
 ) -> Findings:
     """All that is published of a detection; `before`: the rings of the last bulletin."""
     told = [
-        ring
-        for ring in detection.rings
-        if ring.score >= least_score and len(ring.sources) != 1 and len(shown(graph, ring)) > 0
+        ring for ring in detection.rings if ring.score >= least_score and len(ring.sources) != 1
     ]
     tokens = {
         ring.number: frozenset(graph.subjects[member].tobytes() for member in ring.members)
         for ring in told
     }
     names = _names(tokens, before, random)
-    keys = {ring.number: random(32) for ring in told}
+    bodied = [ring for ring in told if len(shown(graph, ring)) > 0]
+    keys = {ring.number: random(32) for ring in bodied}
     flags = _flags(graph, detection, told, names, keys, random)
-    bodies = {keys[ring.number]: body(graph, ring, names[ring.number]) for ring in told}
+    bodies = {keys[ring.number]: body(graph, ring, names[ring.number]) for ring in bodied}
     return Findings(flags, bodies, {names[number]: who for number, who in tokens.items()})
 
 
@@ -99,21 +112,23 @@ def _flags(
     random: RandomBytes,
 ) -> dict[bytes, RingFlag]:
     rings = {ring.number: ring for ring in told}
-    near = _near(graph, told) | _single(graph, told, detection)
+    near = _near(graph, told)
     flags: dict[bytes, RingFlag] = {}
-    for subject, (number, distance, edges, lenders) in near.items():
-        ring, token = rings[number], graph.subjects[subject].tobytes()
-        keyed = distance == 0 or (bool(lenders) and lenders.isdisjoint(ring.needs))
+    for subject, place in (near | _single(graph, told, detection, near)).items():
+        ring, token = rings[place.ring], graph.subjects[subject].tobytes()
+        opens = bool(place.lenders) and place.lenders.isdisjoint(ring.needs)
+        name = names[ring.number]
         flags[token] = RingFlag(
-            names[number],
-            distance,
+            name,
+            place.distance,
             ordered({reason.name for reason in ring.reasons}),
             _strength(ring),
             score_band(ring.score),
-            _ties(graph, names[number], edges),
-            bool(lenders),
-            keys[number] if keyed else None,
-            _marks(graph, lenders, names[number], token, random),
+            _ties(graph, name, place.edges),
+            bool(place.lenders | place.leads),
+            keys.get(ring.number) if place.distance == 0 or opens else None,
+            _marks(graph, place, name, token, random),
+            place.lead,
         )
     return flags
 
@@ -137,40 +152,72 @@ def _near(graph: Collected, told: Sequence[Ring]) -> dict[int, _Place]:
         np.minimum.at(reached, subject, best[thing])
         new = (ring == none) & (reached < none)
         ring[new], distance[new] = reached[new], step
-    for one in told:
+    found = dict[int, _Place]()
+    for person in np.flatnonzero(ring < none).tolist():
+        found[person] = _Place(told[int(ring[person])].number, int(distance[person]))
+    for at, one in enumerate(told):
         for member, lender in zip(one.members, one.alone, strict=False):
-            distance[member] = max(distance[member], int(lender != NOBODY))
-    near = np.flatnonzero(ring < none)
-    return {int(one): (told[ring[one]].number, int(distance[one]), (), _NO_ONE) for one in near}
-
-
-def _single(graph: Collected, told: Sequence[Ring], detection: Detection) -> dict[int, _Place]:
-    """Of who is a member on one lender's word alone: the best such ring, a step away."""
-    edges, said = graph.edges.subject, graph.sources
-    word = dict[tuple[int, int], list[int]]()
-    for ring in told:
-        alone = dict(zip(ring.members, ring.alone, strict=False))
-        for edge in ring.edges:
-            if alone.get(int(edges[edge]), NOBODY) == said[edge]:
-                word.setdefault((int(edges[edge]), ring.number), []).append(edge)
-    numbers = {ring.number for ring in told}
-    for tie in detection.attached:
-        if tie.ring in numbers:
-            word.setdefault((tie.subject, tie.ring), []).append(tie.edge)
-    found: dict[int, _Place] = {}
-    for (subject, number), own in sorted(word.items()):
-        lenders = frozenset(int(said[edge]) for edge in own)
-        found.setdefault(subject, (number, 1, tuple(own[-MOST_TIES:]), lenders))
+            if ring[member] == at and lender != NOBODY:
+                found[member] = _Place(one.number, 1, lead=True)
     return found
 
 
+def _single(
+    graph: Collected, told: Sequence[Ring], detection: Detection, near: Mapping[int, _Place]
+) -> dict[int, _Place]:
+    """Of who is a member, or a lead, on one lender's word alone: the best such ring, a step away. A
+    member of another ring stays that, and so does a lead rather than become one by its own tie.
+    """
+    sure, unsure = _words(graph, told, detection)
+    found: dict[int, _Place] = {}
+    for (subject, number), edges in sorted(sure.items()):
+        here, hints = near.get(subject), unsure.get((subject, number), [])
+        if subject in found or (here is not None and here.distance == 0):
+            continue
+        lead = here is not None and here.lead and here.ring == number
+        said = _Place(number, 1, lead, _said(graph, edges), edges=tuple(edges[-MOST_TIES:]))
+        found[subject] = replace(said, leads=_said(graph, hints) - said.lenders)
+    for (subject, number), edges in sorted(unsure.items()):
+        here = near.get(subject)
+        if subject in found or (here is not None and (here.lead or here.distance == 0)):
+            continue
+        leads = _said(graph, edges)
+        found[subject] = _Place(number, 1, leads=leads, edges=tuple(edges[-MOST_TIES:]))
+    return found
+
+
+_Words = dict[tuple[int, int], list[int]]
+
+
+def _words(graph: Collected, told: Sequence[Ring], detection: Detection) -> tuple[_Words, _Words]:
+    """Edges, by subject and ring, on which alone it is a member at their lenders; or a lead."""
+    sure, unsure = _Words(), _Words()
+    for ring in told:
+        alone = dict(zip(ring.members, ring.alone, strict=False))
+        for edge in ring.edges:
+            subject = int(graph.edges.subject[edge])
+            if alone.get(subject, NOBODY) == graph.sources[edge]:
+                sure.setdefault((subject, ring.number), []).append(edge)
+    numbers = {ring.number for ring in told}
+    for tie in detection.attached:
+        if tie.ring in numbers:
+            word = sure if tie.sure else unsure
+            word.setdefault((tie.subject, tie.ring), []).append(tie.edge)
+    return sure, unsure
+
+
+def _said(graph: Collected, edges: Sequence[int]) -> frozenset[int]:
+    return frozenset(int(graph.sources[edge]) for edge in edges)
+
+
 def _marks(
-    graph: Collected, lenders: frozenset[int], ring: bytes, subject: bytes, random: RandomBytes
+    graph: Collected, place: _Place, ring: bytes, subject: bytes, random: RandomBytes
 ) -> tuple[bytes, ...]:
     """Those of the lenders among drawn ones, in the order of their bytes; none without lenders."""
-    marks = [mark_of(graph.marks[one], ring, subject) for one in sorted(lenders)][:MOST_MARKS]
+    marks = [mark_of(graph.marks[one], ring, subject) for one in sorted(place.lenders)]
+    marks += [lead_mark_of(graph.marks[one], ring, subject) for one in sorted(place.leads)]
     drawn = range(MOST_MARKS - len(marks) if marks else 0)
-    return tuple(sorted([*marks, *(random(MARK_BYTES) for _ in drawn)]))
+    return tuple(sorted([*marks[:MOST_MARKS], *(random(MARK_BYTES) for _ in drawn)]))
 
 
 def _ties(graph: Collected, ring: bytes, edges: Sequence[int]) -> tuple[Tie, ...]:

@@ -59,14 +59,8 @@ class Service(CaseDeskServicer):
             for one in self._desk.standings():
                 if one.stage == FORGOTTEN:  # nothing of it is left to be asked for
                     continue
-                reply.cases.add(
-                    case=text_of(one.signed),
-                    week=one.week,
-                    stage=one.stage,
-                    opens=one.opens,
-                    closes=one.closes,
-                    bulletin=one.bulletin,
-                )
+                said = text_of(self._desk.said(one))
+                reply.cases.add(case=text_of(one.signed), standing=said)
         return reply
 
     def Submit(  # noqa: N802
@@ -87,9 +81,13 @@ class Service(CaseDeskServicer):
         peer = self.admit("Told", context)
         with _refusing(context):
             week, ids = self._desk.told(peer.code, request.case)
-        if week >= 0:
-            for chunk in _chunks(ids):
-                yield wire.ToldChunk(week=week, ids=chunk)
+            if week < 0:
+                return
+            said = text_of(self._desk.said_shared(peer.code, request.case, week, ids))
+        first, *others = _chunks(ids)
+        yield wire.ToldChunk(ids=first, said=said)
+        for chunk in others:
+            yield wire.ToldChunk(ids=chunk)
 
     def Heads(  # noqa: N802
         self, request: wire.HeadsRequest, context: grpc.ServicerContext

@@ -2,15 +2,17 @@
 
 Invariants:
 - Durable, its owner's only, deleted for good: as every `DurableFile`.
-- Pages are kept as they were signed and read with their digests; counts and graphs are made of them
-  anew each time, so nothing can be counted twice, and a page that was changed on disk is found.
+- Pages are kept as they were signed, but for rows that were taken back, and read with the digests
+  of what they hold; counts and graphs are made of them anew each time, so nothing can be counted
+  twice, and a page that was changed on disk is found.
+- A case goes on from where it was seen to stand, or not at all: two processes take no step twice.
 - A damaged file is never served from.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -23,7 +25,7 @@ from shared.errors import OperatorError, PeerError
 from shared.secure_sum.encoding import read_text, text_of
 
 FILE = "cases.sqlite"
-VERSION = 1
+VERSION = 2
 FORGOTTEN = "forgotten"
 """The stage of a case of which only the heads are left."""
 KEPT_CONTENTS = 2
@@ -36,6 +38,7 @@ CREATE TABLE cases (
 CREATE TABLE pages (
     id BLOB NOT NULL, stage TEXT NOT NULL, week INTEGER NOT NULL, member TEXT NOT NULL,
     number INTEGER NOT NULL, digest BLOB NOT NULL, received INTEGER NOT NULL, text BLOB NOT NULL,
+    held BLOB NOT NULL,
     PRIMARY KEY (id, stage, week, member, number)
 ) STRICT;
 CREATE TABLE bulletins (
@@ -60,8 +63,8 @@ class DamagedError(OperatorError):
 
 @dataclass(frozen=True)
 class Kept:
-    """A case where it stands. `stage`: count, edges, finding or over; `since`: seconds since 1970
-    when that stage began.
+    """A case where it stands. `stage`: count, edges, finding, over or closed; `since`: when that
+    stage began, in seconds since 1970.
     """
 
     signed: SignedCase
@@ -77,11 +80,21 @@ class Kept:
 
 @dataclass(frozen=True)
 class KeptPage:
-    """A page as it came."""
+    """A page as it came; `digest`: what it had then."""
 
     member: str
     digest: bytes
     received: int
+    text: bytes
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """What the page at a place holds instead, as something of it was taken back."""
+
+    member: str
+    week: int
+    number: int
     text: bytes
 
 
@@ -114,10 +127,19 @@ class Store(DurableFile):
             row = (signed.case.id, text_of(signed), 0, "count", since)
             run.execute("INSERT INTO cases VALUES (?, ?, ?, ?, ?)", row)
 
-    def move(self, case: bytes, week: int, stage: str, since: int) -> None:
-        """Where a case stands from now on."""
+    def move(self, kept: Kept, stage: str, since: int, rewritten: Sequence[Rewritten] = ()) -> bool:
+        """The case is in another stage from now on, and pages hold something else; False, and
+        nothing of it: it does not stand where `kept` says any more.
+        """
+        case = kept.case.id
         with self.transaction() as run:
-            _move(run, case, week, stage, since)
+            if not _stands(run, kept):
+                return False
+            _rewrite(run, kept, rewritten)
+            _move(run, case, kept.week, stage, since)
+        if rewritten:
+            self.clean()
+        return True
 
     def page(
         self, case: bytes, stage: Stage, week: int, member: str, number: int
@@ -134,13 +156,12 @@ class Store(DurableFile):
     def add_page(self, kept: Kept, stage: Stage, number: int, page: KeptPage) -> bool:
         """Keep a page while the case stands where `kept` says; False: it has gone on."""
         with self.transaction() as run:
-            here = (kept.case.id, kept.week, kept.stage)
-            open_still = "SELECT 1 FROM cases WHERE id = ? AND week = ? AND stage = ?"
-            if run.execute(open_still, here).fetchone() is None:
+            if not _stands(run, kept):
                 return False
             row = (kept.case.id, stage, kept.week, page.member, number)
-            values = (*row, page.digest, page.received, page.text)
-            run.execute("INSERT INTO pages VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+            held = sha256(page.text).digest()
+            values = (*row, page.digest, page.received, page.text, held)
+            run.execute("INSERT INTO pages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
         return True
 
     def contributors(self, case: bytes, stage: Stage, week: int, pages: int) -> int:
@@ -152,6 +173,14 @@ class Store(DurableFile):
         ((found,),) = self._rows(query, (case, stage, week, pages))
         return int(found)
 
+    def members(self, case: bytes, stage: Stage, week: int) -> list[str]:
+        """Lenders that sent a page of a week."""
+        query = (
+            "SELECT DISTINCT member FROM pages WHERE id = ? AND stage = ? AND week = ?"
+            " ORDER BY member"
+        )
+        return [member for (member,) in self._rows(query, (case, stage, week))]
+
     def pages(
         self, case: bytes, stage: Stage, until: int, member: str | None = None
     ) -> Iterator[KeptPage]:
@@ -161,10 +190,10 @@ class Store(DurableFile):
         if member is not None:
             query, ask = f"{query} AND member = ?", (*ask, member)
         for (row,) in self._rows(f"{query} ORDER BY member, week, number", ask):
-            get = "SELECT member, digest, received, text FROM pages WHERE rowid = ?"
-            for found in self._rows(get, (row,)):
+            get = "SELECT member, digest, received, text, held FROM pages WHERE rowid = ?"
+            for *found, held in self._rows(get, (row,)):
                 page = KeptPage(*found)
-                if sha256(page.text).digest() != page.digest:
+                if sha256(page.text).digest() != held:
                     raise DamagedError(self.path, "a page is not the one that was taken")
                 yield page
 
@@ -199,10 +228,16 @@ class Store(DurableFile):
         content: bytes,
         rings: dict[bytes, frozenset[bytes]],
         after: tuple[int, str, int],
-    ) -> None:
-        """A bulletin, and where the case stands after it (week, stage, since)."""
+        rewritten: Sequence[Rewritten] = (),
+    ) -> bool:
+        """A bulletin, and where the case stands after it (week, stage, since); pages of a stage
+        that was still open are deleted. False, and nothing of it: it does not stand where `kept`
+        says any more.
+        """
         case = kept.case.id
         with self.transaction() as run:
+            if not _stands(run, kept):
+                return False
             row = (case, head.version, text_of(head), content)
             run.execute("INSERT INTO bulletins VALUES (?, ?, ?, ?)", row)
             forget = "UPDATE bulletins SET content = NULL WHERE id = ? AND version <= ?"
@@ -210,7 +245,14 @@ class Store(DurableFile):
             run.execute("DELETE FROM rings WHERE id = ?", (case,))
             rows = [(case, ring, b"".join(sorted(who))) for ring, who in rings.items()]
             run.executemany("INSERT INTO rings VALUES (?, ?, ?)", rows)
+            if kept.stage != "finding":
+                _rewrite(run, kept, rewritten)
+                unfinished = "DELETE FROM pages WHERE id = ? AND week = ?"
+                run.execute(unfinished, (case, kept.week))
             _move(run, case, *after)
+        if kept.stage != "finding":
+            self.clean()
+        return True
 
     def forget(self, case: bytes) -> None:
         """Delete all that lenders sent for a case, and its bulletins' content; heads stay."""
@@ -224,6 +266,22 @@ class Store(DurableFile):
 
 def _other(content: bytes, head: Head) -> bool:
     return sha256(content).digest() != head.content
+
+
+def _stands(run: sqlite3.Connection, kept: Kept) -> bool:
+    here = (kept.case.id, kept.week, kept.stage)
+    query = "SELECT 1 FROM cases WHERE id = ? AND week = ? AND stage = ?"
+    return run.execute(query, here).fetchone() is not None
+
+
+def _rewrite(run: sqlite3.Connection, kept: Kept, pages: Sequence[Rewritten]) -> None:
+    query = (
+        "UPDATE pages SET text = ?, held = ? WHERE id = ? AND stage = ? AND week = ?"
+        " AND member = ? AND number = ?"
+    )
+    for page in pages:
+        place = (kept.case.id, kept.stage, page.week, page.member, page.number)
+        run.execute(query, (page.text, sha256(page.text).digest(), *place))
 
 
 def _move(run: sqlite3.Connection, case: bytes, week: int, stage: str, since: int) -> None:

@@ -8,17 +8,22 @@ import sys
 from dataclasses import fields
 from datetime import date, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from server.apart import SHARE, check_without
 from server.commands import serving
 from server.commands.service_folder import add_init, add_profile, check_alone, write_folder
 from shared.errors import OperatorError
 
+if TYPE_CHECKING:
+    from server.cases.said import Standing
+
 EXAMPLES = """examples:
   lianfang-server cases init /srv/d1 --code D1 --authority /srv/authority
   lianfang-server cases open /srv/d1 --name "spring 2027" --epoch 1 --weeks 26
   lianfang-server cases serve /srv/d1 --listen 0.0.0.0:7445
   lianfang-server cases status /srv/d1 --json
+  lianfang-server cases close /srv/d1 "spring 2027" --yes        ended early, for good
 
 A case is one graph under tokens of its own, which ends by itself. Lenders count in the 24 hours
 after each week and send edges in the next 24; then the desk publishes its bulletin. A desk and a
@@ -42,6 +47,12 @@ def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
     _add_open(own)
     serve = serving.add_serve(own, "case desk", EXAMPLES, serving.PORTS["cases"])
     serve.set_defaults(handler=_serve)
+    close = serving.command(own, "close", "end a case early; the desk may be serving", EXAMPLES)
+    close.add_argument("folder", type=Path, help="the desk's folder")
+    close.add_argument("case", help="its name, or how its id begins")
+    close.add_argument("--yes", action="store_true", help="without it, only say what it costs")
+    close.add_argument("--json", action="store_true", help="one JSON line for scripts")
+    close.set_defaults(handler=_close)
     status = serving.command(own, "status", "all cases and where they stand", EXAMPLES)
     status.add_argument("folder", type=Path, help="the desk's folder")
     status.add_argument("--json", action="store_true", help="one JSON line for scripts")
@@ -107,6 +118,43 @@ def _open(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _close(arguments: argparse.Namespace) -> int:
+    from server.cases.service import desk_in
+
+    desk, store, _ = desk_in(_folder(arguments.folder), clock=serving.now)
+    try:
+        one = _named(desk.standings(), arguments.case)
+        if not arguments.yes:
+            raise OperatorError(
+                f"{one.signed.case.name}: week {one.week}, {one.stage}: nothing was closed. It "
+                "cannot be opened again; pages of this week are erased now, all others as at a "
+                "case's end",
+                remedy="tell the members, then give --yes; they read it in the closing bulletin",
+            )
+        head = desk.close(one.signed.case.id)
+    finally:
+        store.close()
+    case = one.signed.case
+    serving.said(arguments, {"closed": case.name, "case": case.id.hex(), "bulletin": head.version})
+    return 0
+
+
+def _named(standings: list[Standing], word: str) -> Standing:
+    """The one case that goes on and has this name, or whose id begins so."""
+    from server.cases.said import OVER
+
+    going = [one for one in standings if one.stage not in OVER]
+    found = [one for one in going if one.signed.case.name == word] or [
+        one for one in going if len(word) >= 4 and one.signed.case.id.hex().startswith(word.lower())
+    ]
+    if len(found) != 1:
+        raise OperatorError(
+            f"{'several cases begin' if found else 'no case that goes on is called'} so",
+            remedy="lianfang-server cases status names them and their ids",
+        )
+    return found[0]
+
+
 def _serve(arguments: argparse.Namespace) -> int:
     from server.cases.service import serve
 
@@ -114,7 +162,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     _folder(arguments.folder)
     serving.log_to_standard_error()
     service = serve(arguments.folder, arguments.listen)
-    return serving.run(service, service.desk.code, arguments)
+    return serving.run(service, service.desk.code, arguments, serve)
 
 
 def _status(arguments: argparse.Namespace) -> int:

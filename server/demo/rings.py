@@ -101,7 +101,7 @@ def ring_tries(folder: Path, seed: int, lenders: Sequence[str]) -> list[Try]:
     then = "edges, now that the count is closed: only of what two people share"
 
     def contribute(code: str, shows: str, *edges: str) -> Try:
-        words = ("ring", "contribute", *edges, *case, "--folder", str(folder / code))
+        words = ("ring", "contribute", *edges, *case, "--now", "--folder", str(folder / code))
         return Try(f"{code}, {shows}", words, 0)
 
     return [

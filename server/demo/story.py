@@ -84,6 +84,10 @@ class Demo:
         self._say(
             f"starting key holders {', '.join(HOLDERS)}, registry {REGISTRY}, case desk {DESK} …"
         )
+        self._say(
+            "(no borrowing desk here: it tells nothing before four lenders have contributed, and "
+            f"there are {len(LENDERS)}; with four: docs/exchange-operators.md)"
+        )
         with services(self._folder, wanted) as running:
             write_addresses(self._folder, {code: one.address for code, one in running.items()})
             filed = self._found(cast)

@@ -55,7 +55,7 @@ def detect_in_parts(
     shards = swapped(engine, by_attribute, pieces, gathered, week)
     everywhere = engine.done(together_of, *(engine.done(common, one, terms) for one in shards))
     met = [engine.done(points, one, everywhere, terms, parts, at) for at, one in enumerate(shards)]
-    background = engine.kept(one_background(engine, met))
+    background = engine.kept(one_background(engine, met, terms))
     ties = [engine.done(linked, one, background, terms, at) for at, one in enumerate(met)]
     roots = engine.done(all_pairs, *hanging(engine, ties))
     dealt = [

@@ -30,6 +30,7 @@ class Met:
     `home`, `point`: rows at points of two households and more; `classes` of these points;
     `tied`, `tied_home`, `tied_at`: subjects with any tie, and the attribute it is at; `points`:
     tally of all points, `theirs`: of those that rest on one lender's word, by lender;
+    `seen`, `seen_by`, `seen_in`: who was at its points, by whose word, in which weeks;
     `house`, `lender`, `shares`: who is in the edges by whose word, and whether at something shared.
     """
 
@@ -41,6 +42,9 @@ class Met:
     tied_at: Ints
     points: Floats
     theirs: dict[int, Floats]
+    seen: Ints
+    seen_by: Ints
+    seen_in: Ints
     house: Ints
     lender: Ints
     shares: Mask
@@ -76,6 +80,7 @@ def points(shard: Piece, everywhere: Piece, terms: Terms, parts: int, at: int) -
     classes = Classes(*(getattr(classes, name)[kept] for name in Classes.__slots__))
     some = np.zeros(0, dtype=np.int64) if there.sources is None else there.sources[rows.edge]
     on_one = {} if there.sources is None else resting_on(point, rows.home, some, len(kept))
+    each = distinct(rows.subject, some, rows.week) if len(some) else np.zeros(0, dtype=np.int64)
     return Met(
         smallest[rows.subject],
         point,
@@ -85,6 +90,9 @@ def points(shard: Piece, everywhere: Piece, terms: Terms, parts: int, at: int) -
         edges.attribute[tied],
         tally(classes, np.ones(len(kept), dtype=bool)),
         {lender: tally(classes, which) for lender, which in on_one.items()},
+        rows.subject[each],
+        some[each],
+        rows.week[each],
         *_houses(there, own, smallest),
     )
 

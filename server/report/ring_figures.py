@@ -83,11 +83,13 @@ class RingFigures:
     precision_at_k: float | None
     precision_strict: float | None
     member_recall: float | None
+    member_recall_sure: float | None
     ceiling: float | None
     meeting_floor: float | None
     best_single: float | None
     every_alone: float | None
     innocents_per_1000: float | None
+    innocents_per_1000_sure: float | None
     invisible: float | None
     recall_of_invisible: float | None
     recall_any_single: float | None
@@ -118,11 +120,13 @@ def parse_rings(node: Fields) -> RingFigures:
         precision_at_k=node.number("precision_at_k"),
         precision_strict=node.number("precision_strict"),
         member_recall=node.number("member_recall"),
+        member_recall_sure=node.number("member_recall_sure"),
         ceiling=node.number("member_recall_ceiling"),
         meeting_floor=node.number("member_recall_meeting_floor"),
         best_single=node.number("member_recall_best_single_lender"),
         every_alone=node.number("member_recall_every_lender_alone"),
         innocents_per_1000=node.number("innocents_per_1000"),
+        innocents_per_1000_sure=node.number("innocents_per_1000_sure"),
         invisible=node.number("invisible_to_single"),
         recall_of_invisible=node.number("recall_of_invisible"),
         recall_any_single=node.number("recall_any_single_lender"),

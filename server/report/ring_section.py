@@ -16,11 +16,13 @@ _HEADLINE = (
     ("precision_at_k", "Precision among the best"),
     ("precision_strict", "The same, strictly"),
     ("member_recall", "Members flagged"),
+    ("member_recall_sure", "The same, without leads"),
     ("member_recall_ceiling", "Members of rings that meet the floor"),
     ("member_recall_meeting_floor", "Members flagged, of those rings"),
     ("member_recall_best_single_lender", "By the best lender alone"),
     ("member_recall_every_lender_alone", "By all lenders, each alone"),
     ("innocents_per_1000", "Innocent people flagged per 1,000"),
+    ("innocents_per_1000_sure", "The same, without leads"),
     ("invisible_to_single", "Rings that no lender could see alone"),
 )
 _SIDES = ("With the others", "Alone")
@@ -39,6 +41,11 @@ _TERMS = (
         "Meets the floor",
         "Two strong kinds of things tie it, or it moves money in a pattern. A ring that does not "
         "is never reported, for caution's sake, and stands in the figures all the same.",
+    ),
+    (
+        "Lead",
+        "In a ring by one other lender's word: to be looked into, no ground for a listing or a "
+        "decline. Flagged are members and leads.",
     ),
     ("Innocent", "In no planted ring, look-alike or not."),
     ("Look-alike", "People planted to share much for an innocent reason."),
@@ -95,11 +102,13 @@ def _headline(found: RingFigures) -> Table:
         "precision_at_k": found.precision_at_k,
         "precision_strict": found.precision_strict,
         "member_recall": found.member_recall,
+        "member_recall_sure": found.member_recall_sure,
         "member_recall_ceiling": found.ceiling,
         "member_recall_meeting_floor": found.meeting_floor,
         "member_recall_best_single_lender": found.best_single,
         "member_recall_every_lender_alone": found.every_alone,
         "innocents_per_1000": found.innocents_per_1000,
+        "innocents_per_1000_sure": found.innocents_per_1000_sure,
         "invisible_to_single": found.invisible,
     }
     rows = tuple(

@@ -8,7 +8,7 @@ Invariants:
 - Everybody fetches all of it: nobody learns who was looked up. What cannot be opened says nothing:
   rows and bodies are filled up with drawn ones to multiples of 256 and 8.
 - Two signed heads of one version that differ, or one that does not follow the head before it, prove
-  that the desk lied; an older version than one knows is refused.
+  that the desk lied; an older version than one knows is refused. After `closed` none follows.
 - Content is read only whole and with the digest that the head signs.
 """
 
@@ -52,7 +52,8 @@ _ZERO = datetime(1970, 1, 1, tzinfo=UTC)
 @dataclass(frozen=True, kw_only=True)
 class Head:
     """`certificate`: DER, of the desk; `case`: its digest; `version`: from 1; `week`: the last one
-    whose edges are in; `at`: seconds since 1970.
+    whose edges are in; `at`: seconds since 1970; `closed`: the last one of a case that its desk
+    ended before its weeks were over (`week` 0 also where none was).
     """
 
     desk: str
@@ -66,6 +67,7 @@ class Head:
     bodies: int
     size: int
     at: int
+    closed: bool = False
     signature: bytes = b""
 
     def __post_init__(self) -> None:
@@ -197,6 +199,8 @@ def check_follows(known: Head | None, other: Head) -> None:
         if other.head != before:
             raise BulletinForkError(known, other)
         return
+    if known is not None and known.closed:
+        raise BulletinForkError(known, other)
     if other.version != version + 1:
         raise PeerError(
             f"bulletin {other.version} was shown where {version + 1} is due",

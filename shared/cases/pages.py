@@ -3,6 +3,8 @@
     count page   512 × (degree id 32, pair tag 32)
     edge page    512 × (subject 32, attribute 32, kind 1, week 2, band 1, listed 1)
 
+Rows may take back earlier ones: `taken_back`.
+
 Invariants:
 - A lender sends `count_pages` and `edge_pages` of its case each week, filled up with drawn rows and
   sorted: neither their number nor their size nor the order of rows says what it has.
@@ -34,6 +36,8 @@ from shared.rings.edges import LAST_BAND
 from shared.secure_sum.encoding import read_text, text_of
 from shared.tokens.group import RandomBytes
 
+BACK = 2
+"""As `listed`: this edge is taken back (`taken_back`)."""
 Stage = Literal["count", "edges"]
 PAGE_ROWS = 512
 PAIR_BYTES, EDGE_BYTES = 64, 69
@@ -118,8 +122,8 @@ class EdgePage(_Page):
 
 @dataclass(frozen=True, eq=False)
 class EdgeRows:
-    """Columns of equal length n: tokens (n, 32); kind, week, band, listed (n,). `listed`: the
-    lender found the subject on the shared list.
+    """Columns of equal length n: tokens (n, 32); kind, week, band, listed (n,). `listed`: 1
+    where the lender found the subject on the shared list, or BACK.
     """
 
     subject: Rows
@@ -178,8 +182,8 @@ def count_pages(
     Made once and kept until all are answered: drawn rows are others each time.
     """
     missing = _missing(count_room(case), len(ids))
-    filler = np.frombuffer(random(missing * PAIR_BYTES), np.uint8).reshape(missing, PAIR_BYTES)
-    rows = np.vstack([np.hstack([ids, tags]).reshape(-1, PAIR_BYTES), filler])
+    pairs = np.hstack([ids, tags]).reshape(-1, PAIR_BYTES)
+    rows = np.vstack([pairs, drawn_pairs(missing, random)])
     return [*_signed(CountPage, case, week, rows, identity)]
 
 
@@ -190,16 +194,26 @@ def edge_pages(
     the lender's own of this case, 32 bytes.
     """
     missing = _missing(edge_room(case), len(edges))
-    table = np.zeros(len(edges) + missing, _EDGE)
+    table = np.zeros(len(edges), _EDGE)
     for name in _EDGE.fields or ():
-        table[name][: len(edges)] = getattr(edges, name)
-    tokens = np.frombuffer(random(missing * 2 * TOKEN_BYTES), np.uint8).reshape(2, missing, -1)
-    if missing:
-        table["subject"][len(edges) :], table["attribute"][len(edges) :] = tokens
-    table["kind"][len(edges) :] = case.kinds[0]
-    table["week"][len(edges) :] = week
-    rows = np.frombuffer(table.tobytes(), np.uint8).reshape(-1, EDGE_BYTES)
+        table[name] = getattr(edges, name)
+    rows = np.vstack([_packed(table), drawn_edges(case, week, missing, random)])
     return [*_signed(EdgePage, case, week, rows, identity, mark=mark)]
+
+
+def drawn_pairs(number: int, random: RandomBytes) -> Rows:
+    """(number, 64): pairs that stand for nothing."""
+    return np.frombuffer(random(number * PAIR_BYTES), np.uint8).reshape(number, PAIR_BYTES)
+
+
+def drawn_edges(case: Case, week: int, number: int, random: RandomBytes) -> Rows:
+    """(number, 69): edges that stand for nothing."""
+    table = np.zeros(number, _EDGE)
+    if number:
+        tokens = np.frombuffer(random(number * 2 * TOKEN_BYTES), np.uint8)
+        table["subject"], table["attribute"] = tokens.reshape(2, number, -1)
+    table["kind"], table["week"] = case.kinds[0], week
+    return _packed(table)
 
 
 def read_page(
@@ -242,8 +256,12 @@ def check_receipt(
 def _check_edges(edges: EdgeRows, case: Case, week: int) -> None:
     if not np.isin(edges.kind, np.array(case.kinds)).all():
         raise PeerError("an edge is of a kind that the case does not have")
-    if edges.week.max() > week or edges.band.max() > LAST_BAND or edges.listed.max() > 1:
+    if edges.week.max() > week or edges.band.max() > LAST_BAND or edges.listed.max() > BACK:
         raise PeerError("an edge's week, band or mark is out of range")
+
+
+def _packed(table: NDArray[np.void]) -> Rows:
+    return np.frombuffer(table.tobytes(), np.uint8).reshape(-1, EDGE_BYTES)
 
 
 def _missing(room: int, rows: int) -> int:

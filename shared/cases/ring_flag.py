@@ -5,6 +5,8 @@ Invariants:
 - On whose word an attached subject is a member, only that lender can tell: its mark is there among
   drawn ones, made with a secret that nobody but it and the desk has. What ties the subject says
   nothing about it: whoever knows an observation can repeat it.
+- A lead is in a ring by one other lender's word, or tied to one that rests on it: to be looked
+  into, and no ground for anything else. No flag has a key for the sake of a lead.
 - A flag names attributes by names of its ring (`case_tokens.ring_names`), lenders not at all.
 - Reading never trusts: anything that packing does not make is a PeerError.
 """
@@ -30,7 +32,7 @@ _HEAD, _TIE = struct.Struct(">16sBBBBQB32sB"), struct.Struct(">32sBH")
 _MARKS = MOST_MARKS * MARK_BYTES
 FLAG_BYTES = _HEAD.size + _MARKS + MOST_TIES * _TIE.size
 _NO_KEY = bytes(32)
-_MARK = b"lianfang/case/mark/v1\0"
+_MARK, _LEAD = b"lianfang/case/mark/v1\0", b"lianfang/case/lead/v1\0"
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ class Tie:
 class RingFlag:
     """`ring`: 16 bytes; `distance`: 0 member, 1, 2 steps from one; `attached`: tied by the word
     of the lenders that have a mark (`mark_of`) among `marks`, MOST_MARKS of 16 bytes or none; they
-    may take the subject for a member. `ties` are what that lender sees for itself.
+    may take the subject for a member, or, by a mark of a lead (`lead_mark_of`), for one. `ties` are
+    what that lender sees for itself. `lead`: one to every lender that has no mark; distance 1.
     """
 
     ring: bytes
@@ -60,6 +63,7 @@ class RingFlag:
     attached: bool = False
     ring_key: bytes | None = None
     marks: tuple[bytes, ...] = ()
+    lead: bool = False
 
     def pack(self) -> bytes:
         """FLAG_BYTES bytes; InternalError for what no ring is."""
@@ -67,7 +71,7 @@ class RingFlag:
             head = _HEAD.pack(
                 self.ring,
                 self.distance,
-                int(self.attached),
+                int(self.attached) | int(self.lead) << 1,
                 STRENGTHS.index(self.strength),
                 SCORE_BANDS.index(self.score_band),
                 sum(1 << REASONS.index(reason) for reason in set(self.reasons)),
@@ -92,6 +96,11 @@ def mark_of(key: bytes, ring: bytes, subject: bytes) -> bytes:
     return hmac.digest(key, _MARK + ring + subject, "sha256")[:MARK_BYTES]
 
 
+def lead_mark_of(key: bytes, ring: bytes, subject: bytes) -> bytes:
+    """The same, of a lender whose word makes the subject token a lead and no more."""
+    return hmac.digest(key, _LEAD + ring + subject, "sha256")[:MARK_BYTES]
+
+
 def score_band(score: float) -> str:
     """The band of a score, 0 to 100."""
     return SCORE_BANDS[sum(score >= bound for bound in (40, 60, 80, 90))]
@@ -106,8 +115,10 @@ def unpack(packed: bytes) -> RingFlag:
     """The flag in FLAG_BYTES bytes; PeerError."""
     if len(packed) != FLAG_BYTES:
         raise PeerError(f"a flag has {FLAG_BYTES} bytes")
-    ring, distance, attached, strength, band, mask, keyed, key, count = _HEAD.unpack_from(packed)
-    right = distance <= 2 and attached <= 1 and keyed <= 1 and count <= MOST_TIES
+    ring, distance, bits, strength, band, mask, keyed, key, count = _HEAD.unpack_from(packed)
+    attached, lead = bits & 1, bits >> 1
+    right = distance <= 2 and bits <= 3 and keyed <= 1 and count <= MOST_TIES
+    right &= not lead or distance == 1
     right &= strength < len(STRENGTHS) and band < len(SCORE_BANDS) and mask < 1 << len(REASONS)
     right &= (distance > 0 or bool(keyed)) and (not keyed or distance == 0 or bool(attached))
     start = _HEAD.size + _MARKS
@@ -131,4 +142,5 @@ def unpack(packed: bytes) -> RingFlag:
         tuple(
             marks[at : at + MARK_BYTES] for at in range(0, _MARKS if attached else 0, MARK_BYTES)
         ),
+        bool(lead),
     )

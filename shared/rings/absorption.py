@@ -1,23 +1,23 @@
 """Who belongs to a ring besides those who hold it together.
 
 Groups are cut at a level of rarity, and who hangs on points less rare stays outside although
-several of them lead to the ring. Once a ring is chosen, everyone is taken in who is tied to it by
-observations enough at its own points, counted as in `candidates.py`: the fewer of the two sides'.
-Nobody who is taken in takes in others, and who is in another ring stays there. Then a ring is given
-all points where it is half of those who meet, and peeled once more: two observations hold for
-everyone.
+several of them lead to the ring. Once a ring is chosen, everyone is taken in who is tied by
+observations enough, counted as in `candidates.py`, the fewer of the two sides', to two of its
+households at least (`Terms.least_partners`): friends of one member are no members. What ties are
+points where the ring and one household more are half of those who meet. Nobody who is taken in
+takes in others, and who is in another ring stays there. Then a ring is given all points where it is
+half of those who meet, and peeled once more: two observations hold for everyone.
 """
 
 from dataclasses import replace
 
 import numpy as np
 
-from shared.rings.candidates import Candidates, different, peeled
+from shared.rings.candidates import Candidates, different, observations, peeled
 from shared.rings.columns import (
     Floats,
     Ints,
     Mask,
-    count,
     dense,
     distinct,
     distinct_count,
@@ -45,18 +45,21 @@ def absorbed(
     number = np.where(kept, np.cumsum(kept) - 1, -1)
     rings = groups.take(kept[groups.group])
     rings = replace(rings, group=number[rings.group])
-    rings = _larger(rings, odds[kept], rows, surprise, terms)
-    rings = _at_all_points(rings, rows, households)
+    wide = _at_all_points(rings, rows, households, terms, 1)
+    rings = _larger(rings, wide, odds[kept], rows, surprise, terms)
+    rings = _at_all_points(rings, rows, households, terms)
     return different(peeled(rings, terms), terms)
 
 
 def _larger(
-    rings: Candidates, odds: Floats, rows: Rows, surprise: Floats, terms: Terms
+    rings: Candidates, wide: Candidates, odds: Floats, rows: Rows, surprise: Floats, terms: Terms
 ) -> Candidates:
     """The rings with everyone in none who is tied to one; `odds` of each ring."""
-    more, tied = _tied(rings, rows, surprise, terms)
+    more, tied = _tied(wide, rows, surprise, terms)
     who = dense(more.subject, more.group)[0]
-    ties = total(who, tied, int(who.max(initial=-1)) + 1)[who]
+    people = int(who.max(initial=-1)) + 1
+    ties = total(who, tied, people)[who]
+    ties = np.where(_partners(more, who, wide, people) >= terms.least_partners, ties, 0)
     rank = np.unique(odds, return_inverse=True)[1]
     worth = ties * len(rank) + rank[more.group]
     subject, first = dense(more.subject)
@@ -67,16 +70,31 @@ def _larger(
     )
 
 
-def _at_all_points(rings: Candidates, rows: Rows, households: Ints) -> Candidates:
-    """The members at every point where they are two households and half of those who meet."""
+def _partners(more: Candidates, who: Ints, wide: Candidates, people: int) -> Ints:
+    """Of each row of more, by `who` it is of, at how many other households' points of its ring."""
+    held, _ = dense(
+        np.concatenate([more.group, wide.group]), np.concatenate([more.point, wide.point])
+    )
+    row, other = join(held[: len(who)], held[len(who) :])
+    apart = more.home[row] != wide.home[other]
+    return distinct_count(who[row[apart]], wide.home[other[apart]], people)[who]
+
+
+def _at_all_points(
+    rings: Candidates, rows: Rows, households: Ints, terms: Terms, guests: int = 0
+) -> Candidates:
+    """The members at every point where they, with so many guests, are two households and half of
+    those who meet.
+    """
     member = distinct(rings.group, rings.subject)
     one, two = join(rings.subject[member], rows.subject)
     at, first = dense(rings.group[member][one], rows.subject[two], rows.point[two])
-    seen = count(at, len(first))
+    seen = observations(rows.take(two), at, first, terms)
     one, two = one[first], two[first]
     group, home, point = rings.group[member][one], rows.home[two], rows.point[two]
     held, some = dense(group, point)
     mine = distinct_count(held, home, len(some))
+    mine = mine + guests
     fine = ((mine >= 2) & (2 * mine >= households[point[some]]))[held]
     return Candidates(group, rows.subject[two], home, point, seen).take(fine)
 
@@ -90,7 +108,7 @@ def _tied(rings: Candidates, rows: Rows, surprise: Floats, terms: Terms) -> tupl
     place, row = join(rings.point[first[fine]], rows.point[free])
     place, row = fine[place], free[row]
     at, one = dense(place, rows.subject[row])
-    seen = count(at, len(one))
+    seen = observations(rows.take(row), at, one, terms)
     place, row = place[one], row[one]
     more = Candidates(
         rings.group[first[place]], rows.subject[row], rows.home[row], rows.point[row], seen

@@ -5,6 +5,7 @@ nothing outside it but the background, and on no week but its own: an analysis o
 components is exactly their part of an analysis of everything.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,9 @@ from shared.rings.evidence import Evidence, chosen, first_weeks, strengths
 from shared.rings.kinds import Terms
 from shared.rings.points import Rows, Ties, meeting_points
 from shared.rings.provenance import alone, needed
+from shared.rings.stacking import Stacking, chances, tallied
 from shared.rings.traced import Traced
-from shared.rings.weighing import weighed
+from shared.rings.weighing import lenders_of, weighed
 from shared.rings.without import without_each
 
 
@@ -48,17 +50,22 @@ def analyse(
     `sources` the lenders that contributed them; duplicates must be out.
     """
     everyone, classes, home, ties = meeting_points(edges, terms)
+    lenders = lenders_of(everyone, sources, len(home), terms)
     if background is None:
         background = _background(edges, everyone, classes, home, sources)
+        if sources is not None:
+            people = tallied(everyone.subject, sources[everyone.edge], lenders)
+            background = replace(background, several=chances(*people))
     surprise = background.surprise(classes)
     mine = np.zeros(len(home), dtype=bool)
     mine[which] = True
     rows = everyone.take(mine[everyone.subject])
     component = _components(rows, home, surprise, which, terms)
     came = first_weeks(rows.subject, rows.week, len(home))
+    stacking = Stacking.of(lenders, background.several)
 
     groups = candidates(rows, surprise, classes.households, terms)
-    weigh = (rows, surprise, classes, came, terms)
+    weigh = (rows, surprise, classes, came, stacking.above, terms)
     found, _ = weighed(edges, groups, *weigh)
     groups = absorbed(
         groups, found.odds, chosen(groups, found), rows, surprise, classes.households, terms
@@ -76,7 +83,19 @@ def analyse(
         "component": component,
         "member_alone": only,
         **needed(rest),
-        **attached(groups, rest, only, traced, rows, surprise, edges.kind, sources, terms),
+        **attached(
+            groups,
+            (at, place, rows.week[edge]),
+            rest,
+            only,
+            traced,
+            rows,
+            surprise,
+            edges.kind,
+            sources,
+            stacking,
+            terms,
+        ),
     }
     return _with(traced, ties, mine[ties.subject], more), background
 
@@ -152,6 +171,7 @@ def _traced(
         attached_ring=no,
         attached_subject=no,
         attached_index=no,
+        attached_sure=np.zeros(0, dtype=bool),
         needs_ring=no,
         needs_lender=no,
     )

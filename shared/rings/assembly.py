@@ -59,16 +59,19 @@ def attached_to(
     traced, sources = graph.traced, graph.sources
     flags = np.zeros(traced.rings + 1, dtype=bool)
     flags[:-1] = [at >= 0 and rings[at].score >= graph.terms.flag for at in number.tolist()]
-    found = {
-        Attached(
+    found: dict[tuple[int, int, int], Attached] = {}
+    for row in np.flatnonzero(flags[traced.attached_ring]).tolist():
+        tie = Attached(
             int(traced.attached_subject[row]),
             int(number[traced.attached_ring[row]]),
             int(places[traced.attached_index[row]]),
             NOBODY if sources is None else int(sources[traced.attached_index[row]]),
+            bool(traced.attached_sure[row]),
         )
-        for row in np.flatnonzero(flags[traced.attached_ring])
-    }
-    return tuple(sorted(found, key=lambda tie: (tie.ring, tie.subject, tie.edge)))
+        # One edge can tie at two points of a ring.
+        key = tie.ring, tie.subject, tie.edge
+        found[key] = tie if tie.sure else found.get(key, tie)
+    return tuple(found[key] for key in sorted(found))
 
 
 def _by_ring(ring: Ints, rings: int) -> Callable[[int], Ints]:

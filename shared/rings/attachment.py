@@ -3,30 +3,66 @@
 A subject is attached to a ring by an edge when
 - the edge is an act of its own: it names, uses or pays what the ring does; that others name its
   telephone or pay into its account is no act of its own,
-- it happened while the ring was at work (`Terms.attach_weeks`),
-- the point is rare (`Terms.attach`) and holds households of the ring enough (`Terms.attaching`),
-- the ring is one, with households enough there, also without any other lender's edges
-  (`without.py`).
-A member on several lenders' word needs no such tie; one on a single lender's word may have it.
+- the point is the ring's own: its members are at least half of the households that meet there; and
+  no commoner than points that hold groups together (`Terms.levels`),
+- it happened while the ring was at work (`Terms.attach_weeks`), and it is of no member's household,
+- the odds are fair (`Terms.attach`) that who comes to that point belongs to the ring: the more, the
+  more of the ring's households meet there and the larger a part of the ring they are, the nearer in
+  time it came to them, and the more lenders it is at (`stacking.py`).
+It is sure when all of this holds also without any other lender's edges, of what is still a ring
+then (`without.py`); otherwise a lead. A member on several lenders' word needs no such tie; one on a
+single lender's word may have it, if it is sure: as a lead it is known already.
 
 Being attached makes nobody a member by itself; whose observation the edge is decides.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from shared.rings.candidates import Candidates
-from shared.rings.columns import Floats, Ints, Mask, count, dense, distinct_count, join
-from shared.rings.kinds import Kind, Terms
+from shared.rings.columns import (
+    Floats,
+    Ints,
+    Mask,
+    count,
+    dense,
+    distinct_count,
+    join,
+    least,
+    most,
+)
+from shared.rings.kinds import Terms
 from shared.rings.points import Rows
+from shared.rings.provenance import NOBODY
+from shared.rings.stacking import Stacking
 from shared.rings.traced import Traced
-from shared.rings.without import NOBODY, Rest
+from shared.rings.without import Rest
 
-_NEVER = 1 << 40
+
+@dataclass(frozen=True, slots=True)
+class Meetings:
+    """A group's point, as rows: the group, the point, its households there, first and last week."""
+
+    group: Ints
+    point: Ints
+    homes: Ints
+    first: Ints
+    last: Ints
+
+    @classmethod
+    def of(cls, group: Ints, home: Ints, point: Ints, week: Ints) -> "Meetings":
+        """Of rows that are edges of members there."""
+        at, one = dense(group, point)
+        size = len(one)
+        first, last = least(at, week, size, 1 << 20), most(at, week, size, 0)
+        return cls(group[one], point[one], distinct_count(at, home, size), first, last)
 
 
 def attached(
     rings: Candidates,
+    tied: tuple[Ints, Ints, Ints],
     rest: Rest | None,
     only: Ints,
     traced: Traced,
@@ -34,66 +70,111 @@ def attached(
     surprise: Floats,
     kind: npt.NDArray[np.uint8],
     sources: Ints | None,
+    stacking: Stacking,
     terms: Terms,
-) -> dict[str, Ints]:
-    """Columns of the table `attached`. `rest`: what stays of rings without each lender, None where
-    lenders are not known; `only` of each of the members, whose word alone makes it one
-    (`provenance.alone`); `kind` and `sources` of each edge; `traced` has members, and rings' weeks.
+) -> dict[str, Ints | Mask]:
+    """Columns of the table `attached`. `tied`: rows of rings, the edge of each there and its week;
+    `rest`: what stays of rings without each lender, None where lenders are not known; `only` of
+    each of the members, whose word alone makes it one (`provenance.alone`); `kind` and `sources` of
+    each edge; `traced` has members, and rings' weeks.
     """
-    held, row = _meeting(rings, rows, surprise, terms)
-    ring, edge, week = rings.group[held], rows.edge[row], rows.week[row]
-    new = (kind[edge] == rows.sense[row]) & ~_members(traced, only, ring, rows.subject[row])
-    new &= week >= traced.ring_first[ring] - terms.attach_weeks
-    new &= week <= traced.ring_last[ring] + terms.attach_weeks
-    held, row = held[new], row[new]
+    at, edge, week = tied
+    held = surprise[rings.point[at]] >= min(terms.levels)
+    at, edge, week = at[held], edge[held], week[held]
+    met = Meetings.of(rings.group[at], rings.home[at], rings.point[at], week)
+    place, row = join(met.point, rows.point)
+    homes = distinct_count(rings.group, rings.home, traced.rings)
+    odds = _odds(met, place, rows.week[row], homes, stacking.above[rows.subject[row]], terms)
+    ring, subject = met.group[place], rows.subject[row]
+    new = (odds >= terms.attach) & (kind[rows.edge[row]] == rows.sense[row])
+    new &= rows.week[row] >= traced.ring_first[ring] - terms.attach_weeks
+    new &= rows.week[row] <= traced.ring_last[ring] + terms.attach_weeks
+    new &= ~_among(ring, rows.home[row], rings.group, rings.home) | _among(
+        ring, subject, traced.member_ring, traced.member_subject
+    )
+    settled = only == NOBODY
+    new &= ~_among(ring, subject, traced.member_ring[settled], traced.member_subject[settled])
+    place, row = place[new], row[new]
+    sure = np.ones(len(row), dtype=bool)
     if rest is not None and sources is not None:
-        heard = _heard(rest, rings.take(held), rows.take(row), sources[rows.edge[row]], terms)
-        held, row = held[heard], row[heard]
+        said = sources[edge]
+        left = _left(rest, rings, at, said, week)
+        sure = _heard(rest, left, met, place, rows, row, sources, homes, stacking.fewer, terms)
+    ring, subject = met.group[place], rows.subject[row]
+    told = sure | ~_among(ring, subject, traced.member_ring, traced.member_subject)
     return {
-        "attached_ring": rings.group[held],
-        "attached_subject": rows.subject[row],
-        "attached_index": rows.edge[row],
+        "attached_ring": ring[told],
+        "attached_subject": subject[told],
+        "attached_index": rows.edge[row[told]],
+        "attached_sure": sure[told],
     }
 
 
-def _meeting(rings: Candidates, rows: Rows, surprise: Floats, terms: Terms) -> tuple[Ints, Ints]:
-    """Pairs (a row of rings that stands for a ring's point, a row there)."""
-    enough = _enough(terms)
-    sense = np.zeros(len(surprise), dtype=np.int64)
-    sense[rows.point] = rows.sense
-    rare = np.flatnonzero(surprise[rings.point] >= terms.attach)
-    at, first = dense(rings.group[rare], rings.point[rare])
-    mine = distinct_count(at, rings.home[rare], len(first))
-    points = rare[first][mine >= enough[sense[rings.point[rare[first]]]]]
-    place, row = join(rings.point[points], rows.point)
-    return points[place], row
+def _odds(
+    met: Meetings, place: Ints, week: Ints, homes: Ints, above: Floats, terms: Terms
+) -> Floats:
+    """Log-odds that who came to these places in these weeks, `above` the usual, is of the ring;
+    `homes` of each ring.
+    """
+    apart = np.maximum(np.maximum(met.first[place] - week, week - met.last[place]), 0)
+    odds = terms.attach_shared * np.log(met.homes[place])
+    odds -= terms.attach_size * np.log(homes[met.group[place]])
+    odds += terms.attach_lenders * above - terms.attach_apart * apart
+    return np.asarray(np.round(odds, 6))
 
 
-def _enough(terms: Terms) -> Ints:
-    """Fewest households of the ring, by the kind's number."""
-    return np.array([terms.attaching.get(each, _NEVER) for each in Kind])
-
-
-def _members(traced: Traced, only: Ints, ring: Ints, subject: Ints) -> Mask:
-    """Whether each (ring, subject) is a member on nobody's word alone."""
-    settled = only == NOBODY
-    there, who = traced.member_ring[settled], traced.member_subject[settled]
-    both, _ = dense(np.concatenate([ring, there]), np.concatenate([subject, who]))
+def _among(ring: Ints, one: Ints, rings: Ints, ones: Ints) -> Mask:
+    """Whether each (ring, one) is among these."""
+    both, _ = dense(np.concatenate([ring, rings]), np.concatenate([one, ones]))
     return np.isin(both[: len(ring)], both[len(ring) :])
 
 
-def _heard(rest: Rest, held: Candidates, row: Rows, own: Ints, terms: Terms) -> Mask:
-    """Of pairs (a ring's point, an edge there), whether without any lender but `own` the ring's
-    other households there are enough.
+def _left(rest: Rest, rings: Candidates, at: Ints, said: Ints, week: Ints) -> Meetings:
+    """Where members meet in what is left, by case, as the others know; rows of rings `at`, and of
+    the edge there the lender and the week.
     """
-    pair, case = join(held.group, rest.ring)
-    left = rest.left
-    at, _ = dense(
-        np.concatenate([left.group, case]), np.concatenate([left.point, held.point[pair]])
+    case, row = join(rest.ring, rings.group[at])
+    heard = said[row] != rest.lender[case]
+    case, row = case[heard], row[heard]
+    who, where = rings.subject[at[row]], rings.point[at[row]]
+    size, left = len(case), rest.left
+    both, _ = dense(
+        np.concatenate([case, left.group]),
+        np.concatenate([who, left.subject]),
+        np.concatenate([where, left.point]),
     )
-    there, asked = at[: len(left.group)], at[len(left.group) :]
-    homes = distinct_count(there, left.home, int(at.max(initial=-1)) + 1)[asked]
-    home, _ = dense(np.concatenate([there, asked]), np.concatenate([left.home, row.home[pair]]))
-    homes = homes - np.isin(home[len(there) :], home[: len(there)])
-    fails = (homes < _enough(terms)[row.sense[pair]]) & (rest.lender[case] != own[pair])
-    return np.asarray(count(pair[fails], len(own)) == 0)
+    stays = np.isin(both[:size], both[size:])
+    case, row = case[stays], row[stays]
+    return Meetings.of(case, rings.home[at[row]], rings.point[at[row]], week[row])
+
+
+def _heard(
+    rest: Rest,
+    left: Meetings,
+    met: Meetings,
+    place: Ints,
+    rows: Rows,
+    row: Ints,
+    sources: Ints,
+    homes: Ints,
+    fewer: Floats,
+    terms: Terms,
+) -> Mask:
+    """Of ties (a place, a row there), whether each of the lenders but its own could be missing;
+    `fewer`: how far each subject were above the usual at one lender fewer.
+    """
+    tie, case = join(met.group[place], rest.ring)
+    both, _ = dense(
+        np.concatenate([left.group, case]), np.concatenate([left.point, met.point[place[tie]]])
+    )
+    split = len(left.group)
+    where = np.full(int(both.max(initial=-1)) + 1, -1)
+    where[both[:split]] = np.arange(split)
+    there = where[both[split:]]
+    above = fewer[rows.subject[row[tie]]]
+    fine = there >= 0
+    of_case = Meetings(rest.ring[left.group], left.point, left.homes, left.first, left.last)
+    week = rows.week[row[tie]]
+    fine[fine] = _odds(of_case, there[fine], week[fine], homes, above[fine], terms) >= terms.attach
+    fails = ~fine & (rest.lender[case] != sources[rows.edge[row[tie]]])
+    return np.asarray(count(tie[fails], len(row)) == 0)

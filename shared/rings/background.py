@@ -16,12 +16,13 @@ a part then equals that part of an analysis of everything.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from shared.rings.columns import Floats, Ints, Mask, count, dense, distinct, distinct_count
 from shared.rings.kinds import Kind
+from shared.rings.stacking import NOBODY_ABOVE
 
 _GAPS = np.array([0, 1, 3, 6])
 _GAP_PRIOR = np.array([0.1, 0.25, 0.4, 0.6, 1.0])
@@ -66,10 +67,13 @@ class Classes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Background:
-    """`points`: how many at least as extreme there are of each class, among `households`."""
+    """`points`: how many at least as extreme there are of each class, among `households`;
+    `several`: the share of people at so many lenders or more at once (`stacking.py`).
+    """
 
     points: Floats
     households: int
+    several: Floats = field(default_factory=lambda: NOBODY_ABOVE)
 
     @classmethod
     def prior(cls) -> "Background":

@@ -49,7 +49,7 @@ class Candidates:
 def candidates(rows: Rows, surprise: Floats, households: Ints, terms: Terms) -> Candidates:
     """Groups of every level, each once; `surprise` and `households` of each point."""
     at, first = dense(rows.subject, rows.point)
-    seen = count(at, len(first))
+    seen = observations(rows, at, first, terms)
     subject, home, point = rows.subject[first], rows.home[first], rows.point[first]
     parts, groups = [], 0
     for level in terms.levels:
@@ -62,6 +62,14 @@ def candidates(rows: Rows, surprise: Floats, households: Ints, terms: Terms) -> 
         *(np.concatenate([getattr(part, name) for part in parts]) for name in Candidates.__slots__)
     )
     return different(peeled(_at_home(everything, households), terms), terms)
+
+
+def observations(rows: Rows, at: Ints, first: Ints, terms: Terms) -> Ints:
+    """Of each subject at a point (`at` of each row, `first` row of each) how often it was seen
+    there; what it only states counts once.
+    """
+    once = np.isin(rows.sense[first], np.array(terms.said_once, dtype=np.int64))
+    return np.where(once, 1, count(at, len(first)))
 
 
 def _grouped(home: Ints, point: Ints, rare: Mask, terms: Terms) -> Ints:

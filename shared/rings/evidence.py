@@ -3,7 +3,9 @@
     prior
     + tie:    mean over households of (surprise of their ties - common)
     + time:   ln(usual spread / spread) of the weeks in which the members came
+    - kin:    the share of members whom contacts tie, and whom guarantees: relatives do that
     - place:  the share of the group that meets at one crowded place: that place explains it
+    + lenders: how far the members are above the usual in lenders they are at at once
     + motif:  the weightiest shape of money or guarantees, by the share who take part
 
 A tie of m households at a point counts m - 1 times, in the share of the point that is the group's.
@@ -35,9 +37,11 @@ from shared.rings.columns import (
 from shared.rings.kinds import Kind, Terms
 from shared.rings.motifs import WEIGHT, Motif, Taking
 from shared.rings.points import Rows
+from shared.rings.stacking import stacked
 from shared.rings.traced import MOTIF_CODE
 
 _PLACES = (Kind.ADDR_UNIT, Kind.ADDR_BUILDING, Kind.EMPLOYER, Kind.WIFI)
+_KIN = [Kind.EMERGENCY_CONTACT, Kind.GUARANTOR]
 _FINE = 1 << 20
 """Numbers are summed as whole multiples of this fraction, so that no order matters."""
 _LEAST_TIE = -3.0
@@ -59,11 +63,12 @@ def evidence(
     surprise: Floats,
     classes: Classes,
     came: Ints,
+    above: Floats,
     taking: Taking,
     terms: Terms,
 ) -> Evidence:
     """Weigh every group at once; `everywhere` are all points of their members, their own or not,
-    `came` is the first week of each subject index.
+    `came` is the first week of each subject index, `above` its lenders (`stacking.py`).
     """
     groups = int(rows.group.max(initial=-1)) + 1
     members = distinct(rows.group, rows.subject)
@@ -75,11 +80,14 @@ def evidence(
     odds = terms.prior + terms.worth_tie * _ties(rows, surprise, classes, groups, terms)
     odds += terms.worth_place * _placed(rows.take(members), everywhere, classes, groups, terms)
     odds += terms.worth_time * _time(rows.group[members], came[rows.subject[members]], size, terms)
+    several = stacked(rows.group[members], above[rows.subject[members]], size)
+    odds += terms.worth_stacking * several
     odds += terms.worth_motif * (part * weight).max(axis=1, initial=0)
     cell = rows.group * len(Kind) + kind
     shape = (groups, len(Kind))
     tied = distinct_count(cell, rows.subject, groups * len(Kind)).reshape(shape)
     points = distinct_count(cell, rows.point, groups * len(Kind)).reshape(shape)
+    odds += terms.worth_kin * tied[:, _KIN].sum(axis=1) / np.maximum(size, 1)
     strong = ((tied >= 2) & terms.strong()).sum(axis=1)
     proved = (strong >= terms.least_strong_kinds) | (part > 0).any(axis=1)
     worth = tied / np.maximum(size, 1)[:, None] * terms.weights()

@@ -36,11 +36,6 @@ class KindTerms:
     strong: bool = False
 
 
-def _attaching() -> dict[Kind, int]:
-    usual = (Kind.DEVICE, Kind.BANK_CARD, Kind.WIFI, Kind.EMPLOYER)
-    return {**dict.fromkeys(usual, 2), Kind.PAYEE: 3}
-
-
 def _defaults() -> dict[Kind, KindTerms]:
     return {
         Kind.DEVICE: KindTerms(5, 1.0, strong=True),
@@ -91,14 +86,22 @@ class Terms:
     """Groups of more hang together by chance, or are a village."""
     least_observations: int = 2
     """A member is tied by so many edges outside its household: one edge convicts nobody."""
-    attach: float = 4.0
-    """How surprising, in nats, a point of a ring is that attaches others by one observation."""
+    least_partners: int = 2
+    """Who is taken into a ring afterwards is tied to so many of its households."""
+    attach: float = 0.2
+    """From so much on one observation attaches; what adds to it (`attachment.py`): logarithm of the
+    ring's households at the point, less that of all its households, nats above the usual number of
+    lenders, less weeks from the others' coming."""
+    attach_shared: float = 1.2
+    attach_size: float = 0.45
+    attach_lenders: float = 0.5
+    attach_apart: float = 0.2
     attach_weeks: int = 1
     """An observation attaches from so many weeks before the ring's first to so many after its last:
     who had a thing long before or after is somebody else."""
-    attaching: dict[Kind, int] = field(default_factory=_attaching)
-    """Kinds that attach, with the fewest households of the ring at the point. Not addresses and
-    guarantees (neighbours, relatives), nor telephones and contacts (re-issued; relatives again)."""
+
+    said_once: tuple[Kind, ...] = (Kind.EMERGENCY_CONTACT, Kind.GUARANTOR, Kind.PHONE)
+    """Who names the same person to several lenders has said one thing: one observation."""
 
     # Money (week resolution: 24 hours and 7 days are the same or the next week, 30 days are 4).
     fan: int = 3
@@ -111,15 +114,20 @@ class Terms:
     # Score, in log-odds.
     common: float = 3.5
     """Surprise in nats of a tie that speaks neither for nor against a ring."""
-    worth_tie: float = 1.2
-    worth_time: float = 2.4
+    worth_tie: float = 1.6
+    worth_time: float = 1.0
     usual_spread: float = 7.5
     """Standard deviation in weeks of when unrelated people come, within half a year."""
-    worth_place: float = -4.2
+    worth_place: float = -3.6
     crowd: int = 6
     """A place of more households explains by itself that people share things."""
-    worth_motif: float = 1.1
-    prior: float = -2.2
+    worth_kin: float = -2.4
+    """By the share of members whom contacts tie, and again guarantees: relatives do that."""
+    worth_stacking: float = 0.7
+    stacking_weeks: int = 4
+    """Lenders at which somebody is seen within so many weeks count as at once."""
+    worth_motif: float = 3.4
+    prior: float = -2.0
     """Log-odds of any group, before anything speaks for it or against it."""
     seed_weight: float = 1.0
     restart: float = 0.15

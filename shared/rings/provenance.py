@@ -5,14 +5,15 @@ Which lender contributed an edge is no evidence for or against a ring; it decide
 - A ring that edges of one lender alone evidence is told to that lender only (`told_to`).
 - Each lender's edges are taken away in turn (`without.py`). Who is still a member of what is left,
   and what is left still a ring, is one whatever that lender made up. Whom only one lender's absence
-  removes is a member at that lender only; whom that of several removes, at none. Everyone else is
-  told that the ring is one step away.
+  removes is a member at that lender only; whom that of several removes, at none. At all other
+  lenders they are leads.
 - A subject attached by a single observation (`attachment.py`) is a member at the lender whose own
-  observation that is, and one step away for all others; nobody is attached to what is no ring
-  without some other lender.
+  observation that is, and one step away for all others. Attached to what is no ring without some
+  other lender, it is a lead at its own lender.
 
-So nobody makes another lender's customer a member by what it plants alone, however many edges those
-are, and each may trust its own books. Without sources everything is told to everybody.
+A lead may be looked into; it is no ground for a listing, a decline or a verdict. Nobody makes more
+than leads of another lender's customers by what it plants alone, however many edges those are, and
+each may trust its own books. Without sources everything is told to everybody, nothing as a lead.
 """
 
 import numpy as np
@@ -21,7 +22,17 @@ from shared.rings.columns import Ints, count, dense, distinct, total
 from shared.rings.ring import Attached, Ring
 from shared.rings.without import NOBODY, SEVERAL, Rest
 
-__all__ = ["NOBODY", "SEVERAL", "alone", "attached_at", "member_at", "needed", "told_to"]
+__all__ = [
+    "NOBODY",
+    "SEVERAL",
+    "alone",
+    "attached_at",
+    "lead_at",
+    "led_at",
+    "member_at",
+    "needed",
+    "told_to",
+]
 
 
 def told_to(ring: Ring, lender: int) -> bool:
@@ -35,8 +46,22 @@ def member_at(ring: Ring, place: int, lender: int) -> bool:
     return told_to(ring, lender) and only in (NOBODY, lender)
 
 
+def lead_at(ring: Ring, place: int, lender: int) -> bool:
+    """Whether the ring's member at this place is no member but a lead at a lender."""
+    return told_to(ring, lender) and not member_at(ring, place, lender)
+
+
 def attached_at(tie: Attached, ring: Ring, lender: int) -> bool:
     """Whether an attached subject counts as a member at a lender."""
+    return tie.sure and _own(tie, ring, lender)
+
+
+def led_at(tie: Attached, ring: Ring, lender: int) -> bool:
+    """Whether an attached subject is no member but a lead at a lender."""
+    return not tie.sure and _own(tie, ring, lender)
+
+
+def _own(tie: Attached, ring: Ring, lender: int) -> bool:
     return told_to(ring, lender) and tie.source in (NOBODY, lender)
 
 

@@ -46,20 +46,24 @@ class Attached:
     """A subject tied to a ring by an observation of what it did itself, yet no member.
 
     `edge` is an index into the edges that were asked about, `source` the lender that contributed
-    it, -1 where that is not known.
+    it, -1 where that is not known. Not `sure`: the ring, or households enough at that point, rest
+    on one other lender's word, so the tie is a lead and no more.
     """
 
     subject: int
     ring: int
     edge: int
     source: int
+    sure: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
     """Ring number, steps to it (0 member, 1, 2), classes of reasons, and how strong it is.
 
-    `attached`: what ties the subject is known from one lender only (`provenance.py`).
+    `attached`: what ties the subject is known from one lender only (`provenance.py`). `lead`: it is
+    in a ring by the word of one lender that is not the one told: to be looked into, no ground for
+    anything else; the distance is then 1.
     """
 
     ring: int
@@ -67,3 +71,4 @@ class Flag:
     classes: tuple[str, ...]
     strength: str
     attached: bool = False
+    lead: bool = False

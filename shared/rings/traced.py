@@ -45,6 +45,7 @@ class Traced:
     attached_ring: Ints
     attached_subject: Ints
     attached_index: Ints
+    attached_sure: Mask
     needs_ring: Ints
     needs_lender: Ints
 

@@ -10,6 +10,7 @@ from shared.rings.evidence import Evidence, evidence
 from shared.rings.kinds import Kind, Terms
 from shared.rings.motifs import Money, motifs
 from shared.rings.points import Rows
+from shared.rings.stacking import at_once
 
 
 def weighed(
@@ -19,14 +20,22 @@ def weighed(
     surprise: Floats,
     classes: Classes,
     came: Ints,
+    above: Floats,
     terms: Terms,
 ) -> tuple[Evidence, tuple[Ints, Ints]]:
     """What speaks for and against each group, and pairs (row of groups, edge there, as a row of
-    `rows`); `came` is the first week of each subject index.
+    `rows`); `came` is the first week of each subject index, `above` its lenders (`stacking.py`).
     """
     at, edge = _edges_of(groups, rows)
     taking = motifs(_money(edges, groups, rows, at, edge), terms)
-    return evidence(groups, rows, surprise, classes, came, taking, terms), (at, edge)
+    return evidence(groups, rows, surprise, classes, came, above, taking, terms), (at, edge)
+
+
+def lenders_of(rows: Rows, sources: Ints | None, size: int, terms: Terms) -> Ints:
+    """Lenders at once of each subject index, (size,); one where nobody says whose the edges are."""
+    if sources is None:
+        return np.ones(size, dtype=np.int64)
+    return at_once(rows.subject, sources[rows.edge], rows.week, size, terms.stacking_weeks)
 
 
 def _edges_of(groups: Candidates, rows: Rows) -> tuple[Ints, Ints]:

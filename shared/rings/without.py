@@ -18,7 +18,8 @@ from shared.rings.edges import Edges
 from shared.rings.evidence import first_weeks
 from shared.rings.kinds import Terms
 from shared.rings.points import Rows, classes_of
-from shared.rings.weighing import weighed
+from shared.rings.stacking import above_usual
+from shared.rings.weighing import lenders_of, weighed
 
 NOBODY, SEVERAL = -1, -2
 """In the place of the one lender: nobody's word alone; that of either of several lenders."""
@@ -49,14 +50,17 @@ def without_each(
     sources: Ints,
     terms: Terms,
 ) -> Rest:
-    """Every ring that may be reported, without each lender whose edges evidence it.
+    """Every ring that may be reported, without each lender that any of its members is known to:
+    one whose edges are no evidence for it can still make them be at more lenders (`stacking.py`).
 
     `tied`: rows of rings, and of each the edge there; `everyone`: all edges at points, with
     `sources` the lender of each edge.
     """
     row, source = tied[0], sources[tied[1]]
-    told = (odds >= _odds(terms.report) - terms.seed_weight)[rings.group[row]]
-    group, said = rings.group[row[told]], source[told]
+    told = np.flatnonzero((odds >= _odds(terms.report) - terms.seed_weight)[rings.group])
+    told = told[distinct(rings.group[told], rings.subject[told])]
+    member, known = join(rings.subject[told], everyone.subject)
+    group, said = rings.group[told[member]], sources[everyone.edge[known]]
     first = distinct(group, said)
     ring, lender = group[first], said[first]
     left = _edges_left(rings, row, source, ring, lender)
@@ -71,7 +75,8 @@ def _edges_left(rings: Candidates, row: Ints, source: Ints, ring: Ints, lender: 
     both, _ = dense(np.concatenate([row, at]), np.concatenate([source, lender[case]]))
     size = int(both.max(initial=-1)) + 1
     theirs = count(both[: len(row)], size)[both[len(row) :]]
-    seen = rings.seen[at] - theirs
+    all_of_them = count(row, len(rings.seen))[at]
+    seen = np.minimum(rings.seen[at], all_of_them - theirs)
     every = Candidates(case, rings.subject[at], rings.home[at], rings.point[at], seen)
     return every.take(seen > 0)
 
@@ -92,9 +97,11 @@ def _stands(
 ) -> np.typing.NDArray[np.bool_]:
     """Of each case, whether what is left is still a ring by what the others know."""
     groups, rows, classes = _known(left, lender, edges, everyone, sources)
-    came = first_weeks(rows.subject, rows.week, int(rows.subject.max(initial=-1)) + 1)
+    size = int(rows.subject.max(initial=-1)) + 1
+    came = first_weeks(rows.subject, rows.week, size)
+    above = above_usual(lenders_of(rows, sources, size, terms), background.several)
     surprise = background.surprise(classes)
-    found, _ = weighed(edges, groups, rows, surprise, classes, came, terms)
+    found, _ = weighed(edges, groups, rows, surprise, classes, came, above, terms)
     fine = np.zeros(len(lender), dtype=bool)
     fine[: len(found.odds)] = found.proved & (found.odds >= _odds(terms.flag))
     return fine

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17shared/wire/cases.proto\x12\x0elianfang.cases\"\x0e\n\x0c\x43\x61sesRequest\"9\n\nCasesReply\x12+\n\x05\x63\x61ses\x18\x01 \x03(\x0b\x32\x1c.lianfang.cases.CaseStanding\"j\n\x0c\x43\x61seStanding\x12\x0c\n\x04\x63\x61se\x18\x01 \x01(\x0c\x12\x0c\n\x04week\x18\x02 \x01(\r\x12\r\n\x05stage\x18\x03 \x01(\t\x12\r\n\x05opens\x18\x04 \x01(\x04\x12\x0e\n\x06\x63loses\x18\x05 \x01(\x04\x12\x10\n\x08\x62ulletin\x18\x06 \x01(\r\"I\n\x0bPageRequest\x12\x0c\n\x04\x63\x61se\x18\x01 \x01(\x0c\x12\r\n\x05stage\x18\x02 \x01(\t\x12\x0c\n\x04page\x18\x03 \x01(\x0c\x12\x0f\n\x07padding\x18\x04 \x01(\x0c\"1\n\tPageReply\x12\x0f\n\x07receipt\x18\x01 \x01(\x0c\x12\x13\n\x0b\x63\x65rtificate\x18\x02 \x01(\x0c\"\x1b\n\x0bToldRequest\x12\x0c\n\x04\x63\x61se\x18\x01 \x01(\x0c\"&\n\tToldChunk\x12\x0c\n\x04week\x18\x01 \x01(\r\x12\x0b\n\x03ids\x18\x02 \x01(\x0c\"+\n\x0cHeadsRequest\x12\x0c\n\x04\x63\x61se\x18\x01 \x01(\x0c\x12\r\n\x05since\x18\x02 \x01(\r\"\x19\n\tHeadReply\x12\x0c\n\x04head\x18\x01 \x01(\x0c\"/\n\x0e\x43ontentRequest\x12\x0c\n\x04\x63\x61se\x18\x01 \x01(\x0c\x12\x0f\n\x07version\x18\x02 \x01(\r\"\x1f\n\x0c\x43ontentChunk\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x32\xe0\x02\n\x08\x43\x61seDesk\x12\x41\n\x05\x43\x61ses\x12\x1c.lianfang.cases.CasesRequest\x1a\x1a.lianfang.cases.CasesReply\x12@\n\x06Submit\x12\x1b.lianfang.cases.PageRequest\x1a\x19.lianfang.cases.PageReply\x12@\n\x04Told\x12\x1b.lianfang.cases.ToldRequest\x1a\x19.lianfang.cases.ToldChunk0\x01\x12\x42\n\x05Heads\x12\x1c.lianfang.cases.HeadsRequest\x1a\x19.lianfang.cases.HeadReply0\x01\x12I\n\x07\x43ontent\x12\x1e.lianfang.cases.ContentRequest\x1a\x1c.lianfang.cases.ContentChunk0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17shared/wire/cases.proto\x12\x0elianfang.cases\"\x0e\n\x0c\x43\x61sesRequest\"9\n\nCasesReply\x12+\n\x05\x63\x61ses\x18\x01 \x03(\x0b\x32\x1c.lianfang.cases.CaseStanding\"4\n\x0c\x43\x61seStanding\x12\x0c\n\x04\x63\x61se\x18\x01 \x01(\x0c\x12\x10\n\x08standing\x18\x07 \x01(\x0cJ\x04\x08\x02\x10\x07\"I\n\x0bPageRequest\x12\x0c\n\x04\x63\x61se\x18\x01 \x01(\x0c\x12\r\n\x05stage\x18\x02 \x01(\t\x12\x0c\n\x04page\x18\x03 \x01(\x0c\x12\x0f\n\x07padding\x18\x04 \x01(\x0c\"1\n\tPageReply\x12\x0f\n\x07receipt\x18\x01 \x01(\x0c\x12\x13\n\x0b\x63\x65rtificate\x18\x02 \x01(\x0c\"\x1b\n\x0bToldRequest\x12\x0c\n\x04\x63\x61se\x18\x01 \x01(\x0c\",\n\tToldChunk\x12\x0b\n\x03ids\x18\x02 \x01(\x0c\x12\x0c\n\x04said\x18\x03 \x01(\x0cJ\x04\x08\x01\x10\x02\"+\n\x0cHeadsRequest\x12\x0c\n\x04\x63\x61se\x18\x01 \x01(\x0c\x12\r\n\x05since\x18\x02 \x01(\r\"\x19\n\tHeadReply\x12\x0c\n\x04head\x18\x01 \x01(\x0c\"/\n\x0e\x43ontentRequest\x12\x0c\n\x04\x63\x61se\x18\x01 \x01(\x0c\x12\x0f\n\x07version\x18\x02 \x01(\r\"\x1f\n\x0c\x43ontentChunk\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x32\xe0\x02\n\x08\x43\x61seDesk\x12\x41\n\x05\x43\x61ses\x12\x1c.lianfang.cases.CasesRequest\x1a\x1a.lianfang.cases.CasesReply\x12@\n\x06Submit\x12\x1b.lianfang.cases.PageRequest\x1a\x19.lianfang.cases.PageReply\x12@\n\x04Told\x12\x1b.lianfang.cases.ToldRequest\x1a\x19.lianfang.cases.ToldChunk0\x01\x12\x42\n\x05Heads\x12\x1c.lianfang.cases.HeadsRequest\x1a\x19.lianfang.cases.HeadReply0\x01\x12I\n\x07\x43ontent\x12\x1e.lianfang.cases.ContentRequest\x1a\x1c.lianfang.cases.ContentChunk0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,23 +36,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CASESREPLY']._serialized_start=59
   _globals['_CASESREPLY']._serialized_end=116
   _globals['_CASESTANDING']._serialized_start=118
-  _globals['_CASESTANDING']._serialized_end=224
-  _globals['_PAGEREQUEST']._serialized_start=226
-  _globals['_PAGEREQUEST']._serialized_end=299
-  _globals['_PAGEREPLY']._serialized_start=301
-  _globals['_PAGEREPLY']._serialized_end=350
-  _globals['_TOLDREQUEST']._serialized_start=352
-  _globals['_TOLDREQUEST']._serialized_end=379
-  _globals['_TOLDCHUNK']._serialized_start=381
-  _globals['_TOLDCHUNK']._serialized_end=419
-  _globals['_HEADSREQUEST']._serialized_start=421
-  _globals['_HEADSREQUEST']._serialized_end=464
-  _globals['_HEADREPLY']._serialized_start=466
-  _globals['_HEADREPLY']._serialized_end=491
-  _globals['_CONTENTREQUEST']._serialized_start=493
-  _globals['_CONTENTREQUEST']._serialized_end=540
-  _globals['_CONTENTCHUNK']._serialized_start=542
-  _globals['_CONTENTCHUNK']._serialized_end=573
-  _globals['_CASEDESK']._serialized_start=576
-  _globals['_CASEDESK']._serialized_end=928
+  _globals['_CASESTANDING']._serialized_end=170
+  _globals['_PAGEREQUEST']._serialized_start=172
+  _globals['_PAGEREQUEST']._serialized_end=245
+  _globals['_PAGEREPLY']._serialized_start=247
+  _globals['_PAGEREPLY']._serialized_end=296
+  _globals['_TOLDREQUEST']._serialized_start=298
+  _globals['_TOLDREQUEST']._serialized_end=325
+  _globals['_TOLDCHUNK']._serialized_start=327
+  _globals['_TOLDCHUNK']._serialized_end=371
+  _globals['_HEADSREQUEST']._serialized_start=373
+  _globals['_HEADSREQUEST']._serialized_end=416
+  _globals['_HEADREPLY']._serialized_start=418
+  _globals['_HEADREPLY']._serialized_end=443
+  _globals['_CONTENTREQUEST']._serialized_start=445
+  _globals['_CONTENTREQUEST']._serialized_end=492
+  _globals['_CONTENTCHUNK']._serialized_start=494
+  _globals['_CONTENTCHUNK']._serialized_end=525
+  _globals['_CASEDESK']._serialized_start=528
+  _globals['_CASEDESK']._serialized_end=880
 # @@protoc_insertion_point(module_scope)

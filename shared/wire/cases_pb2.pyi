@@ -17,20 +17,12 @@ class CasesReply(_message.Message):
     def __init__(self, cases: _Optional[_Iterable[_Union[CaseStanding, _Mapping]]] = ...) -> None: ...
 
 class CaseStanding(_message.Message):
-    __slots__ = ("case", "week", "stage", "opens", "closes", "bulletin")
+    __slots__ = ("case", "standing")
     CASE_FIELD_NUMBER: _ClassVar[int]
-    WEEK_FIELD_NUMBER: _ClassVar[int]
-    STAGE_FIELD_NUMBER: _ClassVar[int]
-    OPENS_FIELD_NUMBER: _ClassVar[int]
-    CLOSES_FIELD_NUMBER: _ClassVar[int]
-    BULLETIN_FIELD_NUMBER: _ClassVar[int]
+    STANDING_FIELD_NUMBER: _ClassVar[int]
     case: bytes
-    week: int
-    stage: str
-    opens: int
-    closes: int
-    bulletin: int
-    def __init__(self, case: _Optional[bytes] = ..., week: _Optional[int] = ..., stage: _Optional[str] = ..., opens: _Optional[int] = ..., closes: _Optional[int] = ..., bulletin: _Optional[int] = ...) -> None: ...
+    standing: bytes
+    def __init__(self, case: _Optional[bytes] = ..., standing: _Optional[bytes] = ...) -> None: ...
 
 class PageRequest(_message.Message):
     __slots__ = ("case", "stage", "page", "padding")
@@ -59,12 +51,12 @@ class ToldRequest(_message.Message):
     def __init__(self, case: _Optional[bytes] = ...) -> None: ...
 
 class ToldChunk(_message.Message):
-    __slots__ = ("week", "ids")
-    WEEK_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("ids", "said")
     IDS_FIELD_NUMBER: _ClassVar[int]
-    week: int
+    SAID_FIELD_NUMBER: _ClassVar[int]
     ids: bytes
-    def __init__(self, week: _Optional[int] = ..., ids: _Optional[bytes] = ...) -> None: ...
+    said: bytes
+    def __init__(self, ids: _Optional[bytes] = ..., said: _Optional[bytes] = ...) -> None: ...
 
 class HeadsRequest(_message.Message):
     __slots__ = ("case", "since")

@@ -26,11 +26,11 @@ from shared.borrowing.asked import (
     batch_digest,
     own_counts,
 )
+from shared.borrowing.batch import BATCH
 from shared.borrowing.cells import PLACE
 from shared.borrowing.terms import LEAST_OF_CLASS
 
 Ints = NDArray[np.int64]
-BATCH = 64
 _LEDGER_BYTES, _TOKEN_BYTES = 16, 32
 
 

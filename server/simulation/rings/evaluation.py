@@ -7,6 +7,9 @@
     member_recall     members flagged, of those that were not on the fraud list before
     innocents         people in no ring who are flagged, for each 1,000 of them
 
+Flagged are those whom some lender is told of as a member or as a lead (`shared.rings.provenance`);
+figures with `_sure` count members alone.
+
 Invariants:
 - A share of nothing is None, never 0 or 1.
 - Members who were listed before count neither as found nor as missed.
@@ -26,10 +29,18 @@ People = frozenset[int]
 
 @dataclass(frozen=True)
 class Findings:
-    """Found rings, best first, and everybody who is flagged."""
+    """Found rings, best first, everybody who is flagged, and of those who is more than a lead; None
+    where nobody is a lead.
+    """
 
     rings: tuple[People, ...]
     flagged: People
+    sure: People | None = None
+
+    @property
+    def members(self) -> People:
+        """The flagged but for leads."""
+        return self.flagged if self.sure is None else self.sure
 
 
 def jaccard(one: Collection[int], other: Collection[int]) -> float:

@@ -44,27 +44,33 @@ HEADLINE = (
     "precision_at_k",
     "precision_strict",
     "member_recall",
+    "member_recall_sure",
     "member_recall_ceiling",
     "member_recall_meeting_floor",
     "member_recall_best_single_lender",
     "member_recall_every_lender_alone",
     "innocents_per_1000",
+    "innocents_per_1000_sure",
     "invisible_to_single",
 )
 
 
 def detected(view: View, week: int, listed: Sequence[int]) -> Findings:
-    """What the project's own detector reports, and whom any lender flags among its customers."""
+    """What the project's own detector reports, and whom any lender flags among its customers:
+    members and leads, and members alone.
+    """
     from shared.rings.detect import detect
     from shared.rings.detection import LEAST_SCORE, flagged_at
 
     found = detect(view.edges, week=week, seeds=listed, sources=view.sources)
     best = [frozenset(ring.members) for ring in found.rings if ring.score >= LEAST_SCORE]
     flagged: set[int] = set()
+    sure: set[int] = set()
     for lender in np.unique(view.sources).tolist():
-        customers = view.edges.subject[view.sources == lender].tolist()
-        flagged |= flagged_at(found, lender, customers)
-    return Findings(tuple(best), frozenset(flagged))
+        customers = set(view.edges.subject[view.sources == lender].tolist())
+        flagged |= flagged_at(found, lender, customers, leads=True)
+        sure |= flagged_at(found, lender, customers)
+    return Findings(tuple(best), frozenset(flagged), frozenset(sure))
 
 
 def headline(scenario: Scenario, find: Finder = detected) -> Figures:
@@ -125,11 +131,13 @@ def _headline(scenario: Scenario, find: Finder) -> tuple[Figures, Findings]:
         "precision_at_k": precision(truth, found, k=len(truth.rings)),
         "precision_strict": precision(truth, found, k=len(truth.rings), strict=True),
         "member_recall": member_recall(truth.members, truth, found.flagged),
+        "member_recall_sure": member_recall(truth.members, truth, found.members),
         "member_recall_ceiling": member_recall(truth.members, truth, floor),
         "member_recall_meeting_floor": member_recall(floor, truth, found.flagged),
         "member_recall_best_single_lender": max(recalls, default=None),
         "member_recall_every_lender_alone": member_recall(truth.members, truth, anybody),
         "innocents_per_1000": innocents_per_1000(truth, traffic.subjects, found.flagged),
+        "innocents_per_1000_sure": innocents_per_1000(truth, traffic.subjects, found.members),
         "invisible_to_single": share(len(hidden), len(truth.rings)),
         "recall_of_invisible": recall(hidden, found),
         "recall_any_single_lender": share(

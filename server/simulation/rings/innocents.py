@@ -8,7 +8,8 @@ in peace.
     factory     20 to 120 of one employer, hired within two weeks; personnel's number as contact;
                 a third in its dormitories
     call_centre 15 to 60 of one employer who log in on each other's desk computers
-    tablet      10 to 60 who applied on one agent's tablet, some on his Wi-Fi and with his number
+    tablet      10 to 60 who applied on one agent's tablet, some on his Wi-Fi and with his number;
+                half of them he files with one to three further lenders at once
     village     10 to 50 at one village address who pay one cooperative; relatives name the same
                 relatives; in one of five, groups of three to five sign for one another
     club        5 to 10 who pay into a pot that goes to each of them in turn (a rotating savings
@@ -90,9 +91,21 @@ def _call_centre(world: World, who: Ints) -> None:
 def _tablet(world: World, who: Ints) -> None:
     start = world.rng.integers(0, world.weeks)
     world.week[who] = np.minimum(start + world.rng.integers(0, 13, len(who)), world.weeks - 1)
+    _sent_around(world, who)
     _of_most(world, who, Kind.DEVICE, 0.95)
     _of_most(world, who, Kind.WIFI, 0.4)
     _of_most(world, who, Kind.EMERGENCY_CONTACT, 0.15)
+
+
+def _sent_around(world: World, who: Ints) -> None:
+    """The agent files half of his customers' forms with one to three further lenders at once."""
+    rng, lenders = world.rng, len(world.codes)
+    sent = who[rng.random(len(who)) < 0.5]
+    sent = np.repeat(sent, rng.integers(1, 4, len(sent)))
+    where = rng.integers(0, lenders, len(sent))
+    other = where != world.lender[sent]
+    sent = sent[other]
+    world.apply(sent, where[other], world.week[sent] + rng.integers(0, 2, len(sent)))
 
 
 def _village(world: World, who: Ints) -> None:

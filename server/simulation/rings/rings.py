@@ -157,7 +157,8 @@ def _some_of(world: World, lender: int, count: int, free: NDArray[np.bool_]) -> 
 def _stack_loans(world: World, members: Ints, joined: Ints, habits: Habits) -> None:
     """Some also apply at other lenders of the ring."""
     rng, held = world.rng, np.unique(world.lender[members])
-    again = np.flatnonzero(rng.random(len(members)) < habits.elsewhere)
+    chance = habits.elsewhere[0 if rng.random() < habits.stacking else 1]
+    again = np.flatnonzero(rng.random(len(members)) < chance)
     if habits.lenders > 1:
         again = np.repeat(again, rng.integers(1, habits.lenders + 1, len(again)))
     where = rng.choice(held, size=len(again))

@@ -78,7 +78,7 @@ def scenario(
     rng = np.random.default_rng((seed, _STREAM))
     world = _world(codes, lender, bad, planted, rng)
     chosen = rings.choose(world, planted.rings, planted.habits)
-    populate(world, planted.habits.shoppers)
+    populate(world)
     decoys = innocents.plant(world, planted.decoys, chosen, planted.clubs)
     rings.plant(world, chosen, planted.habits)
     listed = _listed(world, sorted(one for ring in chosen for one in ring.members))

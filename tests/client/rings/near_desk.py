@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,7 +17,7 @@ from client.exchange.secret import Secret
 from client.rings.case_tokens import CaseTokens
 from client.rings.contributed import Contributed
 from client.rings.edges_file import Observations, Seen
-from client.rings.parties import LateError, Standing
+from client.rings.parties import LateError, Shared, Standing
 from client.rings.week import Sent, Week
 from server.cases.desk import ClosedError
 from shared.cases.bulletin import Head
@@ -49,7 +51,10 @@ class NearDesk:
         found = []
         for one in self.desks.desk.standings():
             stage: Stage | None = one.stage if one.stage in ("count", "edges") else None  # type: ignore[assignment]
-            found.append(Standing(one.signed, one.week, stage, one.bulletin, one.closes))
+            over: Literal["", "over", "closed"] = ""
+            if one.stage in ("over", "closed"):
+                over = one.stage  # type: ignore[assignment]
+            found.append(Standing(one.signed, one.week, stage, one.bulletin, one.closes, over))
         return found
 
     def submit(self, standing: Standing, stage: Stage, text: bytes, page: bytes) -> bytes:
@@ -67,15 +72,24 @@ class NearDesk:
         assert receipt.page == page
         return text_of(receipt)
 
-    def told(self, case: Case) -> Rows:
-        _, ids = self.desks.desk.told(self.code, case.id)
-        return np.frombuffer(ids, np.uint8).reshape(-1, 32)
+    def told(self, case: Case, week: int) -> Shared:
+        told, ids = self.desks.desk.told(self.code, case.id)
+        assert told == week
+        said = self.desks.desk.said_shared(self.code, case.id, week, ids)
+        return Shared(said, np.frombuffer(ids, np.uint8).reshape(-1, 32))
 
     def heads(self, case: Case, since: int) -> list[Head]:
         return self.desks.desk.heads(case.id, since)
 
     def content(self, case: Case, head: Head, progress: Progress = no_progress) -> bytes:
         return self.desks.desk.content(case.id, head.version)
+
+
+class Anybody:
+    """Stands for certificates: the call's context is the caller's code."""
+
+    def of(self, context: Any, roles: object) -> Any:
+        return SimpleNamespace(code=context)
 
 
 @dataclass

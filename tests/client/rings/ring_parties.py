@@ -102,10 +102,23 @@ class Rings:
         return self.parties.folder / f"{code}.csv"
 
     def run(self, code: str, *words: object, status: int = 0) -> str:
-        return self.parties.run(code, "ring", *words, status=status)
+        return self.parties.run(code, "ring", *_at_once(words), status=status)
 
     def asked(self, code: str, *words: object, status: int = 0) -> object:
-        return self.parties.asked(code, "ring", *words, status=status)
+        return self.parties.asked(code, "ring", *_at_once(words), status=status)
+
+    @contextmanager
+    def kept_only(self, code: str, edges: Path) -> Iterator[None]:
+        """A file is kept here and nothing of it has left; it is taken back at the end."""
+        settings = self.parties.lender(code) / "exchange.toml"
+        text = settings.read_text()
+        settings.write_text(text.replace(f":{self.desk.port}", ":1"))
+        try:
+            self.run(code, "contribute", edges, "--case", "spring", status=2)
+            yield
+        finally:
+            self.run(code, "retract", edges, "--case", "spring", "--yes")
+            settings.write_text(text)
 
     def week(self, first: bool = False) -> None:
         """Everybody counts, then sends edges; the desk publishes; everybody fetches it."""
@@ -118,6 +131,11 @@ class Rings:
         self.desk.desk.tick()
         for code in LENDERS:
             self.asked(code, "sync")
+
+
+def _at_once(words: Sequence[object]) -> Sequence[object]:
+    """Pages leave now, not at a drawn moment."""
+    return (*words, "--now") if words[0] == "contribute" else words
 
 
 @contextmanager
@@ -144,3 +162,13 @@ def ready(rings: Rings) -> None:
     """The key epoch is open, and the first week is done."""
     open_epoch(rings.parties)
     rings.week(first=True)
+
+
+def the_ring(rings: Rings, code: str = "L01") -> str:
+    (found,) = rings.asked(code, "own", status=1)
+    return str(found["ring"])
+
+
+def left(rings: Rings, code: str) -> int:
+    """Bytes of the journal of everything that left."""
+    return (rings.parties.lender(code) / "own" / "outbox.jsonl").stat().st_size

@@ -12,8 +12,8 @@ import pytest
 
 from client.exchange.secret import Secret
 from client.rings.contributed import Contributed, Person
-from client.rings.deciding import RingOffice
 from client.rings.looking import Told, look_up, own_word
+from client.rings.opened_rings import OpenedRings
 from client.rings.ring_desk import OwnRing, RingDesk
 from server.cases.desk import Desk as CaseDesk
 from shared.cases.bulletin import BulletinForkError, Head, content_of, read_content
@@ -253,10 +253,10 @@ def test_a_ring_of_which_only_the_edge_is_known_cannot_be_opened(
     person = Person(bytes(32), Canonical("resident_id", "somebody"), "A-1")
     told = OwnRing(case, RING, [(person, Told(case, near, 1, False))])
     monkeypatch.setattr(RingDesk, "own_rings", lambda self: [told])
-    with pytest.raises(OperatorError, match="only near it"):
-        RingOffice(member.desk).named(RING.hex()[:6])
+    with pytest.raises(OperatorError, match="only a lead or near it"):
+        OpenedRings(member.desk).named(RING.hex()[:6])
     with pytest.raises(OperatorError, match="no ring with customers of this lender"):
-        RingOffice(member.desk).named("ffffff")
+        OpenedRings(member.desk).named("ffffff")
 
 
 def test_a_desk_at_a_week_of_no_case_is_believed_nothing(desks: Desks, member: Member) -> None:
@@ -267,3 +267,21 @@ def test_a_desk_at_a_week_of_no_case_is_believed_nothing(desks: Desks, member: M
     member.near.cases = lambda: [replace(standing, week=10**6)]  # type: ignore[method-assign]
     with pytest.raises(PeerError, match="does not have"):
         member.desk.refresh()
+
+
+def test_a_closed_case_is_told_as_one_and_takes_nothing(desks: Desks, member: Member) -> None:
+    """By its last bulletin, whose flags stay readable; before (control) it says neither."""
+    case = desks.open()
+    desks.week(case, three())
+    (before,) = member.desk.sync()
+    assert (before.closed, before.over) == (False, False)
+    desks.desk.close(case.id)
+    with pytest.raises(OperatorError, match="was closed by its desk: nothing was sent"):
+        member.desk.send("spring")
+    (synced,) = member.desk.sync()
+    assert (synced.version, synced.closed, synced.over) == (2, True, True)
+    assert member.desk.check([Canonical("resident_id", "nobody")]) == []
+    member.near.cases = list  # type: ignore[method-assign]
+    assert member.desk.sync()[0].closed  # when the desk has forgotten it, too
+    with pytest.raises(OperatorError, match="is over: nothing was sent"):
+        member.desk.send("spring")

@@ -57,7 +57,7 @@ def asked(case: Case, shown: Shown) -> list[Head]:
     channel: Any = grpc.insecure_channel("127.0.0.1:9")
     with channel:
         now = SimpleNamespace(now=START + (case.monday(2) - case.monday(0)))
-        client = CaseDeskClient(channel, "D1", AUTHORITY.certificate, clock=lambda: now.now)
+        client = CaseDeskClient(channel, "D1", AUTHORITY.certificate, "L01", clock=lambda: now.now)
         client._stub = shown
         return client.heads(case, 0)
 

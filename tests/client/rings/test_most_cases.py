@@ -41,7 +41,7 @@ class Near:
 
 def lender(desks: Desks) -> CaseDeskClient:
     near: Any = Near(desks)
-    return CaseDeskClient(near, "D1", AUTHORITY.certificate, clock=desks.clock)
+    return CaseDeskClient(near, "D1", AUTHORITY.certificate, "L01", clock=desks.clock)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ def picture(name: str = "A-1", case: str = "spring") -> Picture:
     members = (
         Member(name, True, True, 90, "2+", "resident id 3•••4 (9–18 characters)"),
         Member("M1", False, False, 60, "1"),
-        Member("A-2", True, False, 60, "1", "resident id 3•••4", counts=False),
+        Member("A-2", True, False, 60, "1", "resident id 3•••4", standing="lead"),
     )
     things = (
         Thing("device 1", Kind.DEVICE, True, "3-5", "device o•••7"),
@@ -101,7 +101,11 @@ def test_all_of_it_is_readable_without_a_script() -> None:
     for said in (
         *("A-1", "M1", "device 1", "2026-01-12", "2,000 to 4,000", "2 lenders or more"),
         *("No member is on the shared list.", "10k-100k", "member (own observations)"),
-        *("82 of 100", "no: by another lender&#x27;s word only", "To be reviewed by a person"),
+        *(
+            "82 of 100",
+            "a lead: by one lender&#x27;s word that is not yours",
+            "To be reviewed by a person",
+        ),
     ):
         assert said in text
     assert text.count('class="halo"') == 2  # one member, and the legend

@@ -5,14 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from client.exchange.desk import Desk
-from shared.errors import OperatorError
+from client.cli import main
 from tests.client.rings.ring_parties import (
     ALONE,
     EVERYBODY,
@@ -23,51 +21,22 @@ from tests.client.rings.ring_parties import (
     books,
     card,
     device,
+    left,
     phone,
-    ready,
     ref,
-    ring_parties,
     row,
+    the_ring,
     write_rows,
 )
-from tests.exchange_parties import CHECKER, MAKER
+from tests.exchange_parties import MAKER
 
 STRANGER = EVERYBODY[67]
-FILING = (
-    *("--confidence", "confirmed", "--event-date", "2026-01-05", "--product", "consumer"),
-    *("--outcome", "refused", "--notice", "exempt:court_order"),
-)
-
-
-@pytest.fixture(scope="module")
-def everybody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rings]:
-    with ring_parties(tmp_path_factory.mktemp("rings")) as found:
-        yield found
-
-
-@pytest.fixture
-def rings(everybody: Rings, capsys: pytest.CaptureFixture[str]) -> Rings:
-    """After the first week."""
-    everybody.parties.capture = capsys
-    if not everybody.desk.desk.heads(everybody.case.id, 0):
-        ready(everybody)
-    return everybody
-
-
-def the_ring(rings: Rings, code: str = "L01") -> str:
-    (found,) = rings.asked(code, "own", status=1)
-    return str(found["ring"])
 
 
 def check(rings: Rings, code: str, person_id: str, status: int) -> dict[str, object]:
     found = rings.asked(code, "check", "--resident-id", person_id, status=status)
     assert isinstance(found, dict)
     return found
-
-
-def left(rings: Rings, code: str) -> int:
-    """Bytes of the journal of everything that left."""
-    return (rings.parties.lender(code) / "own" / "outbox.jsonl").stat().st_size
 
 
 def test_a_ring_over_three_lenders_is_flagged_at_each_and_never_says_decline(
@@ -250,134 +219,6 @@ def test_an_applicant_who_was_never_contributed_can_be_shown_its_ring(rings: Rin
     assert "in no ring" in said
 
 
-def test_a_fraud_needs_two_people_and_becomes_a_filing_that_needs_its_own_checker(
-    rings: Rings,
-) -> None:
-    """Proposed by one, confirmed by another, own members filed once, answering after approval."""
-    name, evidence = the_ring(rings), f"device_trace={rings.parties.folder / 'case.txt'}"
-    words = ("decide", name, "--verdict", "fraud", "--operator", MAKER, "--evidence", evidence)
-    others = ref(RING[0]), ref(ALONE)
-    made = rings.asked("L01", *words, *FILING, "--except", others[0], "--also", others[1], status=1)
-    members = sorted([ref(RING[2]), ref(RING[3]), ref(RING[5]), ref(ALONE)])
-    assert sorted(made["would_list"]) == members
-    same = rings.run("L01", "confirm", name, "--operator", f" {MAKER.upper()} ", status=2)
-    assert "this very person" in same
-    assert rings.parties.asked("L01", "list", "own") == []
-    done = rings.asked("L01", "confirm", name, "--operator", CHECKER, status=1)
-    assert len(done["entries"]) == 4
-    assert sorted(done["members"]) == members
-    again = rings.asked("L01", "confirm", name, "--operator", CHECKER)
-    assert (again["entries"], again["filed_before"]) == ([], 4)
-    assert sorted(again["members_filed_before"]) == members
-    own = rings.parties.asked("L01", "list", "own", status=1)
-    assert {one["reason"] for one in own} == {"F302"}
-    assert {one["waits_for"] for one in own} == {"this lender's checker (list approve)"}
-    refused = rings.parties.run("L01", "list", "approve", "--operator", CHECKER, status=2)
-    assert "this operator filed them" in refused
-    rings.parties.run("L01", "list", "approve", "--operator", MAKER)
-    rings.parties.synced("L02")
-    hit = rings.parties.asked(
-        "L02", "list", "check", "--resident-id", RING[2].resident_id, status=1
-    )
-    assert hit["answer"]["hit_class"] == "fraud_confirmed"
-    kept = rings.parties.asked("L02", "list", "check", "--resident-id", RING[0].resident_id)
-    assert kept["hit"] is False
-
-
-def test_whom_own_observations_alone_tie_is_listed_only_if_named(rings: Rings) -> None:
-    """Left out, and told by reference; named with --also (control) it would be listed."""
-    name, evidence = the_ring(rings), f"device_trace={rings.parties.folder / 'case.txt'}"
-    words = ("decide", name, "--verdict", "fraud", "--operator", MAKER, "--evidence", evidence)
-    made = rings.asked("L01", *words, *FILING, status=1)
-    assert sorted(made["would_list"]) == sorted(ref(RING[at]) for at in (0, 2, 3, 5))
-    assert made["own_observations_only"] == [ref(ALONE)]
-    named = rings.asked("L01", *words, *FILING, "--also", ref(ALONE), status=1)
-    assert ref(ALONE) in named["would_list"]
-    member = rings.run("L01", *words, *FILING, "--also", ref(RING[0]), status=2)
-    assert "--also" in member
-
-
-def test_a_day_to_come_is_told_by_its_option_and_decides_nothing(rings: Rings) -> None:
-    """Of the event, its end and the notice; the proposal before, if any, stays what it was."""
-    name, evidence = the_ring(rings), f"device_trace={rings.parties.folder / 'case.txt'}"
-    words = ("decide", name, "--verdict", "fraud", "--operator", MAKER, "--evidence", evidence)
-    before = rings.asked("L01", "show", name, status=1)["decisions"]
-    for option, word in (
-        ("--event-date", "2199-01-05"),
-        ("--event-end", "2199-01-05"),
-        ("--notice", "letter:2199-01-05"),
-    ):
-        said = " ".join(rings.run("L01", *words, *FILING, option, word, status=2).split())
-        assert f"{option}: 2199-01-05 is still to come" in said
-    said = rings.run("L01", *words, *FILING, "--event-end", "2025-12-31", status=2)
-    assert "is before --event-date" in " ".join(said.split())
-    assert rings.asked("L01", "show", name, status=1)["decisions"] == before
-
-
-def test_a_confirmation_whose_filing_fails_confirms_nothing(
-    rings: Rings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The proposal still waits, and the same word given again (control) confirms and files."""
-    name = the_ring(rings, "L03")
-    evidence = f"device_trace={rings.parties.folder / 'case.txt'}"
-    words = ("decide", name, "--verdict", "fraud", "--operator", MAKER, "--evidence", evidence)
-    rings.asked("L03", *words, *FILING, "--except", ref(RING[1]), status=1)
-
-    def failing(*_: object, **__: object) -> None:
-        raise OperatorError("no filing today", remedy="tomorrow")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Desk, "file", failing)
-        rings.run("L03", "confirm", name, "--operator", CHECKER, status=2)
-    assert "confirmed by another person" not in rings.run("L03", "show", name, status=1)
-    done = rings.asked("L03", "confirm", name, "--operator", CHECKER, status=1)
-    assert len(done["members"]) == len(done["entries"]) == 3
-    assert "confirmed by another person" in rings.run("L03", "show", name, status=1)
-
-
-def test_a_verdict_after_a_fraud_names_the_entries_it_leaves(rings: Rings) -> None:
-    """Exit 1 with the entries; and a proposal that replaces another person's says so."""
-    name = the_ring(rings, "L03")
-    evidence = f"device_trace={rings.parties.folder / 'case.txt'}"
-    filed = ("--verdict", "fraud", "--operator", MAKER, "--evidence", evidence, *FILING)
-    rings.asked("L03", "decide", name, *filed, "--except", ref(RING[2]), status=1)
-    done = rings.asked("L03", "confirm", name, "--operator", CHECKER, status=1)
-    words = ("decide", name, "--verdict", "watch", "--operator")
-    assert "it replaces" not in rings.run("L03", *words, MAKER, status=1)
-    said = " ".join(rings.run("L03", *words, CHECKER, status=1).split())
-    assert "it replaces watch, proposed by another person" in said
-    stands = rings.asked("L03", "confirm", name, "--operator", MAKER, status=1)
-    assert {*done["entries"]} <= {*stands["entries_that_stand"]}
-    said = " ".join(rings.run("L03", "confirm", name, "--operator", MAKER, status=1).split())
-    assert "lianfang-client list withdraw" in said
-
-
-def test_a_customer_tied_by_anothers_word_is_near_and_never_listed(rings: Rings) -> None:
-    """L03, whose customer L01 saw with the ring, would list its own four and not that one."""
-    (own,) = rings.asked("L03", "own", status=1)
-    assert (own["members"], own["near"]) == (4, 1)
-    evidence = f"device_trace={rings.parties.folder / 'case.txt'}"
-    words = ("decide", own["ring"], "--verdict", "fraud", "--operator", MAKER, *FILING)
-    made = rings.asked("L03", *words, "--evidence", evidence, status=1)
-    assert made["members_to_list"] == 4
-    shown = rings.asked("L03", "show", own["ring"], status=1)
-    assert [(one["customer"], one["distance"]) for one in shown["near"]] == [(ref(ALONE), 1)]
-
-
-def test_an_innocent_verdict_stays_here_and_speaks_against_the_ring(rings: Rings) -> None:
-    """Confirmed at L02 it is shown there, sent nowhere, and L03 knows nothing of it."""
-    name = the_ring(rings, "L02")
-    before = left(rings, "L02")
-    rings.run("L02", "decide", name, "--verdict", "innocent", "--operator", MAKER, status=1)
-    waits = rings.run("L02", "show", name, status=1)
-    assert "innocent, proposed" in waits
-    assert "took it for innocent" not in waits
-    rings.run("L02", "confirm", name, "--operator", CHECKER)
-    assert "Two people here took it for innocent" in rings.run("L02", "show", name, status=1)
-    assert left(rings, "L02") == before
-    assert "innocent" not in rings.run("L03", "show", name, status=1)
-
-
 def test_tired_mistakes_are_told_with_what_to_do(rings: Rings, tmp_path: Path) -> None:
     """A slip in a column, a date of the wrong kind, a telephone as subject, a case nobody has."""
     wrong = write_rows(tmp_path / "a.csv", [], ("id_number", *HEADER[1:]))
@@ -432,3 +273,66 @@ def test_without_the_section_the_settings_say_so(rings: Rings, tmp_path: Path) -
         assert "[cases]" in rings.run("L03", "sync", status=2)
     finally:
         settings.write_text(text)
+
+
+def test_what_is_taken_back_is_counted_first_and_leaves_with_yes(
+    rings: Rings, tmp_path: Path
+) -> None:
+    """By file and by reference, never sent and sent; without --yes (control) nothing changes."""
+    person = EVERYBODY[68]
+    mine = write_rows(tmp_path / "mine.csv", [row(person, "device", device("mistake"), 1)])
+    rings.asked("L02", "contribute", mine, "--case", "spring")
+    words = ("retract", mine, "--case", "spring")
+    said = rings.run("L02", *words, status=1)
+    assert "1 observation of 1 person would be taken back" in said
+    assert "nothing was done: give it again with --yes" in said
+    counted = {"case": "spring", "sent": 1, "people": 1, "taken_back_before": 0, "unknown": 0}
+    done = rings.asked("L02", *words, "--yes")
+    assert done == {**counted, "never_sent": 0, "done": True}  # for the count
+    again = rings.asked("L02", *words, status=1)
+    assert (again["never_sent"], again["unknown"]) == (0, 1)
+    by_ref = rings.asked("L02", "retract", "--case", "spring", "--ref", ref(HONEST[1]), status=1)
+    assert (by_ref["sent"], by_ref["people"], by_ref["done"]) == (2, 1, False)
+    said = rings.run("L02", "retract", "--case", "spring", status=2)
+    assert "--ref REF" in said
+
+
+def test_pages_wait_for_a_drawn_moment_before_anything_is_said_to_the_desk(
+    rings: Rings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The journal has no line until then; with --now (control) nothing is waited for."""
+    waited, folder = list[int](), rings.parties.lender("L02")
+    before = left(rings, "L02")
+
+    def wait(*_: object) -> None:
+        waited.append(left(rings, "L02") - before)
+
+    monkeypatch.setattr("client.rings.moment.wait_until", wait)
+    assert main(["ring", "contribute", "--case", "spring", "--folder", str(folder)]) == 0
+    told = capsys.readouterr()
+    assert "pages leave at" in told.err
+    assert waited == [0]
+    assert left(rings, "L02") > before
+    rings.asked("L02", "contribute", "--case", "spring")
+    assert waited == [0]
+
+
+def test_an_own_observation_that_was_not_sent_is_no_confirmation(
+    rings: Rings, tmp_path: Path
+) -> None:
+    """L02 keeps what others saw of its member: told as made here too, and not as its own."""
+    name = the_ring(rings, "L02")
+    edges = rings.asked("L02", "show", name, status=1)["edges"]
+    assert not any(one["own_not_sent_yet"] for one in edges)
+    others = [one for one in edges if not one["own_observation"]]
+    assert others
+    rows = [one for one in books()["L01"] if one[5] in {ref(each) for each in RING}]
+    mine = write_rows(tmp_path / "mine.csv", rows)
+    with rings.kept_only("L02", mine):
+        shown = rings.asked("L02", "show", name, status=1)["edges"]
+        text = rings.run("L02", "show", name, status=1)
+    new = [one for one in shown if one["own_not_sent_yet"]]
+    assert new
+    assert not any(one["own_observation"] for one in new)
+    assert "made here too, not sent yet" in text
+    assert sum(one["own_observation"] for one in shown) >= len(edges) - len(others)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -10,16 +12,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from client.rings.parties import Standing, check_standing
-from client.rings.week import least_drawn
+from client.rings.known_case import KnownCase
+from client.rings.parties import Shared, Standing, check_standing
+from client.rings.week import LyingDeskError, least_drawn
 from shared.cases.case import Case
 from shared.cases.case_tokens import Rows
 from shared.cases.degree import whole
 from shared.cases.pages import CountPage, EdgePage, EdgeRows, count_room
+from shared.cases.said import read_shared
 from shared.errors import PeerError
 from shared.rings.kinds import Kind
 from shared.secure_sum.encoding import read_text
-from tests.case_lenders import Desks
+from tests.case_lenders import AUTHORITY, Desks
 from tests.client.rings.near_desk import DownError, NearLender, lender
 
 
@@ -236,7 +240,9 @@ def lied(world: World, told: Callable[[NearLender], Rows]) -> list[bytes]:
     (standing,) = one.desk.cases()
     one.desk.cases = lambda: [replace(standing, stage="edges")]  # type: ignore[method-assign]
     rows = told(one)
-    one.desk.told = lambda case: rows  # type: ignore[method-assign]
+    said = world.desks.desk.said_shared("L01", world.case.id, 0, rows.tobytes())
+    shared = Shared(said, rows)
+    one.desk.told = lambda case, week: shared  # type: ignore[method-assign]
     left: list[bytes] = []
 
     def submit(standing: Standing, stage: str, text: bytes, page: bytes) -> bytes:
@@ -254,10 +260,16 @@ def counted_by(one: NearLender) -> Rows:
 
 
 def test_a_desk_that_says_that_everything_is_shared_gets_nothing(world: World) -> None:
-    """Among a count page's ids are drawn ones, which nobody else can have."""
-    with pytest.raises(PeerError, match="drawn here for nobody"):
+    """Among a count page's ids are drawn ones, which nobody else has; what it signed is kept."""
+    with pytest.raises(LyingDeskError, match="drawn here for nobody") as lie:
         lied(world, counted_by)
     assert not world.a.kept.has_pages("edges", 0)
+    known = KnownCase(world.folder / "known", "D1", AUTHORITY.certificate)
+    kept = json.loads(known.accuse_told(lie.value.shared).read_text())
+    said, ids = (b64decode(kept[name]) for name in ("said", "ids"))
+    now = world.desks.clock.now
+    authority = AUTHORITY.certificate
+    assert read_shared(said, ids, world.case, 0, "L01", "D1", authority, now).week == 0
 
 
 def test_what_only_this_lender_has_would_leave_without_drawn_rows(world: World) -> None:

@@ -24,10 +24,12 @@ from server.cases.settings import Settings
 from shared.cases import bulletin as bulletins
 from shared.cases.case import Case, read_case
 from shared.cases.pages import REQUEST_BYTES, CountPage, check_receipt, read_page
+from shared.cases.said import SaidStanding
 from shared.errors import OperatorError
 from shared.identity.certificate import Role
 from shared.identity.pem import certificate_to_pem
 from shared.rings.kinds import Kind
+from shared.secure_sum.encoding import read_text
 from shared.wire import cases_pb2 as wire
 from shared.wire.cases_pb2_grpc import CaseDeskStub
 from shared.wire.padding import fill
@@ -90,12 +92,16 @@ def request(case: Case, stage: str, page: bytes) -> wire.PageRequest:
     return asked
 
 
-def until(stub: Any, stage: str) -> wire.CaseStanding:
+def standing_of(said: wire.CaseStanding) -> SaidStanding:
+    return read_text(SaidStanding, said.standing)
+
+
+def until(stub: Any, stage: str) -> SaidStanding:
     """Ask until the case is in this stage."""
     for _ in range(500):
-        (standing,) = stub.Cases(wire.CasesRequest()).cases
-        if standing.stage == stage:
-            return standing
+        (said,) = stub.Cases(wire.CasesRequest()).cases
+        if standing_of(said).stage == stage:
+            return standing_of(said)
         time.sleep(0.01)
     raise AssertionError(f"never {stage}")
 
@@ -117,7 +123,7 @@ def test_a_week_over_the_network(
         stubs = dict(zip(("L01", "L02", "L03"), (one, two, three), strict=True))
         (standing,) = one.Cases(wire.CasesRequest()).cases
         assert read_case(standing.case, "D1", authority).case == case
-        assert standing.stage == "waiting"
+        assert standing_of(standing).stage == "waiting"
         assert [*one.Told(wire.ToldRequest(case=case.id))] == []
         moved(clock, 0, 1)
         sizes = set()

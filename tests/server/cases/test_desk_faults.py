@@ -223,11 +223,12 @@ def test_a_damaged_case_does_not_hold_up_another(tmp_path: Path) -> None:
 def test_a_page_that_comes_while_its_stage_ends_is_not_kept(tmp_path: Path) -> None:
     """The step and the page are judged in one transaction; before the step it is kept (control)."""
     desks = Desks(tmp_path / "desk")
-    case = desks.open()
+    desks.open()
     (kept,) = desks.store.cases()
     page = KeptPage("L01", bytes(32), 0, b"text")
     assert desks.store.add_page(kept, "count", 0, page)
-    desks.store.move(case.id, 0, "edges", 1)
+    assert desks.store.move(kept, "edges", 1)
+    assert not desks.store.move(kept, "edges", 1)  # it does not stand there any more
     assert not desks.store.add_page(kept, "count", 1, page)
 
 

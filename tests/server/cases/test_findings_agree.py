@@ -5,6 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 
 import numpy as np
+import pytest
 
 from server.cases.collected import Collected, collected
 from server.cases.findings import Findings, findings
@@ -12,13 +13,13 @@ from server.simulation.rings.lenders import together
 from server.simulation.rings.scenario import Planted, made_up
 from shared.cases.case_tokens import Rows
 from shared.cases.pages import EdgeRows
-from shared.cases.ring_flag import mark_of
+from shared.cases.ring_flag import lead_mark_of, mark_of
 from shared.rings.detect import detect
 from shared.rings.detection import Detection, flagged_at
 from shared.rings.edges import Edges
 from shared.rings.kinds import Kind
 from shared.rings.provenance import NOBODY, SEVERAL
-from shared.rings.ring import Ring
+from shared.rings.ring import Attached, Ring
 from tests.identities import fixed_random
 
 
@@ -43,22 +44,26 @@ def mark(lender: int) -> bytes:
     return bytes([lender]) * 32
 
 
-def members_at(graph: Collected, found: Findings, lender: int) -> set[int]:
-    """As docs/protocols/rings.md: members, and who is one on the lender's own word."""
+def read_at(graph: Collected, found: Findings, lender: int, leads: bool) -> set[int]:
+    """As docs/protocols/rings.md: members, and who is one on the lender's own word; and leads."""
     members = set()
     for subject in np.unique(graph.edges.subject[graph.sources == lender]).tolist():
         token = graph.subjects[subject].tobytes()
         flag = found.flags.get(token)
         if flag is None:
             continue
-        if flag.distance == 0 or mark_of(mark(lender), flag.ring, token) in flag.marks:
+        if (
+            flag.distance == 0
+            or mark_of(mark(lender), flag.ring, token) in flag.marks
+            or (leads and (flag.lead or lead_mark_of(mark(lender), flag.ring, token) in flag.marks))
+        ):
             members.add(subject)
     return members
 
 
 def test_each_lender_reads_what_the_detector_gives_it() -> None:
-    """Over a made-up world: nobody is lost and nobody added; bodies hold those who are members
-    somewhere.
+    """Over a made-up world: no member and no lead is lost, and none added; bodies hold those who
+    are members somewhere.
     """
     world = made_up(8, 5000, Planted(25, 60), seed=101).traffic
     view = together(world)
@@ -73,25 +78,30 @@ def test_each_lender_reads_what_the_detector_gives_it() -> None:
     assert len(graph.edges) == len(view.edges)
     detection = detect(graph.edges, week=int(world.weeks), sources=graph.sources)
     found = findings(graph, detection, {}, fixed_random("agree"))
-    direct, read = set(), set()
+    direct: dict[bool, set[tuple[int, int]]] = {False: set(), True: set()}
+    read: dict[bool, set[tuple[int, int]]] = {False: set(), True: set()}
+    told = {ring.number for ring in detection.rings if len(ring.sources) > 1}
+    alone = {m for ring in detection.rings if ring.number not in told for m in ring.members}
     for lender in np.unique(graph.sources).tolist():
         customers = set(graph.edges.subject[graph.sources == lender].tolist())
-        told = {ring.number for ring in detection.rings if len(ring.sources) > 1}
-        own = flagged_at(detection, lender, customers)
-        alone = {m for ring in detection.rings if ring.number not in told for m in ring.members}
-        direct |= {(lender, one) for one in own - alone}
-        read |= {(lender, one) for one in members_at(graph, found, lender)}
-    assert len(direct) > 50
-    assert direct - read == set()
-    assert read - direct == set()
-    assert {body.ring for body in found.bodies.values()} == set(found.rings)
+        for leads in (False, True):
+            own = flagged_at(detection, lender, customers, leads=leads)
+            direct[leads] |= {(lender, one) for one in own - alone}
+            read[leads] |= {(lender, one) for one in read_at(graph, found, lender, leads)}
+    assert len(direct[False]) > 50
+    assert direct[False] == read[False]
+    assert direct[True] == read[True]
+    assert len(direct[True] - direct[False]) > 5
+    shown = {body.ring for body in found.bodies.values()}
+    assert 10 < len(shown) <= len(found.rings)
+    assert shown <= {*found.rings}
     for body in found.bodies.values():
         assert 0 < len(body.members) <= len(found.rings[body.ring])
 
 
 def test_whom_one_lenders_word_ties_is_a_member_nowhere_else() -> None:
-    """Several lenders' word: distance 0. One's: a step away, with that lender's mark. Either of
-    two: a step away, with nothing that could make a member of it.
+    """Several lenders' word: distance 0. One's: a lead, with that lender's mark. Either of two: a
+    lead, with nothing that could make a member of it.
     """
     ring = Ring(
         number=0,
@@ -117,10 +127,45 @@ def test_whom_one_lenders_word_ties_is_a_member_nowhere_else() -> None:
     )
     flags = findings(graph, detection, {}, fixed_random("x")).flags
     found = [flags[one.tobytes()] for one in people]
-    assert [(flag.distance, flag.attached, len(flag.ties)) for flag in found] == [
-        *((0, False, 0), (1, True, 1), (1, False, 0))
+    assert [(flag.distance, flag.lead, flag.attached, len(flag.ties)) for flag in found] == [
+        *((0, False, False, 0), (1, True, True, 1), (1, True, False, 0))
     ]
     assert [flag.ring_key is None for flag in found] == [False, False, True]
+
+
+@pytest.mark.parametrize("sure", [True, False])
+def test_an_own_tie_to_what_rests_on_another_lender_is_a_lead_by_the_own_mark_only(
+    sure: bool,
+) -> None:
+    """No key, no other mark, and near for everybody else; a sure tie (control) makes a member."""
+    ring = Ring(
+        number=0,
+        members=(0, 1),
+        score=90.0,
+        strength=(0.5, 0.5),
+        reasons=(),
+        kinds=(Kind.DEVICE,),
+        motifs=(),
+        edges=(0, 1),
+        first_week=0,
+        last_week=0,
+        sources=(0, 1),
+        alone=(NOBODY, NOBODY),
+    )
+    none = np.zeros(0, np.int64)
+    tie = Attached(subject=2, ring=0, edge=2, source=1, sure=sure)
+    detection = Detection((ring,), (tie,), none, none, none)
+    people, things = tokens("s", 3), tokens("a", 1)
+    edges = Edges.of([(subject, 0, Kind.DEVICE, 0, 0) for subject in range(3)])
+    sources, listed = np.array([0, 1, 1]), np.zeros(3, dtype=bool)
+    marks = (mark(0), mark(1))
+    graph = Collected(people, things, edges, sources, listed, np.array([3]), listed, marks)
+    token = people[2].tobytes()
+    flag = findings(graph, detection, {}, fixed_random("x")).flags[token]
+    assert (flag.distance, flag.lead, flag.ring_key is None) == (1, False, not sure)
+    kinds = (mark_of, lead_mark_of)
+    found = [[one(mark(at), flag.ring, token) in flag.marks for one in kinds] for at in (0, 1)]
+    assert found == [[False, False], [sure, not sure]]
 
 
 def test_what_meets_nothing_is_left_out() -> None:

@@ -132,9 +132,11 @@ def _rings(codes: list[str]) -> dict[str, object]:
     return {
         "planted": 3, "members": 24, "decoys": 15, "subjects": 9_000, "weeks": 26, "reported": 3,
         "recall": 2 / 3, "precision_at_k": 1.0, "precision_strict": 2 / 3, "member_recall": 0.75,
+        "member_recall_sure": 0.625,
         "member_recall_ceiling": 0.875, "member_recall_meeting_floor": 0.8,
         "member_recall_best_single_lender": 0.25, "member_recall_every_lender_alone": 0.5,
-        "innocents_per_1000": 0.333, "invisible_to_single": 1 / 3, "recall_of_invisible": 1.0,
+        "innocents_per_1000": 0.333, "innocents_per_1000_sure": 0.111,
+        "invisible_to_single": 1 / 3, "recall_of_invisible": 1.0,
         "recall_any_single_lender": None,
         "by_typology": {
             name: {"rings": 1, "members": 8, "recall": at / 2, "member_recall": 0.5 + at / 4}

@@ -1,5 +1,7 @@
 """What is a ring, what is not, and what an attacker can do about it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from rings_worlds import (
@@ -193,11 +195,40 @@ def test_who_hangs_on_two_less_rare_things_belongs_to_the_ring(
     week: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Contacts are too common to make a group, and two of a ring's are no chance; nobody is taken
-    in without that step (control).
+    in without that step (control). That relatives name each other is left out here.
     """
-    assert flagged(found(hanging_on(week), week=25)) == {*range(6), 77}
+    assert flagged(found(hanging_on(week), week=25, terms=KIN)) == {*range(6), 77}
     monkeypatch.setattr(absorption, "_tied", none_tied)
-    assert flagged(found(hanging_on(week), week=25)) == set(range(6))
+    assert flagged(found(hanging_on(week), week=25, terms=KIN)) == set(range(6))
+
+
+KIN = replace(Terms(), worth_kin=0.0)
+
+
+@pytest.mark.parametrize("kind", [CONTACT, GUARANTOR])
+def test_who_names_the_same_contact_is_less_of_a_ring(kind: int) -> None:
+    """Relatives do; without that term it weighs for a ring (control)."""
+    named: Rows = [(who, 2000 + who // 3, kind, 10 + who % 3, 0) for who in range(6)]
+    rows = [*ring(), *named]
+
+    def score(terms: Terms) -> float:
+        return found(rows, terms=terms).rings[0].score
+
+    plain = found(ring()).rings[0].score
+    assert score(Terms()) < plain
+    assert score(KIN) > plain
+
+
+@pytest.mark.parametrize(("other", "households"), [(5, 2), (0, 1)])
+def test_friends_of_one_member_are_not_taken_in(other: int, households: int) -> None:
+    """Who shares telephones with two of a ring belongs to it, who shares both with one is that
+    one's friend; were one household enough (control), a member.
+    """
+    rows: Rows = [*ring(), (0, 3000, PHONE, 10, 0), (other, 3001, PHONE, 10 + other % 3, 0)]
+    rows += [(77, thing, PHONE, 12, 0) for thing in (3000, 3001)]
+    one = replace(Terms(), least_partners=1)
+    assert (77 in flagged(found(rows, week=25))) == (households == 2)
+    assert 77 in flagged(found(rows, week=25, terms=one))
 
 
 def none_tied(rings: Candidates, *more: object) -> tuple[Candidates, Ints]:

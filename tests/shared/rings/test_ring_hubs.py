@@ -17,7 +17,9 @@ from shared.rings.kinds import Terms
 TERMS = Terms()
 NO_PAIRS = replace(TERMS, most_hubs=0)
 NOT_CROWDED = replace(TERMS, crowded=1.0)
-NO_HUBS = replace(TERMS, kinds={kind: replace(one, cap=1000) for kind, one in TERMS.kinds.items()})
+UNCAPPED = {kind: replace(one, cap=1000) for kind, one in TERMS.kinds.items()}
+NO_HUBS = replace(TERMS, kinds=UNCAPPED, said_once=(), worth_kin=0.0)
+"""Nor is anything that speaks against telephones and guarantees for other reasons."""
 Thing = tuple[int, int]
 DEVICE_OF, CARD_OF, PHONE_OF = (1000, DEVICE), (1050, CARD), (1080, PHONE)
 

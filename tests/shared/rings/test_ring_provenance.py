@@ -57,17 +57,90 @@ def test_a_ring_of_several_lenders_edges_is_told_to_all() -> None:
 
 
 PLANTED = (VICTIM, 1000, DEVICE, 11, 0)
+TOGETHER: Rows = [*ring(), (3, 1000, DEVICE, 11, 0), (4, 1000, DEVICE, 11, 0)]
+"""Five of the six at the device that the victim is seen at, too."""
 
 
 @pytest.mark.parametrize(("source", "at_home"), [(RIVAL, 1), (OWN, 0)])
 def test_one_edge_counts_where_it_was_observed(source: int, at_home: int) -> None:
     """A rival's edge flags nobody at home, the lender's own observation does."""
-    detection = found([*ring(), PLANTED], [*honest(ring()), source])
-    [tie] = detection.attached
-    assert (tie.subject, tie.edge, tie.source) == (VICTIM, 18, source)
+    detection = found([*TOGETHER, PLANTED], [*honest(TOGETHER), source])
+    [tie] = [each for each in detection.attached if each.subject == VICTIM]
+    assert (tie.edge, tie.source, tie.sure) == (20, source, True)
     assert distance(detection, OWN) == at_home
     assert (VICTIM in flagged_at(detection, OWN, {VICTIM})) == (at_home == 0)
     assert distance(detection, None) == 1
+
+
+LENDERS = (*range(3), RIVAL)
+
+
+def standing(detection: Detection, lender: int, who: int = VICTIM) -> str:
+    """As `flagged_at` and `flag` both tell it."""
+    flag = detection.flag(who, lender)
+    told = "none"
+    if flag:
+        told = "lead" if flag.lead else "near" if flag.distance else "member"
+    sure, led = (who in flagged_at(detection, lender, {who}, leads=each) for each in (False, True))
+    assert (sure, led) == (told == "member", told in ("member", "lead"))
+    return told
+
+
+@pytest.mark.parametrize(("lender", "told"), [(OWN, "lead"), (RIVAL, "member")])
+def test_what_one_rival_plants_makes_leads_of_others_customers(lender: int, told: str) -> None:
+    """However many edges; at the rival itself it is a member, by its own books."""
+    detection = found([*ring(), *MANY], [*honest(ring()), *[RIVAL] * 3])
+    assert standing(detection, lender) == told
+    flag = detection.flag(VICTIM, lender)
+    assert flag is not None
+    assert flag.distance == (told == "lead")
+
+
+def test_what_several_lenders_saw_is_no_lead() -> None:
+    """Positive control: the same edges of two lenders make a member, at each of them."""
+    words = [*honest(ring()), *[RIVAL] * 3, *[8] * 3]
+    detection = found([*ring(), *MANY, *MANY], words)
+    assert [standing(detection, lender) for lender in (OWN, RIVAL)] == ["member"] * 2
+
+
+@pytest.mark.parametrize(
+    ("others", "told"),
+    [([RIVAL] * 14, "lead"), ([1] * 6 + [2] * 6 + [1, 2], "member"), ([OWN] * 14, "member")],
+)
+def test_an_own_observation_of_a_ring_of_one_others_word_is_a_lead(
+    others: list[int], told: str
+) -> None:
+    """One of the ring's customers is its lender's own, so it is told of the ring, and it saw the
+    victim at the ring's device; but all other members are one lender's word. Of two lenders' word,
+    or its own, it is a ring it may rely on.
+    """
+    rows = [*TOGETHER, PLANTED]
+    given = iter(others)
+    sources = [OWN if row[0] < 2 else next(given) for row in TOGETHER]
+    assert standing(found(rows, [*sources, OWN]), OWN) == told
+
+
+def test_who_rests_on_either_of_two_lenders_is_a_lead_at_all() -> None:
+    """Two made-up people around a customer: nobody may act on it, and both may look."""
+    rows: Rows = [
+        (who, 720 + at, kind, 11, 0) for who in range(3) for at, kind in enumerate((DEVICE, CARD))
+    ]
+    detection = found(rows, [OWN, OWN, *[RIVAL] * 4])
+    assert {standing(detection, lender, 0) for lender in (OWN, RIVAL)} == {"lead"}
+
+
+def test_nothing_is_a_lead_of_a_ring_that_a_lender_is_not_told_of() -> None:
+    """A ring of one lender's edges alone is that lender's."""
+    detection = found([*ring(), PLANTED], [RIVAL] * 19)
+    assert [standing(detection, lender, 0) for lender in LENDERS] == [*["none"] * 3, "member"]
+    assert [standing(detection, lender) for lender in LENDERS] == [*["none"] * 3, "member"]
+
+
+def test_without_lenders_nothing_is_a_lead() -> None:
+    """Whose word it is cannot be asked."""
+    detection = found([*ring(), PLANTED], None)
+    assert all(tie.sure for tie in detection.attached)
+    assert [standing(detection, OWN, who) for who in (0, VICTIM)] == ["member"] * 2
 
 
 def test_without_the_rules_one_edge_would_convict() -> None:
@@ -218,7 +291,10 @@ def test_week_by_week_keeps_whose_word_it_is(seed: int, cut: int) -> None:
     whole = detect(edges, week=30, background=usual, sources=sources)
 
     def told(each: Detection) -> set[object]:
-        ties = {(tie.subject, each.rings[tie.ring].members, tie.source) for tie in each.attached}
+        ties = {
+            (tie.subject, each.rings[tie.ring].members, tie.source, tie.sure)
+            for tie in each.attached
+        }
         return ties | {(one.members, one.alone, one.sources) for one in each.rings}
 
     assert told(parts) == told(whole)

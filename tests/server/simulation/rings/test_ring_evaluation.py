@@ -67,6 +67,12 @@ def test_listed_members_count_neither_as_found_nor_as_missed():
     assert member_recall({3}, TRUTH, {3}) is None
 
 
+def test_leads_are_flagged_but_no_members():
+    """Where nobody tells them apart, all are members."""
+    assert findings({0, 1}).members == {0, 1}
+    assert Findings((), frozenset({0, 1}), frozenset({1})).members == {1}
+
+
 def test_innocents_are_counted_over_all_people_in_no_ring():
     """Seven members of thirty people; two of the other 23 are flagged."""
     assert innocents_per_1000(TRUTH, 30, {0, 20, 25}) == pytest.approx(2000 / 23)

@@ -38,6 +38,19 @@ def test_who_knows_the_truth_reaches_every_goal(made: Scenario):
     assert figures["member_recall_best_single_lender"] < 1.0
 
 
+def test_figures_tell_leads_apart(made: Scenario):
+    """A finder that has the last of each ring as a lead only: counted, and told beside."""
+    rings = tuple(frozenset(ring.members) for ring in made.truth.rings)
+    wrong = frozenset(range(made.traffic.subjects)) - made.truth.members
+    flagged, sure = frozenset().union(*rings), frozenset(min(ring) for ring in rings)
+    found = Findings(rings, flagged | wrong, sure)
+    figures = headline(made, lambda view, week, listed: found)
+    assert figures["member_recall"] == 1.0
+    assert 0 < figures["member_recall_sure"] < 0.5
+    assert figures["innocents_per_1000"] == 1000.0
+    assert figures["innocents_per_1000_sure"] == 0.0
+
+
 def test_who_finds_nothing_has_no_precision(made: Scenario):
     figures = headline(made, lambda view, week, listed: Findings((), frozenset()))
     assert figures["recall"] == figures["member_recall"] == 0.0

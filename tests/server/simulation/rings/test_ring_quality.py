@@ -1,10 +1,10 @@
 """How well the detector finds planted rings, held by bounds in four small worlds.
 
 9,000 people and 19 rings each, of the density that docs/rings.md is measured at. Members and
-innocents are counted in found rings, and once more as lenders are told of them: whose word a ring
-is costs members. A step left out or other constants must not pass unnoticed: the controls.
+innocents are counted in found rings, and once more as lenders are told of them, as members or as
+leads. A step left out or other constants must not pass unnoticed: the controls.
 
-When the bounds were set: members .85, rings .84, precision .92, innocents .9; told .75 and .2.
+When the bounds were set: members .81, rings .78, precision .97, innocents .4; told .82 and .6.
 """
 
 from collections.abc import Callable
@@ -42,7 +42,7 @@ class Quality:
         return found and right
 
 
-BOUNDS = Quality(0.79, 0.78, 0.875, 1.6, members_told=0.64, innocents_told=1.2)
+BOUNDS = Quality(0.78, 0.755, 0.94, 0.75, members_told=0.79, innocents_told=1.0)
 
 
 @pytest.fixture(scope="module")
