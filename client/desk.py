@@ -19,7 +19,7 @@ import os
 import threading
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flwr.app import Context, RecordDict
 
@@ -28,14 +28,14 @@ from shared.secure_sum.statements import SetUpOpen
 from shared.wire.messages import UNKNOWN, Ask, Refused, pack_reply, parse_question
 
 if TYPE_CHECKING:
-    from client.lender import Lender
+    from client.answering import Answering
     from client.settings import ClientSettings
 
 FOLDER_KEY = "lender-directory"
 FOLDERS_VARIABLE = "LIANFANG_LENDERS"
 """Names the folder of lender folders where a node knows its partition number only (simulation)."""
 
-_open: dict[tuple[Path, str], Lender] = {}
+_open: dict[tuple[Path, str], Answering[Any]] = {}
 """By folder and the digest of the terms; the digest is empty where a folder holds one agreement."""
 _MOST_OPEN = 2
 _set_up: dict[Path, str] = {}
@@ -121,13 +121,31 @@ def _stamp_of(path: Path) -> object:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def _lender(folder: Path, content: RecordDict) -> Lender:
+def _lender(folder: Path, content: RecordDict) -> Answering[Any]:
     """The lender for a question, opened if it is not yet."""
     from client.settings import read_settings, takes_terms
 
     terms = _terms_asked(folder, content) if takes_terms(folder) else ""
     lender = _open.get((folder, terms))
-    return lender or _opened(read_settings(folder, terms=terms), terms)
+    if lender is not None:
+        return lender
+    asked = _asked(folder, terms) if terms else None
+    return asked or _opened(read_settings(folder, terms=terms), terms)
+
+
+def _asked(folder: Path, terms: str) -> Answering[Any] | None:
+    """The lender that answers a batch about borrowing, where the terms are of one."""
+    from client.settings import joined_under
+    from client.terms import accepted_terms
+    from shared.training.asked_run import AskedTerms
+
+    found = accepted_terms(folder, joined_under(folder), terms)
+    if not isinstance(found, AskedTerms):
+        return None
+    from client.borrowing.asked_lender import AskedLender
+    from client.borrowing.asked_settings import read_asked
+
+    return _kept(AskedLender(read_asked(folder, found)), (folder, terms))
 
 
 def _terms_asked(folder: Path, content: RecordDict) -> str:
@@ -144,13 +162,17 @@ def _terms_asked(folder: Path, content: RecordDict) -> str:
     return _set_up[folder]
 
 
-def _opened(settings: ClientSettings, terms: str = "") -> Lender:
+def _opened(settings: ClientSettings, terms: str = "") -> Answering[Any]:
     from client.lender import Lender
 
-    lender, key = Lender(settings), (settings.folder, terms)
+    return _kept(Lender(settings), (settings.folder, terms))
+
+
+def _kept(lender: Answering[Any], key: tuple[Path, str]) -> Answering[Any]:
+    """Open from now on; beside it at most one more of its folder."""
     with _guard:
         first = _open.setdefault(key, lender)
-        others = [other for other in _open if other[0] == settings.folder and other != key]
+        others = [other for other in _open if other[0] == key[0] and other != key]
         for other in others[: max(0, len(others) + 1 - _MOST_OPEN)]:
             _open.pop(other).close()  # it is opened again when it is asked again
     if first is not lender:  # another thread was quicker

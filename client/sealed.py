@@ -14,20 +14,21 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from client.outbox import Outbox
-from client.settings import ClientSettings
 from client.vault import Vault
 from shared.errors import InternalError, LianfangError, OperatorError, PeerError
+from shared.identity.certificate import Identity
 from shared.secure_sum.encoding import read_text
 from shared.secure_sum.fixed_point import to_ring
-from shared.secure_sum.floors import RefusedError
+from shared.secure_sum.floors import Floors, RefusedError
 from shared.secure_sum.lender_secrets import LenderSetUp
 from shared.secure_sum.lender_side import Asked, LenderSide, Terms
 from shared.secure_sum.statements import (
@@ -42,6 +43,7 @@ from shared.secure_sum.statements import (
     SealedShares,
     SetUpOpen,
     Survivors,
+    check_signature,
 )
 from shared.secure_sum.suite import STANDARD, Randomness
 from shared.secure_sum.trust import Trust
@@ -52,6 +54,57 @@ _log = logging.getLogger("lianfang.client")
 Statement = SetUpOpen | Roll | Delivery | Survivors
 Proof = tuple[tuple[str, bytes], ...]
 """Codes and signatures of answers to the round before."""
+
+
+class _Terms(Protocol):
+    def digest(self) -> str:
+        """SHA-256, hex."""
+        ...
+
+
+class SealedSettings(Protocol):
+    """What secure sums need of a lender's settings: `ClientSettings`, `AskedSettings`."""
+
+    @property
+    def member(self) -> str:
+        """Its code."""
+        ...
+
+    @property
+    def agreement(self) -> _Terms:
+        """What is summed under."""
+        ...
+
+    @property
+    def floors(self) -> Floors:
+        """Its limits."""
+        ...
+
+    @property
+    def identity(self) -> Identity | None:
+        """Who it is."""
+        ...
+
+    @property
+    def authority(self) -> bytes | None:
+        """Whom it believes (DER)."""
+        ...
+
+    @property
+    def members(self) -> Mapping[str, bytes] | None:
+        """Its list of members' keys."""
+        ...
+
+    @property
+    def outbox(self) -> Path:
+        """The journal's file."""
+        ...
+
+    @property
+    def vault(self) -> Path:
+        """The folder of key sets."""
+        ...
+
 
 _LONGEST_STAGE = 40
 _MOST_UNPROVEN = 3
@@ -65,7 +118,7 @@ class Sealed:
 
     def __init__(
         self,
-        settings: ClientSettings,
+        settings: SealedSettings,
         outbox: Outbox,
         clock: Callable[[], datetime],
         randomness: Randomness = os.urandom,
@@ -166,6 +219,12 @@ class Sealed:
         if times > _MOST_UNPROVEN:
             raise RefusedError("agreed")
 
+    def unwilling(self, error: RefusedError, opened: SetUpOpen) -> Refused:
+        """The refusal to take part in a set-up; PeerError unless a coordinator signed that."""
+        holder = self._trust.member(opened.coordinator, "coordinator")
+        check_signature(STANDARD, holder.public, opened)
+        return self._refused(error, opened)
+
     def refused_ask(self, error: RefusedError, ask: Ask) -> Refused:
         """The refusal of a stage's question, as the coordinator signed it."""
         self._tell(error, "question")
@@ -212,7 +271,7 @@ def terms_in_vault(folder: Path) -> str:
     return read_text(LenderSetUp, state).opened.agreement.hex()
 
 
-def _drop_unrecorded(settings: ClientSettings, vault: Vault, outbox: Outbox) -> None:
+def _drop_unrecorded(settings: SealedSettings, vault: Vault, outbox: Outbox) -> None:
     """A set-up the outbox knows nothing of is not used. With no roll yet its keys never left: a
     crash, which costs nothing. With one, the outbox was removed or an older one put in its place;
     then this side does not know what it has answered, and OperatorError stops it.

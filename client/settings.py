@@ -24,6 +24,8 @@
     kinds             = ["counts"]      what may be asked for at all
     minimum_cell      = 1               smaller cells are not counted
 
+    [asked]                             optional: see client/borrowing/asked_settings.py
+
 Without `secret` one is drawn once and kept in the file `secret` beside it, readable by its owner
 only.
 
@@ -97,6 +99,29 @@ class ClientSettings:
         return self.own / "vault"
 
 
+@dataclass(frozen=True)
+class Standing:
+    """Who a lender is in secure sums under a profile; fields as in `ClientSettings`."""
+
+    folder: Path
+    member: str
+    own: Path
+    floors: Floors
+    identity: Identity
+    authority: bytes = field(repr=False)
+    members: Mapping[str, bytes] | None = field(default=None, repr=False)
+
+    @property
+    def outbox(self) -> Path:
+        """The journal of everything that left this lender; append-only."""
+        return self.own / "outbox.jsonl"
+
+    @property
+    def vault(self) -> Path:
+        """The folder of the key sets of secure sums."""
+        return self.own / "vault"
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -130,6 +155,38 @@ def read_settings(
         members=members,
         weaknesses=tuple(floors.problems(agreement.profile)),
     )
+
+
+def read_standing(
+    folder: Path, profile: str, *, clock: Callable[[], datetime] = _now
+) -> tuple[Standing, dict[str, Any]]:
+    """Who a lender that joined is, and its section [asked] as it stands there; OperatorError as
+    `read_settings`, and where it has no identity.
+    """
+    path = folder / FILE
+    lender, asked = _sections(path)
+    identity, authority = _credentials(path, lender, clock())
+    if identity is None or authority is None:
+        raise OperatorError(f"{path}: this lender has no identity", remedy=_GUIDE)
+    members = read_members(folder / lender["members"], identity) if "members" in lender else None
+    if members is None and profile == "production":
+        raise _without_members(path)
+    floors = floors_of(path, asked, profile)
+    standing = Standing(
+        folder, lender["member"], folder / "own", floors, identity, authority, members
+    )
+    section = _read(path, tomllib.loads).get("asked", {})
+    return standing, section if isinstance(section, dict) else {"": section}
+
+
+def joined_under(folder: Path) -> Consortium:
+    """What a lender that joined has joined under; OperatorError where it has not."""
+    lender, _ = _sections(folder / FILE)
+    if "terms" not in lender:
+        raise OperatorError(
+            f"{folder / FILE}: no entry 'terms'", remedy="join the consortium: lianfang-client join"
+        )
+    return read_consortium(folder / lender["terms"])
 
 
 def member_named(folder: Path) -> str | None:
@@ -196,7 +253,7 @@ def _sections(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Both sections of the file, with no other entries than known ones."""
     document = _read(path, tomllib.loads)
     for name in document:
-        if name not in ("lender", "floors", "node"):
+        if name not in ("lender", "floors", "node", "asked"):
             raise OperatorError(f"{path}: no section [{name}] is known", remedy=_GUIDE)
     lender, floors = document.get("lender"), document.get("floors", {})
     if not isinstance(lender, dict) or not isinstance(floors, dict):
@@ -285,10 +342,14 @@ def _check_enough(
             remedy=f"add the entries {', '.join(_CREDENTIALS)}; {_GUIDE}",
         )
     if members is None and agreement.profile == "production":
-        raise OperatorError(
-            f"{path}: a production consortium needs the list of its members",
-            remedy="add the entry members, a file of code: public key that members have compared",
-        )
+        raise _without_members(path)
+
+
+def _without_members(path: Path) -> OperatorError:
+    return OperatorError(
+        f"{path}: a production consortium needs the list of its members",
+        remedy="add the entry members, a file of code: public key that members have compared",
+    )
 
 
 def _kept_secret(own: Path) -> int:

@@ -1,8 +1,10 @@
-"""Terms of runs that this lender accepted: `FOLDER/terms/DIGEST.json`, one agreement each.
+"""Terms of runs that this lender accepted: `FOLDER/terms/DIGEST.json`, one agreement each, or one
+batch about borrowing.
 
 Invariants:
 - Terms are accepted only if they fit the `consortium.toml` that this lender joined under: its
-  schema and label contract, its profile, secure sums, and floors no lower than stand there.
+  schema and label contract, its profile, secure sums, and floors no lower than stand there. Whether
+  a batch is answered is decided later (`client/borrowing/asked_lender.py`).
 - A file's name is the digest of what is in it; one that was changed afterwards is not accepted.
 - What is kept is bounded: names are short, and there are at most `MOST_KEPT` files. To make room
   the oldest goes that the gate does not list any more; where it lists them all, none is added.
@@ -17,7 +19,8 @@ from pathlib import Path
 
 from client.files import write_whole
 from shared.errors import OperatorError, PeerError
-from shared.training.agreement import Agreement, agreement_from
+from shared.training.agreement import Agreement
+from shared.training.asked_run import AskedTerms, asked_differences, terms_from
 from shared.training.consortium import Consortium, parse_consortium
 
 FOLDER = "terms"
@@ -50,7 +53,7 @@ def accept(folder: Path, consortium: Consortium, digest: str, content: bytes) ->
         raise PeerError("an agreement's name is too long, or cannot be printed")
     if not _DIGEST.fullmatch(digest) or agreement.digest() != digest:
         raise PeerError("an agreement is not the one it is called")
-    differences = consortium.differences(agreement)
+    differences = _differences(consortium, agreement)
     if not differences:
         path = _path(folder, digest)
         write_whole(path, json.dumps(agreement.to_dict(), indent=1, ensure_ascii=False).encode())
@@ -77,6 +80,16 @@ def is_accepted(folder: Path, digest: str) -> bool:
 
 
 def accepted(folder: Path, consortium: Consortium, digest: str) -> Agreement:
+    """Training terms of this digest, as `accepted_terms`; OperatorError for those of a batch."""
+    terms = accepted_terms(folder, consortium, digest)
+    if isinstance(terms, AskedTerms):
+        raise OperatorError(
+            f"terms {digest[:16]} are of a batch about borrowing", remedy="name those of a run"
+        )
+    return terms
+
+
+def accepted_terms(folder: Path, consortium: Consortium, digest: str) -> Agreement | AskedTerms:
     """The terms of this digest. OperatorError when they were not accepted, or do not fit any more
     what this lender joined under.
     """
@@ -89,16 +102,22 @@ def accepted(folder: Path, consortium: Consortium, digest: str) -> Agreement:
         agreement = _agreement(_path(folder, digest).read_bytes())
     except (OSError, PeerError) as error:
         raise _changed(folder, digest) from error
-    if agreement.digest() != digest or consortium.differences(agreement):
+    if agreement.digest() != digest or _differences(consortium, agreement):
         raise _changed(folder, digest)
     return agreement
 
 
-def _agreement(content: bytes) -> Agreement:
+def _differences(consortium: Consortium, terms: Agreement | AskedTerms) -> list[str]:
+    if isinstance(terms, AskedTerms):
+        return asked_differences(consortium, terms)
+    return consortium.differences(terms)
+
+
+def _agreement(content: bytes) -> Agreement | AskedTerms:
     if len(content) > MOST_BYTES:
         raise PeerError("an agreement is too large")
     try:
-        return agreement_from(dict(json.loads(content)))
+        return terms_from(dict(json.loads(content)))
     except (
         ValueError,
         TypeError,
@@ -106,6 +125,7 @@ def _agreement(content: bytes) -> Agreement:
         ArithmeticError,
         RecursionError,
         OperatorError,
+        PeerError,
     ) as error:
         raise PeerError("what was shown is no agreement") from error
 

@@ -74,10 +74,9 @@ def _status(arguments: argparse.Namespace) -> int:
     from server.coordinator.checkpoint import Checkpoints
     from server.coordinator.kept_rounds import open_round_of
     from server.coordinator.refusals import refusals_kept
-    from server.coordinator.rounds import STAGES, read_agreement
-    from shared.training.run import Run
+    from server.coordinator.rounds import STAGES, fold_of, read_terms
 
-    run = Run(read_agreement(arguments.run))
+    run = fold_of(read_terms(arguments.run))
     _, records = Checkpoints(arguments.run / STAGES).replay(run)
     opened, refusals = open_round_of(arguments.run, run), refusals_kept(arguments.run)
     if arguments.json:

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from client.borrowing.desk_client import DeskClient, Fetched
-from client.borrowing.events_file import Told, known, read_events
+from client.borrowing.event_rows import PURPOSE, rows_of
+from client.borrowing.events_file import known, read_events
 from client.borrowing.table import OwnTable, highest
 from client.borrowing.told_before import Before, told_before
 from client.exchange.own_tokens import OwnTokens
@@ -29,7 +30,7 @@ from client.exchange.secret import Secret
 from client.exchange.submissions import Settled
 from shared.blacklist.events import signed
 from shared.borrowing.answer import Answer
-from shared.borrowing.pages import MOST_ROWS, ROW, ContributionPage, Rows
+from shared.borrowing.pages import MOST_ROWS, ContributionPage, Rows
 from shared.borrowing.rows import ledger_of, own_names
 from shared.borrowing.terms import IdKind
 from shared.borrowing.tokens import subject_tokens
@@ -37,7 +38,6 @@ from shared.errors import OperatorError
 from shared.identity.certificate import Identity
 from shared.tokens.identifiers import Canonical
 
-PURPOSE = "ring"
 Bytes = NDArray[np.uint8]
 
 
@@ -115,7 +115,7 @@ class Borrowing:
         events, late = read_events(path, today=self.today, columns=columns or {})
         used, _ = self._tokens.usable()
         epoch = max(used)
-        rows = self._rows(events, epoch, progress)
+        rows = rows_of(events, epoch, self._tokens, self._context, self._secret, progress)
         pages = [
             self._page(rows[start : start + MOST_ROWS], epoch, retract=retract)
             for start in range(0, len(rows), MOST_ROWS)
@@ -176,24 +176,6 @@ class Borrowing:
             for at, pair in enumerate(zip(own, general, strict=True)):
                 found[at] += [answer for answer in pair if answer is not None][:1]
         return [highest(each) for each in found]
-
-    def _rows(self, events: Sequence[Told], epoch: int, progress: Progress) -> Rows:
-        """(n,): a row for each identifier of each event."""
-        pairs = [(event, kind, one) for event in events for kind, one in event.identifiers]
-        distinct = list(dict.fromkeys(one for _, _, one in pairs))
-        outputs = self._tokens.outputs(distinct, epoch, PURPOSE, progress)
-        tokens = subject_tokens(ledger_of(self._context, epoch), outputs)
-        place = {one: at for at, one in enumerate(distinct)}
-        rows = np.zeros(len(pairs), ROW)
-        for row, (event, kind, one) in zip(rows, pairs, strict=True):
-            row["subject"] = tokens[place[one]]
-            row["reference"] = np.frombuffer(self._reference(event.reference), np.uint8)
-            row["day"], row["kind"], row["id_kind"] = event.day.toordinal(), event.kind, kind
-            row["bits"], row["band"] = event.bits, event.band
-        return rows
-
-    def _reference(self, reference: str) -> bytes:
-        return self._secret.derived(b"borrowing-reference", reference.encode())[:16]
 
     def _own(self) -> bytes:
         return self._secret.derived(b"borrowing-own", self._code.encode())

@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from client.borrowing.asking import Asking
 from client.borrowing.desk import Borrowing
 from client.borrowing.desk_client import DeskClient
 from client.borrowing.table import KnownTables, OwnTable
@@ -23,9 +24,10 @@ from client.exchange.opening import REMOTE, Ways, keep_own, open_holders
 from client.exchange.own_tokens import OwnTokens
 from client.exchange.recorded import recorded_channel
 from client.exchange.secret import read_secret
-from client.exchange.settings import read_exchange, service_of
+from client.exchange.settings import ExchangeSettings, read_exchange, service_of
 from client.exchange.submissions import Submissions
 from client.outbox import Outbox
+from shared.secure_sum.trust import Trust
 from shared.wire.borrowing_pb2_grpc import BorrowingStub
 
 
@@ -51,15 +53,7 @@ def open_borrowing(
     with ExitStack() as stack:
         outbox = Outbox(settings.own / "outbox.jsonl", clock)
         stack.callback(outbox.close)
-        holders = open_holders(settings, ways, outbox, clock, random, stack)
-        listed = KnownList(settings.own / "registry", settings.registry, settings.authority)
-
-        def epochs() -> Sequence[int]:
-            checkpoint = listed.checkpoint()
-            return () if checkpoint is None else checkpoint.epochs
-
-        place = settings.own / "rings" / "tokens"
-        tokens = OwnTokens(f"{settings.context}/ring", place, holders, epochs, random)
+        tokens = _tokens(settings, ways, outbox, clock, random, stack)
         table = OwnTable(here, KnownTables(here, code, settings.authority))
         submissions = Submissions(here / "submissions.db")
         stack.callback(submissions.close)
@@ -86,3 +80,49 @@ def open_borrowing(
             clock=clock,
             random=random,
         )
+
+
+@contextmanager
+def open_asking(
+    folder: Path,
+    *,
+    clock: Callable[[], datetime] = _now,
+    random: Callable[[int], bytes] = secrets.token_bytes,
+    ways: Ways = REMOTE,
+) -> Iterator[Asking]:
+    """The stronger mode, which needs no desk; as `open_borrowing`."""
+    settings = read_exchange(folder, clock=clock)
+    keep_own(settings.own)
+    with ExitStack() as stack:
+        outbox = Outbox(settings.own / "outbox.jsonl", clock)
+        stack.callback(outbox.close)
+        yield Asking(
+            settings.identity,
+            settings.context,
+            settings.own,
+            _tokens(settings, ways, outbox, clock, random, stack),
+            read_secret(settings.own / "filed", random),
+            Trust(settings.authority, clock),
+            outbox,
+            clock=clock,
+            random=random,
+        )
+
+
+def _tokens(
+    settings: ExchangeSettings,
+    ways: Ways,
+    outbox: Outbox,
+    clock: Callable[[], datetime],
+    random: Callable[[int], bytes],
+    stack: ExitStack,
+) -> OwnTokens:
+    holders = open_holders(settings, ways, outbox, clock, random, stack)
+    listed = KnownList(settings.own / "registry", settings.registry, settings.authority)
+
+    def epochs() -> Sequence[int]:
+        checkpoint = listed.checkpoint()
+        return () if checkpoint is None else checkpoint.epochs
+
+    place = settings.own / "rings" / "tokens"
+    return OwnTokens(f"{settings.context}/ring", place, holders, epochs, random)

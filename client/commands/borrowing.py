@@ -1,4 +1,6 @@
-"""`lianfang-client borrowing …`: parse, call the desk, print."""
+"""`lianfang-client borrowing …`: parse, call the desk, print. The stronger mode's commands are in
+`borrowing_asked.py`.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from client.commands import borrowing_asked
 from client.commands.borrowing_words import (
     WITHHELD,
     contributed_lines,
@@ -36,7 +39,7 @@ def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
     """Add `borrowing` to the client's commands."""
     parser = commands.add_parser(
         "borrowing",
-        help="borrowing elsewhere: contribute, sync, check, screen",
+        help="borrowing elsewhere: contribute, sync, check, screen; keep, ask, open",
         description="What other lenders told of a person's applications and loans, in bands.",
         epilog=examples(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -70,9 +73,10 @@ def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
     screened.add_argument(
         "--every-cell", action="store_true", help="all cells, for a model, not only the main ones"
     )
-    for one in (told, screened):
+    asked = borrowing_asked.add(command)
+    for one in (told, screened, *asked[:2]):
         one.add_argument("--column", action="append", default=[], metavar="KIND=HEADER")
-    for one in (told, sync, check, screened):
+    for one in (told, sync, check, screened, *asked):
         one.add_argument("--folder", type=Path, default=Path(), help="the lender's folder")
         one.add_argument("--json", action="store_true", help="one JSON line for scripts")
 

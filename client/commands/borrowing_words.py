@@ -37,6 +37,17 @@ Amounts leave as bands, identifiers never.
   lianfang-client borrowing screen book.csv --out elsewhere.csv --folder /srv/lender
   lianfang-client borrowing screen book.parquet --out features.parquet --every-cell
 """,
+    "keep": """\
+  lianfang-client borrowing keep events.csv --folder /srv/lender     to answer batches from; no row
+                                                                     of it leaves
+""",
+    "ask": """\
+  lianfang-client borrowing ask applicants.csv --out batch.json --folder /srv/lender
+                            then hand batch.json to the coordinator: run start … --asked batch.json
+""",
+    "open": """\
+  lianfang-client borrowing open answer.json --out elsewhere.csv --folder /srv/lender
+""",
 }
 _STATUS = """
 Exit status: 0 done; 1 done, and somebody should look: many lenders in a short time, a page that was

@@ -6,12 +6,16 @@ Invariants:
 - The parts of one question are bounded together, in number and bytes, while they come, however
   many threads fetch them; what they are made of is the executor's to judge
   (`shared/wire/parts.py`).
+- What it is told of runs and their bundles, and keeps until it ends, is bounded each and together;
+  a bundle is the one that its run named.
 """
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from shared.errors import PeerError
@@ -22,6 +26,10 @@ if TYPE_CHECKING:
 
 MOST_ANSWER = MOST_REPLY + MOST_SMALL
 """Bytes of one answer as it travels: a part, a bundle, or what a question says of itself."""
+
+
+MOST_BUNDLE, MOST_KEPT = 16 << 20, 128 << 20
+"""Bytes of one bundle (ours has one million), and of all runs and bundles that are kept."""
 
 
 class TooMuchError(PeerError):
@@ -48,11 +56,12 @@ def _bound(response: httpx.Response) -> None:
 
     class Stream(httpx.SyncByteStream):
         def __iter__(self) -> Iterator[bytes]:
-            left, question = MOST_ANSWER, getattr(_asking, "question", None)
+            left = most = getattr(_asking, "most", MOST_ANSWER)
+            question = getattr(_asking, "question", None)
             for piece in stream:  # type: ignore[union-attr]
                 left -= len(piece)
                 if left < 0:
-                    raise TooMuchError(f"an answer of more than {MOST_ANSWER} bytes")
+                    raise TooMuchError(f"an answer of more than {most} bytes")
                 if question is not None:
                     question.coming(len(piece))
                 yield piece
@@ -64,7 +73,50 @@ def _bound(response: httpx.Response) -> None:
 
 
 _asking = threading.local()
-"""Of each thread: the question whose part it fetches now."""
+"""Of each thread: the question whose part it fetches now; how many bytes the answer has at most."""
+
+
+@contextmanager
+def _at_most(size: int) -> Iterator[None]:
+    """Answers that this thread fetches within have no more bytes."""
+    _asking.most = size
+    try:
+        yield
+    finally:
+        del _asking.most
+
+
+class KeptAnswers:
+    """Of one SuperNode: what it keeps of the coordinator's answers until it ends."""
+
+    def __init__(self) -> None:
+        self._left = MOST_KEPT
+        self._bundles = set[str]()
+
+    def run(self, fetch: Callable[[], Any]) -> Any:
+        """What is told of a run, as `fetch` gives it; TooMuchError when it is too much."""
+        with _at_most(MOST_SMALL):
+            run = fetch()
+        self._keep(MOST_SMALL)
+        return run
+
+    def bundle(self, digest: str, fetch: Callable[[], Any]) -> Any:
+        """The bundle of this digest, as `fetch` gives it; TooMuchError when it is too large, or
+        there are too many; PeerError when it is another one.
+        """
+        with _at_most(MOST_BUNDLE + MOST_SMALL):
+            fab = fetch()
+        if not fab.hash_str == digest == hashlib.sha256(fab.content).hexdigest():
+            raise PeerError("a bundle that is not the one its run names")
+        if digest not in self._bundles:
+            self._keep(len(fab.content))
+            self._bundles.add(digest)
+        return fab
+
+    def _keep(self, size: int) -> None:
+        if size > self._left:
+            raise TooMuchError("more runs and bundles than this process keeps: start it again")
+        self._left -= size
 
 
 class OneQuestion:

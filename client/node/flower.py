@@ -10,8 +10,9 @@ Relied on, all as of 1.41:
                                                own server, to which the executor's wait is added
     flwr.supernode.start_client_internal       its loop: `time` (its pauses), its connection
                                                (`http_request_response`), what reads a bundle's
-                                               configuration (`get_fused_config_from_fab`), and its
-                                               handing on of replies (`_push_messages`)
+                                               configuration (`get_fused_config_from_fab`), its
+                                               handing on of replies (`_push_messages`), and how
+                                               it leaves a question (`RunNotRunningException`)
     flwr.supernode.runtime.run_clientapp       handing in a reply
     flwr.supernode.fleet_http_connection       the client class it speaks through (and its `_client`
                                                of httpx), to bound what is answered
@@ -59,6 +60,7 @@ PARTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
             "http_request_response",
             "get_fused_config_from_fab",
             "_push_messages",
+            "RunNotRunningException",
         ),
         "flwr.supernode.fleet_http_connection": ("FleetHttpClient",),
         "flwr.supernode.fleet_http_client": ("FleetHttpClient",),

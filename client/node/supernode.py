@@ -4,6 +4,7 @@ Invariants:
 - Nothing of a bundle is unpacked here: a run's configuration is none of the lender's business.
 - It signs with the node's own key, and never speaks to the coordinator but through the sidecar.
 - What the coordinator sends is bounded while it comes: an answer, and a question's parts together.
+  A question that is refused, or said in a way that cannot be read, is left; the next one is taken.
 - A registration that an earlier process left open is taken back first, and the coordinator is given
   time to see that: it then asks again what that process took with it.
 - A reply whose parts do not all come is given up: its executor was killed meanwhile, and Flower
@@ -25,16 +26,18 @@ from types import SimpleNamespace
 from typing import Any
 
 from client.files import write_whole
-from client.node.bounded_answers import OneQuestion, TooMuchError, with_bounds
+from client.node.bounded_answers import KeptAnswers, OneQuestion, TooMuchError, with_bounds
 from client.node.flower import ENVIRONMENT, MOST_MISSING, look_often
 from client.node.heartbeat import Heartbeat
 from client.node.loopback import HOST, Loopback
+from shared.errors import LianfangError
 
 SHORTEST_PAUSE, LONGEST_PAUSE, SHARE = 0.02, 1.0, 0.05
 """Seconds between looks: a share of the time since something last came, within these bounds."""
 _log = logging.getLogger("lianfang.node")
 FIRST_WAIT, LONGEST_WAIT = 0.3, 5.0
 """Seconds between looks whether the coordinator is up."""
+_UNREADABLE = (TooMuchError, ValueError, TypeError, LookupError, AttributeError)
 _ACQUIRE, _STEP_SECONDS = "/v1/runtime/acquire-task", 2.0
 GONE_SECONDS = 2.5
 """The coordinator looks every second who is there."""
@@ -179,6 +182,8 @@ def bounded(hand_on: Callable[..., None]) -> Callable[..., None]:
 def _connected(connect: Any, loopback: Loopback, pace: Pace) -> Any:
     """Flower's connection, with what comes before it and bounds to what comes through it."""
 
+    kept = KeptAnswers()
+
     @contextmanager
     def connected(
         address: str, insecure: bool, roots: Any, keys: Any, *given: Any
@@ -195,8 +200,8 @@ def _connected(connect: Any, loopback: Loopback, pace: Pace) -> Any:
                 nonlocal question
                 try:
                     message = receive()
-                except TooMuchError as error:  # Flower's loop would end
-                    _log.error("no question was taken: %s", error)
+                except _UNREADABLE as error:  # Flower's loop would end
+                    _tell("no question was taken", error)
                     return None
                 if message is not None:
                     question = OneQuestion()
@@ -206,9 +211,34 @@ def _connected(connect: Any, loopback: Loopback, pace: Pace) -> Any:
             def pulled(run: int, name: str) -> bytes:
                 return question.fetched(lambda: pull(run, name))
 
-            yield node, received, send, get_run, get_fab, pulled, *others
+            def run(number: int) -> Any:
+                return _left_alone(lambda: kept.run(lambda: get_run(number)))
+
+            def bundle(digest: str, number: int) -> Any:
+                return _left_alone(lambda: kept.bundle(digest, lambda: get_fab(digest, number)))
+
+            yield node, received, send, run, bundle, pulled, *others
 
     return connected
+
+
+def _left_alone(fetch: Callable[[], Any]) -> Any:
+    """What is fetched for a question; where it cannot be, Flower's loop leaves that question, as
+    that of a run that has ended, and goes on. It would end at anything else.
+    """
+    from flwr.supercore.run import RunNotRunningException
+
+    try:
+        return fetch()
+    except Exception as error:
+        _tell("a question is left", error)
+        raise RunNotRunningException from error
+
+
+def _tell(what: str, error: Exception) -> None:
+    """Of what is not ours only the kind: its text may hold what was sent."""
+    why = error.what if isinstance(error, LianfangError) else type(error).__name__
+    _log.error("%s: %s", what, why)
 
 
 def _await_gate(address: str, roots: bytes, pace: Pace) -> None:

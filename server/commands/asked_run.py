@@ -1,12 +1,23 @@
-"""What `run start` looks at before and tells after: the run's name, and how long it may take."""
+"""What `run start` looks at before and tells after: the run's name, what it is about, and how long
+it may take.
+"""
 
 from __future__ import annotations
 
+import argparse
 from contextlib import suppress
 from pathlib import Path
 from statistics import median
 
-from shared.errors import OperatorError
+from server.commands.serving import now
+from server.keys import AUTHORITY, read_certificate
+from server.revoked import read_revoked
+from shared.borrowing.batch import MOST_TEXT, Batch, check_batch, read_batch
+from shared.errors import OperatorError, PeerError
+from shared.identity.certificate import read_member
+from shared.training.agreement import Agreement
+from shared.training.asked_run import AskedTerms, asked_terms
+from shared.training.consortium import Consortium
 
 MANY_ROUNDS, USUAL_SECONDS = 500, 2.0
 """From how many rounds on the time is told; of one where no run has been yet: measured with three
@@ -25,6 +36,53 @@ def check_name(folder: Path, name: str) -> None:
             raise OperatorError(
                 f"run {name} differs from {other} by capitals only", remedy="choose another name"
             )
+
+
+def terms_asked(arguments: argparse.Namespace, consortium: Consortium) -> Agreement | AskedTerms:
+    """What lenders are to agree on: a model's training, or with --asked a lender's batch."""
+    changes = {
+        name: value
+        for name in ("family", "rounds")
+        if (value := getattr(arguments, name)) is not None
+    }
+    title = f"{consortium.name}: {arguments.name}"
+    if arguments.asked is None:
+        if arguments.anew:
+            raise OperatorError("--anew is for a batch", remedy="name one with --asked")
+        return consortium.agreement(seed=arguments.seed, name=title, **changes)
+    if changes or arguments.seed:
+        raise OperatorError(
+            "--family, --rounds and --seed are of a model, and --asked is a batch",
+            remedy="leave them out",
+        )
+    batch = checked_batch(arguments.folder, arguments.asked)
+    return asked_terms(consortium, batch, title, anew=arguments.anew)
+
+
+def checked_batch(folder: Path, path: Path) -> Batch:
+    """A batch that a lender of this consortium signed: OperatorError for another, so that no
+    lender is troubled with it.
+    """
+    try:
+        with path.open("rb") as file:
+            batch = read_batch(file.read(MOST_TEXT + 1).strip())
+        authority = read_certificate(folder / AUTHORITY)
+        asker = read_member(batch.certificate, authority, now())
+        check_batch(batch, asker)
+    except OSError as error:
+        raise OperatorError(
+            f"{path} cannot be read: {error.strerror}", remedy="name the file the lender made"
+        ) from error
+    except PeerError as error:
+        raise OperatorError(
+            f"{path}: {error.what}", remedy="ask the lender for it again: borrowing ask"
+        ) from error
+    if asker.role != "lender" or asker.code in read_revoked(folder):
+        raise OperatorError(
+            f"{path}: its asker {asker.code} is revoked, or no lender",
+            remedy="nobody answers it",
+        )
+    return batch
 
 
 def length_of(folder: Path, rounds: int | None) -> str:

@@ -88,4 +88,4 @@ def _serve(arguments: argparse.Namespace) -> int:
     serving.check_serve(arguments, "borrowing")
     serving.log_to_standard_error()
     service = serve(arguments.folder, arguments.listen)
-    return serving.run(service, service.desk.code, arguments)
+    return serving.run(service, service.desk.code, arguments, serve)

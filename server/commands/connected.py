@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from server.coordinator.places import AGREEMENT
-from shared.errors import OperatorError
-from shared.training.agreement import agreement_from
+from shared.errors import OperatorError, PeerError
+from shared.training.asked_run import terms_from
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,12 @@ def connected(folder: Path, run: Path) -> Connected | None:
     from server.revoked import read_revoked
 
     try:
-        terms = agreement_from(json.loads((run / AGREEMENT).read_text(encoding="utf-8")))
+        terms = terms_from(json.loads((run / AGREEMENT).read_text(encoding="utf-8")))
         gone, keys = read_revoked(folder), read_node_keys(folder)
         keys = {code: key for code, key in keys.items() if code not in gone}
         with control_of(folder) as control:
             online = {node.public_key for node in control.nodes() if node.online}
-    except (OperatorError, OSError, ValueError):
+    except (OperatorError, PeerError, OSError, ValueError):
         return None
     return sorted_out(terms.minimum_lenders, keys, online)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, get_args
 from rich.console import Console
 from rich.table import Table
 
+from server.commands import renewing
 from server.commands.printing import console
 from server.commands.serving import command, now, said
 from shared.errors import OperatorError
@@ -29,6 +30,7 @@ EXAMPLES = """examples:
   lianfang-server members /srv/consortium           who has joined, is invited, is revoked
   lianfang-server revoke /srv/consortium L03        believed no more, from the next request on
   lianfang-server renew /srv/consortium             the coordinator's own certificates
+  lianfang-server renew /srv/r1 --authority /srv/consortium/authority       those of a service
 
 The authority's key lies in FOLDER/authority. To keep it off line, move authority.key away and name
 its folder with --authority when it is needed; members then join with admit.
@@ -50,10 +52,10 @@ def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
     admit = command(commands, "admit", "answer a request that came as a file", EXAMPLES)
     members = command(commands, "members", "who has joined, is invited, is revoked", EXAMPLES)
     revoke = command(commands, "revoke", "believe a member no more", EXAMPLES)
-    renew = command(commands, "renew", "new certificates for the coordinator itself", EXAMPLES)
+    renew = command(commands, "renew", "new certificates: the coordinator's, a service's", EXAMPLES)
     handlers = (
         (init, _init), (invite, _invite), (admit, _admit),
-        (members, _members), (revoke, _revoke), (renew, _renew),
+        (members, _members), (revoke, _revoke), (renew, renewing.renew),
     )  # fmt: skip
     for one, handler in handlers:
         one.add_argument("folder", type=Path, help="the coordinator's folder")
@@ -204,10 +206,10 @@ def _members(arguments: argparse.Namespace) -> int:
     folder = arguments.folder
     members, given = read_members(folder), read_invitations(folder)
     rows = _rows(members, given, read_revoked(folder))
-    own = _own_days(folder)
-    status = 1 if own < _SOON_DAYS else 0
+    own, kept = _own_days(folder), _services_days(folder)
+    status = 1 if min([own, *kept.values()]) < _SOON_DAYS else 0
     if arguments.json:
-        _line(json.dumps({"members": rows, "own_days": own}))
+        _line(json.dumps({"members": rows, "own_days": own, "services_days": kept}))
         return status
     table = Table("code", "state", "since / until", "certificates until", "fingerprint")
     for row in rows:
@@ -215,8 +217,12 @@ def _members(arguments: argparse.Namespace) -> int:
         table.add_row(row["code"], row["state"], row["date"][:10], last, row["fingerprint"])
     Console().print(table)
     _line(f"the coordinator's own certificates last {own} days")
-    if status:
+    if own < _SOON_DAYS:
         _note("they end soon: lianfang-server renew")
+    for name, days in kept.items():
+        _line(f"those of its {name} last {days} days")
+        if days < _SOON_DAYS:
+            _note("they end soon: lianfang-server renew its folder --authority …")
     return status
 
 
@@ -255,6 +261,16 @@ def _own_days(folder: Path) -> int:
     return (min(ends) - now()).days
 
 
+def _services_days(folder: Path) -> dict[str, int]:
+    """Of each service that `start` keeps: whole days until its first certificate ends."""
+    from server.deployment.services import read_services
+    from server.service_certificates import ends_of
+
+    return {
+        one.name: (min(ends_of(one.folder).values()) - now()).days for one in read_services(folder)
+    }
+
+
 def _revoke(arguments: argparse.Namespace) -> int:
     from server.consortium.invitations import withdraw
     from server.consortium.members import read_members, revoke
@@ -279,34 +295,6 @@ def _revoke(arguments: argparse.Namespace) -> int:
             "its connections are refused from the next request on. A run goes on without it where "
             "its terms allow; one that needs its counts fails: start a new one without it. "
             "Tell the others: in production each takes it off its own members.json too"
-        )
-    return 0
-
-
-def _renew(arguments: argparse.Namespace) -> int:
-    from cryptography import x509
-    from cryptography.x509.oid import NameOID
-
-    from server.consortium.renewal import renew_own
-    from server.keys import COORDINATOR, read_certificate
-
-    certificate = x509.load_der_x509_certificate(read_certificate(arguments.folder / COORDINATOR))
-    code = str(certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
-    renew_own(
-        arguments.folder,
-        code,
-        days=arguments.days,
-        now=now(),
-        random=secrets.token_bytes,
-        new_key=arguments.new_key,
-        authority=arguments.authority,
-    )
-    if arguments.json:
-        said(arguments, {"code": code, "days": arguments.days})
-    else:
-        _line(
-            f"{code}: certificates renewed for {arguments.days} days over the same identity "
-            "key; runs that are under way go on"
         )
     return 0
 

@@ -84,7 +84,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     serving.check_serve(arguments, "keyholder")
     serving.log_to_standard_error()
     service = serve(arguments.folder, arguments.listen)
-    return serving.run(service, service.holder.actor.identity.member.code, arguments)
+    return serving.run(service, service.holder.actor.identity.member.code, arguments, serve)
 
 
 def _retire(arguments: argparse.Namespace) -> int:

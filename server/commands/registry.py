@@ -100,4 +100,4 @@ def _serve(arguments: argparse.Namespace) -> int:
     serving.check_serve(arguments, "registry")
     serving.log_to_standard_error()
     service = serve(arguments.folder, arguments.listen)
-    return serving.run(service, service.registry.code, arguments)
+    return serving.run(service, service.registry.code, arguments, serve)

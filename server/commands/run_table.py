@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -27,6 +27,25 @@ def page(
     return Group(_stages(records, last), _lenders(status), _state(status, there))
 
 
+def fitting(
+    console: Console,
+    status: Status,
+    records: Sequence[StageRecord],
+    there: Connected | None = None,
+) -> RenderableType:
+    """As much of the page as the terminal has lines for: what is being waited for, and what went
+    wrong, is below the tables and is never cut off. A run that has ended is shown as `page` does.
+    """
+    if status.ended:
+        return page(status, records, there=there)
+    state, lenders = _state(status, there), _lenders(status)
+    shorter = [page(status, records, last=last, there=there) for last in (_LAST, 8, 5, 3, 1)]
+    for one in (*shorter, Group(lenders, state)):
+        if len(console.render_lines(one, pad=False)) < console.height:
+            return one
+    return state
+
+
 def lines_of(status: Status, there: Connected | None = None) -> list[str]:
     """How the run stands, in sentences; of a failed one lenders, phase and remedy."""
     of = f" of {status.steps}" if status.steps else ""
@@ -44,6 +63,8 @@ def lines_of(status: Status, there: Connected | None = None) -> list[str]:
     told += [f"error: {status.error}"] * bool(status.error)
     told += [f"remedy: {status.remedy}"] * bool(status.remedy)
     told += [f"signed refusals: {', '.join(status.refusals)}"] * bool(status.refusals)
+    if status.state == "finished" and not status.model:
+        told.append(f"the answer to the batch: runs/{status.run}/answer.json")
     if status.model:
         auc = status.metrics.get("auc")
         measured = "" if auc is None else f", AUC {auc:.4f} over all lenders' test rows"

@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -27,13 +28,15 @@ if TYPE_CHECKING:
 EXAMPLES = """examples:
   lianfang-server run start /srv/consortium spring-2027
   lianfang-server run start /srv/consortium spring-2027 --family network --rounds 30 --detach
+  lianfang-server run start /srv/consortium asked-1 --asked batch.json
   lianfang-server run status /srv/consortium spring-2027 --watch
   lianfang-server run stop /srv/consortium spring-2027
   lianfang-server run resume /srv/consortium spring-2027
   lianfang-server run list /srv/consortium
 
 `start` and `resume` wait until the run is over, with --detach only until it is accepted. Ctrl-C
-ends the waiting, not the run.
+ends the waiting, not the run. With --asked the run is one batch of tokens about borrowing, which a
+lender made (lianfang-client borrowing ask): it ends with runs/NAME/answer.json for that lender.
 
 Exit status: 0 done, or the run is finished; 1 it is not finished yet; 2 a setting is wrong or
 nothing runs on the folder; 3 the run failed or was stopped: the message names lenders, phase and
@@ -71,25 +74,22 @@ def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
         one.add_argument("--deadline", type=float, metavar="SECONDS", help="of one exchange")
     start.add_argument("--family", choices=get_args(Family), help="instead of the consortium's")
     start.add_argument("--rounds", type=int, metavar="N", help="instead of the consortium's")
+    start.add_argument("--asked", type=Path, metavar="BATCH", help="a lender's batch, not a model")
+    text = "not over the lenders of earlier batches: each must be allowed at every lender"
+    start.add_argument("--anew", action="store_true", help=text)
     start.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
     status.add_argument("--watch", action="store_true", help="until the run is over")
 
 
 def _start(arguments: argparse.Namespace) -> int:
-    from server.commands.asked_run import check_name, length_of
+    from server.commands.asked_run import check_name, length_of, terms_asked
     from server.consortium.folder import read_consortium
     from server.deployment.control import control_of
     from server.deployment.runs import start_run
 
-    changes = {
-        name: value
-        for name in ("family", "rounds")
-        if (value := getattr(arguments, name)) is not None
-    }
     consortium = read_consortium(arguments.folder)
     check_name(arguments.folder, arguments.name)
-    title = f"{consortium.name}: {arguments.name}"
-    agreement = consortium.agreement(seed=arguments.seed, name=title, **changes)
+    agreement = terms_asked(arguments, consortium)
     with control_of(arguments.folder) as control:
         start_run(
             arguments.folder,
@@ -229,24 +229,24 @@ def _watched(
     sleep: Callable[[float], None] = time.sleep,
 ) -> Status:
     """The status once the run has ended, with a live table where a person looks."""
-    from server.commands.run_table import page
+    from server.commands.run_table import fitting
 
     console = Console()
     shown = console.is_terminal and not arguments.json
     there, told = None, ""
-    with Live(console=console, auto_refresh=False, transient=False) as live:
+    with Live(console=console, auto_refresh=False) if shown else nullcontext() as live:
         asked = alone_since = clock()
         while True:
             status = _standing(arguments)
-            if shown:
+            if live is not None:
                 status, records = _looked(arguments, status)
-                live.update(page(status, records, there=there), refresh=True)
+                live.update(fitting(console, status, records, there), refresh=True)
             if status.ended:
                 return status
             if clock() - asked > _ASK_SECONDS:
                 asked = clock()
                 there = _connected(arguments)
-                if not shown:
+                if live is None:
                     told = _tell_of(there, told)
                 if _somebody_is_at_it(arguments):
                     alone_since = clock()

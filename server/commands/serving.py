@@ -3,6 +3,7 @@
 Invariants:
 - A service says where it answers in one line, ends on Ctrl-C or SIGTERM after what is under way,
   and, where asked so, also when its standard input closes: then whoever started it is gone.
+- When its certificates were renewed it opens anew at the same address.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
+from server.service_certificates import OwnCertificates
 from shared.errors import OperatorError
 
 DAYS = 365
@@ -102,9 +104,16 @@ def check_serve(arguments: argparse.Namespace, name: str) -> None:
         )
 
 
-def run(service: Service, code: str, arguments: argparse.Namespace) -> int:
-    """Say where it answers, then wait until it is to end."""
-    ended, told_to = threading.Event(), deque[int]()
+def run(
+    service: Service,
+    code: str,
+    arguments: argparse.Namespace,
+    again: Callable[[Path, str], Service],
+) -> int:
+    """Say where it answers, then wait until it is to end. `again` opens it once more, in a folder
+    at an address, after its certificates were renewed.
+    """
+    ended, told_to, answering = threading.Event(), deque[int](), [service]
 
     def end(number: int, frame: FrameType | None) -> None:
         told_to.append(number)  # takes no lock: a second signal may come while this one is handled
@@ -119,10 +128,14 @@ def run(service: Service, code: str, arguments: argparse.Namespace) -> int:
         text = json.dumps({"code": code, "address": address})
         sys.stdout.write(f"{text}\n" if arguments.json else f"{code} answers at {address}\n")
         sys.stdout.flush()
+        own = OwnCertificates(arguments.folder)
         while not told_to and not ended.wait(_LOOK_SECONDS):
-            pass
+            if own.renewed():
+                answering.pop().stop()
+                answering.append(again(arguments.folder, address))
     finally:
-        service.stop()
+        for one in answering:
+            one.stop()
     return 0
 
 

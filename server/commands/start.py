@@ -2,7 +2,7 @@
 
     lianfang-server start /srv/consortium
 
-It keeps a key holder or the registry running too where FOLDER/services.toml has one of them
+It keeps a key holder, the registry or a desk running too where FOLDER/services.toml has them
 (`server/deployment/services.py`).
 
 Invariants:
@@ -55,10 +55,10 @@ EXAMPLES = """examples:
   lianfang-server start /srv/consortium --metrics-port 9500
 
 One at a time works on a folder. It says in one line when lenders can connect, and ends, with all
-its processes, on Ctrl-C or SIGTERM. It keeps a key holder or the registry running too (never both,
-unless the profile is demo) where FOLDER/services.toml has one of them:
+its processes, on Ctrl-C or SIGTERM. It keeps a key holder, the registry or a desk running too where
+FOLDER/services.toml has them (a key holder beside another in the profile demo only):
 
-  [registry]                       or [keyholder]
+  [registry]                       or [keyholder], [cases], [borrowing]
   folder = "/srv/lianfang/r1"      which `lianfang-server registry init` made
   listen = "0.0.0.0:7444"
 

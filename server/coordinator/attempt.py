@@ -20,11 +20,12 @@ from flwr.serverapp import Grid
 
 from server.coordinator.exchange import Policy
 from server.coordinator.measures import measures_of
-from server.coordinator.rounds import conduct, read_agreement
+from server.coordinator.rounds import carried, read_terms
 from server.coordinator.status import Status, StatusFile, read_status
 from server.one_at_a_time import Alone, alone_in
 from shared.errors import OperatorError
 from shared.model.saved import digest_of
+from shared.training.asked_run import AskedRun
 
 TURN_SECONDS = 10.0
 """How long the process of an earlier attempt may take to end."""
@@ -47,7 +48,7 @@ def attempt(
     `flower_run`: its number at the SuperLink; `shut_out`: as `conduct` takes it. Raises what
     `conduct` raises, and OperatorError when another process is at it.
     """
-    agreement = read_agreement(folder)
+    agreement = read_terms(folder)
     policy = Policy(
         agreement.minimum_lenders,
         patience=patience or Policy.patience,
@@ -58,13 +59,16 @@ def attempt(
     try:
         status = StatusFile(folder, _begun(folder, agreement.digest(), flower_run, now()), now)
         try:
-            run = conduct(grid, folder, policy, resume=resume, watcher=status, shut_out=shut_out)
+            run = carried(grid, folder, policy, resume=resume, watcher=status, shut_out=shut_out)
         except httpx.HTTPError:
             raise  # the SuperLink is gone; whoever carries the run starts it again: not its end
         except Exception as error:  # told in status.json, by kind and place, and raised again
             status.failed(error)
             raise
-        status.finished(digest_of(run.model()), measures_of(run))
+        if isinstance(run, AskedRun):
+            status.finished("", {})
+        else:
+            status.finished(digest_of(run.model()), measures_of(run))
     finally:
         turn.release()
 

@@ -17,7 +17,7 @@ from shared.errors import PeerError
 from shared.identity.certificate import Identity
 from shared.secure_sum.statements import RoundOpen
 from shared.secure_sum.suite import STANDARD
-from shared.training.run import Run
+from shared.training.fold import Fold
 from shared.wire.messages import Ask, Behind, ask_transcript
 
 Agreed = tuple[tuple[str, bytes], ...]
@@ -59,7 +59,7 @@ class StageAsks:
     def __init__(
         self,
         catching_up: CatchingUp,
-        run: Run,
+        run: Fold,
         released: Sequence[NDArray[np.int64]],
         opened: RoundOpen | None = None,
         signer: Identity | None = None,

@@ -28,7 +28,7 @@ from server.files import write_durably as write_durably
 from shared.errors import OperatorError, PeerError
 
 if TYPE_CHECKING:  # it brings torch, and who only reads records has no use of that
-    from shared.training.run import Run
+    from shared.training.fold import Fold
 
 SUFFIX = ".stage"
 
@@ -107,7 +107,7 @@ class Checkpoints:
         except OSError as error:
             raise unwritable(self._folder, error) from error
 
-    def replay(self, run: Run) -> tuple[list[NDArray[np.int64]], list[StageRecord]]:
+    def replay(self, run: Fold) -> tuple[list[NDArray[np.int64]], list[StageRecord]]:
         """Fold all stages into `run`: their totals and records. OperatorError names a bad file."""
         totals: list[NDArray[np.int64]] = []
         records: list[StageRecord] = []

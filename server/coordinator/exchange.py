@@ -23,7 +23,7 @@ from server.coordinator.traffic import NO_TRAFFIC, Traffic
 from shared.errors import LianfangError
 
 if TYPE_CHECKING:
-    from shared.training.run import Run
+    from shared.training.fold import Fold
 
 BRING_BACK = "bring the missing lenders back, then run the same command with --resume"
 
@@ -92,6 +92,6 @@ class Collected:
 class Exchange(Protocol):
     """Asks one run's questions."""
 
-    def collect(self, run: Run, released: Sequence[NDArray[np.int64]]) -> Collected:
+    def collect(self, run: Fold, released: Sequence[NDArray[np.int64]]) -> Collected:
         """The total of all lenders' answers to the run's question at hand; VoidStageError."""
         ...

@@ -31,7 +31,7 @@ from shared.secure_sum.coordinator_round import Closed
 from shared.secure_sum.coordinator_side import SetUp
 from shared.secure_sum.encoding import read_text, text_of
 from shared.secure_sum.statements import RoundOpen, Survivors
-from shared.training.run import Run
+from shared.training.fold import Fold
 
 ROUNDS = "rounds"
 _COUNTER, _SET_UP, _OPENED, _CLOSED = "counter", "set-up.json", "opened.json", "closed.round"
@@ -148,7 +148,7 @@ class KeptRounds:
         )
 
 
-def open_round_of(folder: Path, run: Run) -> str | None:
+def open_round_of(folder: Path, run: Fold) -> str | None:
     """What a run's open round waits for, in words; None when none is open. Writes nothing."""
     if not (folder / ROUNDS).is_dir():
         return None

@@ -18,8 +18,8 @@ from shared.secure_sum.coordinator_side import SetUp
 from shared.secure_sum.fixed_point import lender_bits
 from shared.secure_sum.floors import least_threshold
 from shared.secure_sum.statements import RoundOpen
+from shared.training.fold import Fold
 from shared.training.question import Question
-from shared.training.run import Run
 
 _SPARE_ROUNDS = 10
 _TRIES = 2
@@ -70,7 +70,7 @@ class Membership:
             self._set_up = None
         return self.set_up
 
-    def made_ready(self, run: Run, question: Question, needed: int) -> SetUp:
+    def made_ready(self, run: Fold, question: Question, needed: int) -> SetUp:
         """The set-up for a stage that is about to be opened; VoidStageError."""
         self._stages += 1
         for _ in range(_TRIES):  # the first may be needed to learn who is at which node
@@ -100,7 +100,7 @@ class Membership:
         self._slot += 1
         return self._slot - 1
 
-    def _serves(self, run: Run, question: Question, needed: int) -> bool:
+    def _serves(self, run: Fold, question: Question, needed: int) -> bool:
         if self._set_up is None or self._slot >= self._set_up.slots:
             return False
         members, connected = self.members(), self._conversation.connected()
@@ -119,18 +119,17 @@ class Membership:
         code, members = self._conversation.code, self.members()
         return frozenset(n for n in self._conversation.connected() if code(n) not in members)
 
-    def _all_fit(self, run: Run, question: Question) -> bool:
+    def _all_fit(self, run: Fold, question: Question) -> bool:
         """Whether a sum over all that are there holds gradients of the largest lender: the scale
         was chosen for the lenders of the census, and some may have come later.
         """
-        census = run.preparation.census
-        if question.kind != "gradients" or census is None:
+        if question.kind != "gradients" or run.largest is None:
             return True
         lenders = max(1, len(self._conversation.connected()))
-        largest = census.largest * question.clip * 2.0**question.fraction_bits
+        largest = run.largest * question.clip * 2.0**question.fraction_bits
         return bool(largest < 2 ** (lender_bits(lenders) - 1))
 
-    def _of_no_use(self, run: Run, question: Question) -> frozenset[int]:
+    def _of_no_use(self, run: Fold, question: Question) -> frozenset[int]:
         """Nodes of lenders that came after the census, where a set-up is better without them: a sum
         of counts does not have them, and the scale of gradients may not do with them.
         """
@@ -159,7 +158,7 @@ def _opens(lenders: int, threshold: int) -> bool:
     return lenders > threshold or threshold <= least_threshold(lenders)
 
 
-def _rounds_left(run: Run) -> int | None:
+def _rounds_left(run: Fold) -> int | None:
     """An upper bound, as far as the terms tell."""
     if run.steps is not None:
         return run.steps - run.absorbed + _SPARE_ROUNDS

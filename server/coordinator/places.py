@@ -3,3 +3,5 @@
 AGREEMENT = "agreement.json"
 STAGES = "stages"
 MODEL = "model"
+ANSWER = "answer.json"
+"""Of a batch about borrowing, which has no model."""

@@ -16,8 +16,8 @@ from server.coordinator.conversation import Conversation, Heard
 from server.coordinator.exchange import Collected, void
 from server.coordinator.topic import Topic
 from shared.errors import PeerError
+from shared.training.fold import Fold
 from shared.training.question import Question
-from shared.training.run import Run
 from shared.wire.messages import Ask, Behind, Reply, Sum
 
 
@@ -31,7 +31,7 @@ class PlainExchange:
         self._catching_up = CatchingUp(conversation.code)
         self._known = set(known)
 
-    def collect(self, run: Run, released: Sequence[NDArray[np.int64]]) -> Collected:
+    def collect(self, run: Fold, released: Sequence[NDArray[np.int64]]) -> Collected:
         """The sum of all lenders' answers to the run's question at hand."""
         asks = StageAsks(self._catching_up, run, released)
         topic = PlainStage(run.question(), asks, self._needed)

@@ -30,13 +30,21 @@ _ROWS = (
     "{} decide: there, lianfang-client terms show says what it costs and how to allow it; then run "
     "the same command with --resume"
 )
+_ASKED = (
+    "ask {}: the section [asked] in client.toml there says who may ask, and how many batches a "
+    "day; then start another run, with a new file of the asker"
+)
+_UNCLOSED = (
+    "{} answered an earlier batch whose end was not heard there: bring that run to its end "
+    "(lianfang-server run resume), then run the same command with --resume"
+)
 _ALIKE = (
     "compare agreement, certificates and version with {} (the evidence is in the folder refusals), "
     "mend what differs, then run the same command with --resume"
 )
 _BY_REASON = (
     dict.fromkeys(("operator", "internal", "unexpected", "peer"), _OWN)
-    | {"no-keys": _KEYS, "rows": _ROWS}
+    | {"no-keys": _KEYS, "rows": _ROWS, "asked": _ASKED, "unclosed": _UNCLOSED}
     | dict.fromkeys(("cohort", "threshold", "clip", "kind", "cell"), _FLOORS)
     | dict.fromkeys(("again", "answered", "slot", "later", "difference", "survivors"), _ONCE)
 )

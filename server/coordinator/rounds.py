@@ -22,6 +22,7 @@ import numpy as np
 from flwr.serverapp import Grid
 from numpy.typing import NDArray
 
+from server.coordinator.asked import counted_before, write_answer
 from server.coordinator.checkpoint import Checkpoints, StageRecord, unwritable, write_durably
 from server.coordinator.conversation import Conversation
 from server.coordinator.exchange import Collected, Exchange, Policy, VoidStageError
@@ -36,14 +37,16 @@ from server.coordinator.secure_exchange import SecureExchange
 from server.coordinator.set_up import Means, SettingUp
 from server.coordinator.told import Told
 from server.keys import read_identity
-from shared.errors import OperatorError, PeerError
+from shared.errors import InternalError, OperatorError, PeerError
 from shared.identity.certificate import Member
 from shared.model.saved import digest_of, from_files, to_files
 from shared.model.shared_model import SharedModel
 from shared.secure_sum.floors import Floors
 from shared.secure_sum.suite import STANDARD, Randomness
 from shared.secure_sum.trust import Trust
-from shared.training.agreement import Agreement, agreement_from
+from shared.training.agreement import Agreement
+from shared.training.asked_run import AskedRun, AskedTerms, terms_from
+from shared.training.fold import Fold
 from shared.training.question import Question
 from shared.training.run import Run
 
@@ -55,12 +58,25 @@ def _now() -> datetime:
 
 
 def read_agreement(folder: Path) -> Agreement:
-    """The agreement kept in a run's folder; OperatorError when there is none."""
+    """The agreement kept in a run's folder; OperatorError when there is none, or the run is a batch
+    about borrowing.
+    """
+    terms = read_terms(folder)
+    if isinstance(terms, AskedTerms):
+        raise OperatorError(
+            f"{folder} is a batch about borrowing: it has an answer, and no model",
+            remedy="name the folder of another run",
+        )
+    return terms
+
+
+def read_terms(folder: Path) -> Agreement | AskedTerms:
+    """What the run in a folder is about; OperatorError when there is none."""
     path = folder / AGREEMENT
     if (folder / "client.toml").exists():
         raise OperatorError(f"{folder} is a lender's folder", remedy="name the folder of a run")
     try:
-        return agreement_from(json.loads(path.read_text(encoding="utf-8")))
+        return terms_from(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise OperatorError(
             f"{folder} holds no run: {AGREEMENT} is missing",
@@ -68,6 +84,13 @@ def read_agreement(folder: Path) -> Agreement:
         ) from error
     except json.JSONDecodeError as error:
         raise OperatorError(f"{path}: {error}", remedy="restore it from a lender's copy") from error
+    except PeerError as error:
+        raise OperatorError(f"{path}: {error.what}", remedy="start the batch anew") from error
+
+
+def fold_of(terms: Agreement | AskedTerms) -> Run | AskedRun:
+    """A run at its beginning."""
+    return AskedRun(terms) if isinstance(terms, AskedTerms) else Run(terms)
 
 
 def _likely(folder: Path) -> str:
@@ -97,7 +120,32 @@ def conduct(
     now: Callable[[], datetime] = _now,
     randomness: Randomness = secrets.token_bytes,
 ) -> Run:
-    """Carry a run in `folder` to its end and write the shared model there.
+    """Carry a training run in `folder` to its end, as `carried`; OperatorError for another run."""
+    read_agreement(folder)
+    run = carried(
+        grid, folder, policy, resume=resume, watcher=watcher, shut_out=shut_out, clock=clock,
+        sleep=sleep, now=now, randomness=randomness,
+    )  # fmt: skip
+    if not isinstance(run, Run):
+        raise InternalError("a training run that became another")
+    return run
+
+
+def carried(
+    grid: Grid,
+    folder: Path,
+    policy: Policy,
+    *,
+    resume: bool = False,
+    watcher: Watcher | None = None,
+    shut_out: Callable[[str], str] = lambda code: "",
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+    now: Callable[[], datetime] = _now,
+    randomness: Randomness = secrets.token_bytes,
+) -> Run | AskedRun:
+    """Carry a run in `folder` to its end and write there what it ends with: the shared model, or
+    the answer to a batch.
 
     `shut_out`: why a lender, by code, cannot come, "" if that is not known; it is told where the
     lender is missing. Without `resume` earlier stages of a plain run in the folder are forgotten. A
@@ -106,13 +154,14 @@ def conduct(
     Raises VoidStageError when too few lenders answer; everything up to that stage is kept and can
     be resumed.
     """
-    run, watcher = Run(read_agreement(folder)), watcher or NoWatcher()
+    run, watcher = fold_of(read_terms(folder)), watcher or NoWatcher()
     _keep_private(folder)
     checkpoints, kept = Checkpoints(folder / STAGES), KeptRounds(folder / ROUNDS)
     if not resume:
         _check_new(folder, run, checkpoints, kept)
         checkpoints.clear()
-    released, records = checkpoints.replay(run)
+    totals, records = checkpoints.replay(run)
+    released = [run.told(total) for total in totals]
     watcher.goes_on(records)
     if run.agreement.sums == "plain":
         _log.warning("plain sums: not secure, single lenders' numbers can be seen here")
@@ -123,6 +172,7 @@ def conduct(
         exchange: Exchange = PlainExchange(conversation, known=known)
     else:
         means = _means(folder, run, now, randomness)
+        counted = counted_before(folder, run) if isinstance(run, AskedRun) else ()
         members: dict[str, Member] = {}
         refusals = Refusals(folder / REFUSALS, means.suite, members.get)
         conversation = Conversation(
@@ -135,7 +185,7 @@ def conduct(
             sleep=sleep,
         )
         setting_up = SettingUp(means, conversation, kept, members)
-        exchange = SecureExchange(means, conversation, kept, setting_up, records)
+        exchange = SecureExchange(means, conversation, kept, setting_up, records, counted)
     told = Told("stage %s went on without %s"), Told("stage %s was opened without the help of %s")
     while not run.finished:
         question, start = run.question(), clock()
@@ -144,10 +194,14 @@ def conduct(
         _absorb(run, got.total)
         record = _record(question, got, round(clock() - start, 4))
         checkpoints.write(len(released), got.total, record, run.digest)
-        released.append(got.total)
+        released.append(run.told(got.total))
+        records.append(record)
         watcher.recorded(record)
         _tell(run, record, told)
-    _write_model(run, folder / MODEL)
+    if isinstance(run, AskedRun):
+        write_answer(folder, run, records, read_identity(folder, now())[0])
+    else:
+        _write_model(run, folder / MODEL)
     return run
 
 
@@ -162,7 +216,7 @@ def _keep_private(folder: Path) -> None:
         _log.warning("%s can be used by others, and that cannot be changed: %s", folder, error)
 
 
-def _check_new(folder: Path, run: Run, checkpoints: Checkpoints, kept: KeptRounds) -> None:
+def _check_new(folder: Path, run: Fold, checkpoints: Checkpoints, kept: KeptRounds) -> None:
     """Without `resume`: that no secure run has begun in this folder."""
     done = len(checkpoints.paths())
     if not kept.began() and (done == 0 or run.agreement.sums == "plain"):
@@ -175,14 +229,14 @@ def _check_new(folder: Path, run: Run, checkpoints: Checkpoints, kept: KeptRound
     )
 
 
-def _means(folder: Path, run: Run, now: Callable[[], datetime], randomness: Randomness) -> Means:
+def _means(folder: Path, run: Fold, now: Callable[[], datetime], randomness: Randomness) -> Means:
     identity, authority = read_identity(folder, now())
     agreement = bytes.fromhex(run.agreement.digest())
     same = Floors.of(run.agreement.profile).same_lenders
     return Means(STANDARD, identity, Trust(authority, now), agreement, randomness, now, same)
 
 
-def _absorb(run: Run, total: NDArray[np.int64]) -> None:
+def _absorb(run: Fold, total: NDArray[np.int64]) -> None:
     stage = run.question().stage
     try:
         run.absorb(total)
@@ -214,7 +268,7 @@ def _record(question: Question, got: Collected, seconds: float) -> StageRecord:
     )
 
 
-def _tell(run: Run, record: StageRecord, told: tuple[Told, Told]) -> None:
+def _tell(run: Fold, record: StageRecord, told: tuple[Told, Told]) -> None:
     about = {"stage": record.stage, "done": run.absorbed, "steps": run.steps}
     _log.info("stage %s: %d lenders", record.stage, len(record.members), extra=about)
     without, unhelped = told

@@ -32,8 +32,8 @@ from shared.errors import PeerError
 from shared.secure_sum.coordinator_round import Closed, Collecting, Opening, open_round
 from shared.secure_sum.coordinator_side import SetUp
 from shared.secure_sum.statements import Payload, RoundOpen
+from shared.training.fold import Fold
 from shared.training.question import Question
-from shared.training.run import Run
 
 _REMEDY = (
     "bring the missing lenders back, then run the same command with --resume; where they will not "
@@ -42,7 +42,9 @@ _REMEDY = (
 
 
 class SecureExchange:
-    """`records`: of the stages before, when a run goes on."""
+    """`records`: of the stages before, when a run goes on; `counted`: the lenders of sums of counts
+    in runs before, where this one's are to be over the same.
+    """
 
     def __init__(
         self,
@@ -51,6 +53,7 @@ class SecureExchange:
         kept: KeptRounds,
         setting_up: SettingUp,
         records: Iterable[StageRecord] = (),
+        counted: Iterable[str] = (),
     ) -> None:
         self._means = means
         self._conversation = conversation
@@ -59,13 +62,14 @@ class SecureExchange:
         self._catching_up = CatchingUp(conversation.code)
         self._counted = CountedLenders(means.same_lenders)
         self._known: set[str] = set()
+        self._counted.add("counts", counted)
         for record in records:
             self._known |= set(record.members)
             if record.round:
                 self._released(record.kind, record.round, record.members, record.agreed)
         self._membership = Membership(conversation, kept, setting_up, self._counted)
 
-    def collect(self, run: Run, released: Sequence[NDArray[np.int64]]) -> Collected:
+    def collect(self, run: Fold, released: Sequence[NDArray[np.int64]]) -> Collected:
         """The total of the run's question at hand; VoidStageError."""
         question = run.question()
         if question.length == 0:
@@ -86,32 +90,34 @@ class SecureExchange:
         return self._unmasked(question, set_up, closed, missing, spent)
 
     def _asks(
-        self, run: Run, released: Sequence[NDArray[np.int64]], opened: RoundOpen | None = None
+        self, run: Fold, released: Sequence[NDArray[np.int64]], opened: RoundOpen | None = None
     ) -> StageAsks:
         return StageAsks(self._catching_up, run, released, opened, self._means.identity)
 
     def _needed(self, members: Set[str] = frozenset()) -> int:
         return self._conversation.policy.needed(len(self._known | members))
 
+    def _needed_by_all(self, members: Set[str]) -> int:
+        """As `_needed`, and more than there are until all lenders of the sums are among them."""
+        missing = len(self._counted.first - members)
+        return max(self._needed(members), len(members) + missing if missing else 0)
+
     def _told(
-        self, run: Run, question: Question, released: Sequence[NDArray[np.int64]]
+        self, run: Fold, question: Question, released: Sequence[NDArray[np.int64]]
     ) -> Collected:
         """A stage without numbers: it hands out the last total, to everybody."""
-        topic = PlainStage(question, self._asks(run, released), self._needed)
+        needed = self._needed_by_all if run.all_hear else self._needed
+        topic = PlainStage(question, self._asks(run, released), needed)
         heard = self._conversation.hold(topic)
         missing = self._reasons(heard)
         lines = self._missing(topic.members, missing)
         if not topic.enough():
-            needed = self._needed(topic.members)
-            raise void(
-                question.stage,
-                f"{len(topic.members)} lenders answered, {needed} are needed",
-                lines,
-            )
+            why = f"{len(topic.members)} lenders answered, {needed(topic.members)} are needed"
+            raise void(question.stage, why, lines)
         members = tuple(sorted(topic.members))
         return Collected(topic.total, members, lines, self._conversation.spent())
 
-    def _opened(self, run: Run, question: Question, set_up: SetUp) -> RoundOpen:
+    def _opened(self, run: Fold, question: Question, set_up: SetUp) -> RoundOpen:
         asked = self._membership.asked(question, self._needed())
         if not self._counted.allows(question.kind, asked):
             left_out, wanted = self._left_out(), self._counted.wanted(question.kind)
@@ -239,7 +245,7 @@ class SecureExchange:
         return self._conversation.silence(code, usual)
 
 
-def payload_of(run: Run, question: Question) -> Payload:
+def payload_of(run: Fold, question: Question) -> Payload:
     """What a round for the run's question at hand is for."""
     return Payload(
         bytes.fromhex(run.digest),

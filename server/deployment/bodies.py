@@ -21,6 +21,7 @@ from shared.wire.scan import BYTES, Field, UnscannableError, fields
 
 FLEET = "/v1/fleet/"
 PUSH, UPLOAD = FLEET + "push-messages", FLEET + "push-object"
+PULL, CONFIRM = FLEET + "pull-messages", FLEET + "confirm-message-received"
 RENEW = "/lianfang/renew"
 _MOST_OF = {UPLOAD: MOST_REPLY + MOST_SMALL, RENEW: MOST_REQUEST}
 _TOP = 8

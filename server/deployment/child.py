@@ -38,6 +38,7 @@ SERVICES = {
     "keyholder": "server.deployment.keyholder",
     "registry": "server.deployment.registry",
     "cases": "server.deployment.cases",
+    "borrowing": "server.deployment.borrowing",
 }
 """As `ENTRIES`; they run where `services.toml` has them."""
 MOST_FILES = 65_536

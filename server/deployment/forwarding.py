@@ -11,7 +11,7 @@ Invariants:
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import httpx
 
@@ -55,17 +55,24 @@ class Forwarding:
         )
 
     async def post(
-        self, path: str, body: bytes, headers: Mapping[str, str]
+        self, path: str, body: bytes, headers: Mapping[str, str], grow: Callable[[int], None]
     ) -> tuple[int, bytes, dict[str, str]]:
-        """Status, body and headers of the SuperLink's answer. `headers`: of `passed_of`."""
+        """Status, body and headers of the SuperLink's answer. `headers`: of `passed_of`; `grow`: is
+        told the bytes of the answer as they come, and what it raises ends them.
+        """
+        pieces = []
+        call = self._client.stream("POST", path, content=body, headers=dict(headers))
         try:
-            answer = await self._client.post(path, content=body, headers=dict(headers))
+            async with call as answer:
+                async for piece in answer.aiter_bytes():
+                    grow(len(piece))
+                    pieces.append(piece)
         except httpx.TransportError:
             return 503, _AGAIN, {}
         if answer.status_code >= 500 and path in _ALWAYS_AGAIN:
             return 503, _AGAIN, {}
         back = {name: answer.headers[name] for name in _BACK if name in answer.headers}
-        return answer.status_code, answer.content, back
+        return answer.status_code, b"".join(pieces), back
 
     async def ready(self) -> bool:
         """Whether the SuperLink answers."""

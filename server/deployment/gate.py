@@ -10,9 +10,9 @@ Invariants:
   which is bounded itself (`entrance.py`).
 - Nothing is answered before `admission` has judged the request's own certificate, at each request.
 - Sizes and times are bounded: of heads, of each call's body, of all bytes of one member that are
-  under way, of what it uploads for one question (`bodies.py`, `uploads.py`), of how long a request
-  may take to arrive, and of how many connections one member holds (`member_protocol.py`). Whoever
-  dribbles stops nobody else.
+  under way, its answers' too, of what it uploads for one question (`bodies.py`, `uploads.py`), of
+  how long a request may take to arrive and an answer to be taken, and of how many connections one
+  member holds (`member_protocol.py`). Whoever dribbles stops nobody else.
 """
 
 from __future__ import annotations
@@ -32,14 +32,16 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from server.actor import TRANSPORT, TRANSPORT_KEY
 from server.deployment.admission import CALLS, NODE_KEY, Admission
 from server.deployment.bodies import (
+    CONFIRM,
     FLEET,
+    PULL,
     PUSH,
     RENEW,
     UPLOAD,
@@ -52,7 +54,9 @@ from server.deployment.enrolment import listening_at
 from server.deployment.entrance import EntranceServer
 from server.deployment.forwarding import Forwarding, passed_of
 from server.deployment.gate_counts import GateCounts
+from server.deployment.handed_questions import HandedQuestions
 from server.deployment.heartbeat import Heartbeat
+from server.deployment.held_answer import HeldAnswer
 from server.deployment.loopback import Loopback
 from server.deployment.member_protocol import CERTIFICATE, MemberProtocol
 from server.deployment.node_keys import NodeKeys
@@ -99,7 +103,7 @@ class Gate:
         self._pages, self._revoked = TermsPage(folder), RevokedPage(folder)
         self.counts = GateCounts()
         self._under_way: dict[str, int] = {}
-        self._uploads = Uploads()
+        self._uploads, self._handed = Uploads(), HandedQuestions()
         self._told = Seldom(1, _LOG_SECONDS)
         self._renewals = Seldom(RENEWALS_OF_A_DAY, DAY_SECONDS)
         routes = [Route("/{path:path}", self._answer, methods=["GET", "POST"])]
@@ -145,6 +149,9 @@ class Gate:
             answer = _json({"error": error.what}, error.status)
             answer.headers["connection"] = "close"  # a renewed certificate shows on the next one
             return answer
+        except ClientDisconnect:  # in the middle of its request: nobody hears an answer
+            self.counts.refused["gone"] += 1
+            return Response(status_code=400)
 
     @contextlib.contextmanager
     def _turn(self, code: str) -> Any:
@@ -177,17 +184,28 @@ class Gate:
         self._count(path)
         async with self._body(code, request) as body:
             question = self._checked(code, path, body)
-            status, content, headers = await self._forwarding.post(path, body, passed)
+            answer = self._uploads.answer(code)
+            try:
+                status, content, headers = await self._forwarding.post(
+                    path, body, passed, answer.grow
+                )
+            except BaseException:
+                answer.let_go()
+                raise
         if path == PUSH and status == 200:
             with contextlib.suppress(UnscannableError):
                 self._uploads.asked_for(code, question, promised(content))
+        if path == PULL and status == 200:
+            self._handed.given(code, content)
         self.counts.bytes_out += len(content)
-        return Response(content, status, headers)
+        return HeldAnswer(content, status, headers, answer)
 
     def _checked(self, code: str, path: str, body: bytes) -> str:
-        """The question that a reply answers, if one is announced."""
+        """The question that a reply answers, if one is announced; what is not its is refused."""
         if path == UPLOAD:
             self._uploads.brought(code, *uploaded(body))
+        if path == CONFIRM:
+            self._handed.check_confirmed(code, body)
         if path != PUSH:
             return ""
         reply = announced(body)

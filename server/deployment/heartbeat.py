@@ -20,7 +20,7 @@ ALIVE = "flower/alive"
 EVERY = 5.0
 MOST_SILENT: Mapping[str, float] = {
     "superlink": 60.0, "gate": 30.0, "runs": 60.0, "enrolment": 60.0,
-    "keyholder": 60.0, "registry": 60.0, "cases": 60.0,
+    "keyholder": 60.0, "registry": 60.0, "cases": 60.0, "borrowing": 60.0,
 }  # fmt: skip
 """Seconds. The SuperLink's signs are its answers to the executor of runs."""
 

@@ -1,7 +1,8 @@
 """HTTP with a member: whose connection it is, how many of them, how long a request may take.
 
 Invariants:
-- A request arrives as a whole within `REQUEST_SECONDS`, or its connection is ended.
+- A request arrives as a whole within `REQUEST_SECONDS`, or its connection is ended; so is one on
+  which no piece of an answer is taken for `TAKEN_SECONDS`.
 - One member holds `CONNECTIONS_OF_ONE` connections at most, however many certificates it has.
 """
 
@@ -15,7 +16,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-REQUEST_SECONDS, CONNECTIONS_OF_ONE = 30.0, 32
+REQUEST_SECONDS, TAKEN_SECONDS, CONNECTIONS_OF_ONE = 30.0, 30.0, 32
 CERTIFICATE = "lianfang.certificate"
 """Of an ASGI scope: the certificate (DER) that the connection showed."""
 
@@ -43,7 +44,15 @@ class MemberProtocol(H11Protocol):
         async def told(scope: Any, receive: Any, send: Any) -> None:
             if scope["method"] == "GET":  # its body, if any, is not looked at
                 self.arrived()
-            await app({**scope, CERTIFICATE: certificate}, _Timely(self, receive), send)
+
+            async def sent(event: Any) -> None:  # waits while the piece before is not taken
+                timer = self.loop.call_later(TAKEN_SECONDS, self.transport.abort)
+                try:
+                    await send(event)
+                finally:
+                    timer.cancel()
+
+            await app({**scope, CERTIFICATE: certificate}, _Timely(self, receive), sent)
 
         self.app = told
         self._expect()

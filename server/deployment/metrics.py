@@ -20,7 +20,7 @@ from cryptography import x509
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from server.actor import TRANSPORT
+from server.actor import CERTIFICATE, TRANSPORT
 from server.coordinator.checkpoint import SUFFIX, StageRecord, records_in
 from server.coordinator.places import STAGES
 from server.coordinator.status import Status, read_status
@@ -28,6 +28,7 @@ from server.deployment.gate_counts import FILE as GATE
 from server.deployment.heartbeat import silences
 from server.deployment.loopback import FLOWER
 from server.deployment.runs import RUNS, names_of
+from server.deployment.services import read_services
 from server.keys import AUTHORITY, COORDINATOR
 from server.revoked import read_revoked
 from shared.errors import LianfangError, OperatorError
@@ -44,6 +45,19 @@ def processes_up(folder: Path) -> dict[str, bool]:
     """The coordinator's processes, as its supervisor lists them, and whether each runs."""
     listed = _document(folder / FLOWER / PROCESSES)
     return {name: _alive(int(about["pid"])) for name, about in listed.items()}
+
+
+def certificates_of(folder: Path) -> dict[str, float]:
+    """Days until each certificate ends: the coordinator's by file, those of a service that it keeps
+    by the service's name and file. What cannot be read is left out.
+    """
+    paths = {name: folder / name for name in (AUTHORITY, COORDINATOR, TRANSPORT)}
+    with suppress(LianfangError):
+        for service in read_services(folder):
+            for name in (CERTIFICATE, TRANSPORT):
+                paths[f"{service.name}/{name}"] = service.folder / name
+    days = {name: _days_left(path) for name, path in paths.items()}
+    return {name: left for name, left in days.items() if left is not None}
 
 
 class CoordinatorMetrics(Collector):
@@ -139,10 +153,8 @@ class CoordinatorMetrics(Collector):
         family = GaugeMetricFamily(
             "lianfang_certificate_days", "days until it expires", labels=["certificate"]
         )
-        for name in (AUTHORITY, COORDINATOR, TRANSPORT):
-            days = _days_left(self._folder / name)
-            if days is not None:
-                family.add_metric([name], days)
+        for name, days in certificates_of(self._folder).items():
+            family.add_metric([name], days)
         yield family
         revoked = float(len(read_revoked(self._folder)))
         yield GaugeMetricFamily("lianfang_revoked_codes", "members revoked", value=revoked)

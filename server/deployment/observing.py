@@ -3,7 +3,7 @@
 Invariants:
 - It listens on 127.0.0.1 only, reads files and changes none but the one that says where it answers.
 - Well is: every process runs, none of their parts is silent (`heartbeat.py`), and the threads of
-  this process that were named are there.
+  this process that were named are there. Certificates that end within 30 days are told beside it.
 - Callers are few, and none is heard for long (`few_callers.py`).
 """
 
@@ -22,7 +22,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from server.deployment.few_callers import FewCallers
 from server.deployment.heartbeat import forget, silent
 from server.deployment.loopback import FLOWER, HOST, write_owned
-from server.deployment.metrics import CoordinatorMetrics, processes_up
+from server.deployment.metrics import CoordinatorMetrics, certificates_of, processes_up
+from server.service_certificates import SOON
 from shared.errors import OperatorError
 
 PORT = 9464
@@ -94,5 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
 def _health(folder: Path, threads: Collection[str]) -> tuple[int, str, bytes]:
     up, missed = processes_up(folder), silent(folder, threads)
     well = bool(up) and all(up.values()) and not missed
-    text = json.dumps({"well": well, "processes": up, "silent": missed})
+    days = {name: int(left) for name, left in certificates_of(folder).items() if left < SOON.days}
+    told = {"well": well, "processes": up, "silent": missed, "ending": days}
+    text = json.dumps(told)
     return (200 if well else 503), "application/json", text.encode() + b"\n"

@@ -32,7 +32,7 @@ from pathlib import Path
 from shutil import rmtree
 
 from server.coordinator.checkpoint import SUFFIX, unwritable
-from server.coordinator.places import AGREEMENT, MODEL, STAGES
+from server.coordinator.places import AGREEMENT, ANSWER, MODEL, STAGES
 from server.coordinator.status import Status, read_status, write_status
 from server.deployment.control import Control, Value, bundle_of
 from server.files import write_durably
@@ -42,6 +42,7 @@ from server.one_at_a_time import alone_in
 from shared.errors import LianfangError, OperatorError
 from shared.identity.certificate import CODE
 from shared.training.agreement import Agreement
+from shared.training.asked_run import AskedTerms
 from shared.wire.bounds import MOST_VALUES
 
 RUNS, STARTED, CLOSED = "runs", "started.json", "closed"
@@ -83,7 +84,7 @@ def names_of(folder: Path) -> list[str]:
     return [path.name for path in sorted(found, key=lambda one: (one.stat().st_ctime, one.name))]
 
 
-def found_run(folder: Path, name: str, agreement: Agreement) -> Path:
+def found_run(folder: Path, name: str, agreement: Agreement | AskedTerms) -> Path:
     """Make a new run's folder; OperatorError, and nothing is changed, if it is there already."""
     place = _place(folder, name)
     partial = place.with_name(f".{name}.new")
@@ -111,7 +112,7 @@ def found_run(folder: Path, name: str, agreement: Agreement) -> Path:
 def start_run(
     folder: Path,
     name: str,
-    agreement: Agreement,
+    agreement: Agreement | AskedTerms,
     control: Control,
     *,
     patience: float = 0.0,
@@ -124,7 +125,10 @@ def start_run(
     """
     from shared.training.longest import check_longest  # loads torch: for this command alone
 
-    check_longest(agreement, MOST_VALUES)
+    if isinstance(agreement, AskedTerms):
+        check_alone(folder, agreement)
+    else:
+        check_longest(agreement, MOST_VALUES)
     bundle = bundle_of(folder)
     place = found_run(folder, name, agreement)
     started = Started(patience=patience, deadline=deadline)
@@ -214,6 +218,27 @@ def read_started(place: Path) -> Started:
         ) from error
 
 
+def check_alone(folder: Path, terms: AskedTerms) -> None:
+    """OperatorError while a run is at work: lenders keep the keys of one at a time, and a batch
+    would take those of a run that is training. Also while a batch of the same ledger was opened,
+    and not all have heard its end: they answer no other before.
+    """
+    from server.coordinator.asked import unfinished_of
+
+    open_still = unfinished_of(folder / RUNS, terms.batch.ledger)
+    if open_still:
+        raise OperatorError(
+            f"the end of batch {open_still} was not heard by all, and they answer no other before",
+            remedy=f"bring it to its end: lianfang-server run resume {folder} {open_still}",
+        )
+    busy = [name for name in names_of(folder) if at_work(folder / RUNS / name)]
+    if busy:
+        raise OperatorError(
+            f"run {busy[0]} is at work, and a batch would disturb it",
+            remedy=f"wait for its end: lianfang-server run status {folder} {busy[0]} --watch",
+        )
+
+
 def at_work(place: Path) -> bool:
     """Whether a process holds the run's lock. It is let go of when its holder ends, however."""
     try:
@@ -301,8 +326,8 @@ def _signal(place: Path, kind: signal.Signals) -> None:
 
 
 def has_model(place: Path) -> bool:
-    """Whether the run in this folder has written a model."""
-    return (place / MODEL).is_dir()
+    """Whether the run in this folder has written what it ends with: a model, or an answer."""
+    return (place / MODEL).is_dir() or (place / ANSWER).is_file()
 
 
 def _place(folder: Path, name: str) -> Path:

@@ -14,16 +14,22 @@ from typing import Any
 import grpc
 
 from server.actor import Actor, read_actor
-from server.deployment.services import CASES, KEYHOLDER, REGISTRY, Service
+from server.deployment.services import BORROWING, CASES, KEYHOLDER, REGISTRY, Service
 from shared.identity.certificate import Role
 from shared.identity.pem import certificate_to_pem
 
 SECONDS = 2.0
-_ROLES: dict[str, Role] = {KEYHOLDER: "keyholder", REGISTRY: "registry", CASES: "desk"}
+_ROLES: dict[str, Role] = {
+    KEYHOLDER: "keyholder",
+    REGISTRY: "registry",
+    CASES: "desk",
+    BORROWING: "desk",
+}
 _METHODS = {
     KEYHOLDER: "/lianfang.keyholder.v1.KeyHolder/Describe",
     REGISTRY: "/lianfang.registry.Registry/Latest",
     CASES: "/lianfang.cases.CaseDesk/Cases",
+    BORROWING: "/lianfang.borrowing.Borrowing/Heads",
 }
 _NO_ANSWER = (
     grpc.StatusCode.UNAVAILABLE,

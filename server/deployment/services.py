@@ -1,4 +1,4 @@
-"""Key holder, registry and case desk that `lianfang-server start` keeps running: `services.toml` in
+"""Key holder, registry and two desks that `lianfang-server start` keeps running: `services.toml` in
 the coordinator's folder.
 
     [keyholder]
@@ -14,9 +14,14 @@ the coordinator's folder.
     folder = "/srv/lianfang/d1"
     listen = "0.0.0.0:7445"
 
+    [borrowing]                      the desk that counts borrowing elsewhere
+    folder = "/srv/lianfang/d2"
+    listen = "0.0.0.0:7446"
+
 Invariants:
 - Without the file there are none. What is misspelt is refused, never ignored.
-- A share of the key is never kept here beside the list or a case, unless the profile is `demo`.
+- A share of the key is never kept here beside the list, a case or what lenders told of borrowing,
+  unless the profile is `demo`.
 - Each service listens at a port of its own.
 """
 
@@ -28,21 +33,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from server.apart import GRAPH, LIST, SHARE, Part, check_without, not_apart
+from server.apart import EVENTS, GRAPH, LIST, SHARE, Part, check_without, not_apart
 from shared.errors import OperatorError
 from shared.identity.address import host_and_port
 
 FILE = "services.toml"
-KEYHOLDER, REGISTRY, CASES = "keyholder", "registry", "cases"
+KEYHOLDER, REGISTRY, CASES, BORROWING = "keyholder", "registry", "cases", "borrowing"
 WORDS: Mapping[str, str] = {
     KEYHOLDER: "the key holder",
     REGISTRY: "the registry",
     CASES: "the case desk",
+    BORROWING: "the borrowing desk",
 }
 _OTHERS: Mapping[str, tuple[Part, ...]] = {
-    KEYHOLDER: (LIST, GRAPH),
+    KEYHOLDER: (LIST, GRAPH, EVENTS),
     REGISTRY: (SHARE,),
     CASES: (SHARE,),
+    BORROWING: (SHARE,),
 }
 _EVERYWHERE = ("0.0.0.0", "[::]")  # noqa: S104 - what an operator may write
 _EXAMPLE = 'e.g. [registry] with folder = "/srv/lianfang/r1" and listen = "0.0.0.0:7444"'

@@ -5,7 +5,7 @@
     GET /lianfang/bundles         ["SHA-256", …]
 
 Invariants:
-- A run is open from its agreement on until it has a model or was closed.
+- A run is open from its agreement on until it has a model or an answer, or was closed.
 - An agreement is shown as it will be asked for: its digest is worked out here, not read.
 """
 
@@ -16,11 +16,12 @@ import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from server.coordinator.places import AGREEMENT, ANSWER, MODEL
 from server.deployment.bundle import read_digest
-from shared.errors import OperatorError
-from shared.training.agreement import agreement_from
+from shared.errors import OperatorError, PeerError
+from shared.training.asked_run import terms_from
 
-RUNS, AGREEMENT, MODEL, CLOSED = "runs", "agreement.json", "model", "closed"
+RUNS, CLOSED, _OVER = "runs", "closed", ("closed", MODEL, ANSWER)
 _MOST_BYTES = 1 << 20
 _log = logging.getLogger("lianfang.server")
 
@@ -51,7 +52,7 @@ class TermsPage:
         found = {}
         for path in sorted((self.folder / RUNS).glob(f"*/{AGREEMENT}")):
             run = path.parent
-            if not (run / CLOSED).exists() and not (run / MODEL).exists():
+            if not any((run / name).exists() for name in _OVER):
                 read = self._read(path)
                 if read is not None:
                     found[read[0]] = read[1]
@@ -64,8 +65,8 @@ class TermsPage:
                 text = path.read_bytes()
                 if len(text) > _MOST_BYTES:
                     raise ValueError("size")
-                self._known[key] = (agreement_from(json.loads(text)).digest(), text)
+                self._known[key] = (terms_from(json.loads(text)).digest(), text)
             return self._known[key]
-        except (OSError, ValueError, TypeError, AttributeError, OperatorError):
+        except (OSError, ValueError, TypeError, AttributeError, OperatorError, PeerError):
             _log.error("%s is no agreement: members are not told of it", path)
             return None

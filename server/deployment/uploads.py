@@ -1,7 +1,8 @@
-"""What members bring: bytes that the gate holds of them now, and bytes of each reply.
+"""What members bring and fetch: bytes that the gate holds for them now, and bytes of each reply.
 
 Invariants:
-- The bodies of one member that are under way have `MOST_UNDER_WAY` bytes together.
+- The bodies of one member that are under way, and the answers that it has not taken yet, have
+  `MOST_UNDER_WAY` bytes together.
 - What a member uploads for one question has `MOST_REPLY` bytes at most, however often it announces
   its reply anew; a part that comes again counts once. A part that no answer of the SuperLink asked
   for since the gate began counts for one question that does not end.
@@ -23,7 +24,7 @@ _UNASKED = ""
 
 
 class Body:
-    """A member's body that is being read."""
+    """A member's body that is being read, or an answer to it."""
 
     def __init__(self, uploads: Uploads, code: str) -> None:
         self._uploads, self._code = uploads, code
@@ -36,6 +37,11 @@ class Body:
             raise RefusedRequestError(429, "bytes", "too many bytes are under way")
         under_way[self._code] += size
         self.size += size
+
+    def let_go(self) -> None:
+        """Its bytes are held no more."""
+        self._uploads.under_way[self._code] -= self.size
+        self.size = 0
 
 
 class Uploads:
@@ -52,7 +58,11 @@ class Uploads:
         try:
             yield body
         finally:
-            self.under_way[code] -= body.size
+            body.let_go()
+
+    def answer(self, code: str) -> Body:
+        """One that comes for a member; whoever asks for it lets it go."""
+        return Body(self, code)
 
     def asked_for(self, code: str, question: str, parts: Iterable[str]) -> None:
         """The SuperLink takes these parts of the member's reply to a question."""

@@ -48,6 +48,8 @@ REASONS = {
     "later": "a later round has been masked, so this one is not opened any more",
     "difference": "an earlier sum of counts was over other lenders",
     "rows": "an earlier run over the same rows was over other lenders",
+    "asked": "a batch about borrowing that this lender does not answer",
+    "unclosed": "an earlier batch about borrowing was answered, and its end was not heard here",
 }
 
 GUARDED = frozenset({"counts", "losses"})

@@ -82,6 +82,21 @@ class Run:
         """Questions in the whole run; None until the census tells how many rounds it takes."""
         return None if self.family is None else len(Preparation.STAGES) + self.family.steps + 3
 
+    @property
+    def largest(self) -> int | None:
+        """Bound on the rows of the largest lender; None until the census tells it."""
+        census = self.preparation.census
+        return None if census is None else census.largest
+
+    @property
+    def all_hear(self) -> bool:
+        """The last total is handed out to whoever is there."""
+        return False
+
+    def told(self, total: NDArray[np.int64]) -> NDArray[np.int64]:
+        """All of it: every lender's copy is made from totals."""
+        return total
+
     def answer(self, rows: LenderRows) -> NDArray[np.int64]:
         """A lender's whole numbers in preparation and training."""
         if self.family is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,17 +14,20 @@ from typing import Any
 
 import pytest
 from flwr.app import RecordDict
+from flwr.common.serde import message_from_proto
 from flwr.proto.message_pb2 import PullObjectRequest, PullObjectResponse
+from flwr.supercore.fab import Fab
 from flwr.supercore.object_store import ObjectStoreFactory
 from flwr.supercore.run import Run
+from flwr.supernode import start_client_internal as loop
 from flwr.supernode.fleet_http_client import FleetHttpClient
 from flwr.supernode.nodestate import NodeStateFactory
 from flwr.supernode.start_client_internal import _pull_and_store_message
 
 from client.node import bounded_answers, supernode
-from client.node.bounded_answers import OneQuestion, TooMuchError, with_bounds
+from client.node.bounded_answers import KeptAnswers, OneQuestion, TooMuchError, with_bounds
 from client.node.supernode import Pace
-from shared.wire.bounds import MOST_PARTS
+from shared.wire.bounds import MOST_PARTS, MOST_SMALL
 from tests.client.node.asked_node import AskedNode
 
 MOST = 100_000
@@ -133,8 +138,6 @@ def test_a_question_that_is_too_large_is_not_kept(
     answer = node.PullMessages(None)
 
     def received() -> Any:
-        from flwr.common.serde import message_from_proto
-
         message = message_from_proto(answer.messages_list[0])
         message.metadata.__dict__["_message_id"] = node.number
         return message, answer.message_object_trees[0]
@@ -182,6 +185,168 @@ def test_the_loop_of_the_supernode_goes_on_after_too_much(
         assert received() is None
     assert "no question was taken: too much" in caplog.text
     assert (push, confirm) == ("push", "confirm")
+
+
+class Told:
+    """What a coordinator says of runs; `answers`: of get_run and get_fab, or what they raise."""
+
+    def __init__(self, run: Any, fab: Any) -> None:
+        self.answers = [run, fab]
+
+    def run(self, number: int) -> Any:
+        return self._given(self.answers[0])
+
+    def fab(self, digest: str, number: int) -> Any:
+        return self._given(self.answers[1])
+
+    def _given(self, one: Any) -> Any:
+        if isinstance(one, Exception):
+            raise one
+        return one
+
+
+def _run(bundle: bytes = b"ours") -> Run:
+    found = Run.create_empty(11)
+    found.fab_hash = hashlib.sha256(bundle).hexdigest()
+    return found
+
+
+def _fab(content: bytes = b"ours", says: bytes = b"ours") -> Fab:
+    return Fab(hashlib.sha256(says).hexdigest(), content, {})
+
+
+GOOD = (_run(), _fab())
+LIES: list[tuple[Any, Any]] = [
+    (TooMuchError("too much"), _fab()),
+    (_run(), TooMuchError("too much")),
+    (ValueError("Invalid protobuf response payload"), _fab()),
+    (_run(), _fab(content=b"others")),
+    (_run(), _fab(content=b"others", says=b"others")),
+]
+
+
+@contextmanager
+def _flowers_loop(told: Told, monkeypatch: pytest.MonkeyPatch, ours: bool) -> Iterator[Any]:
+    """A step of Flower's loop with `told`, through our connection or as Flower's own."""
+    monkeypatch.setattr(supernode, "_await_gate", lambda *_: None)
+    monkeypatch.setattr(supernode, "_taken_back", lambda *_: False)
+    node = AskedNode(RecordDict())
+    factory = NodeStateFactory(objectstore_factory=ObjectStoreFactory())
+    state, store = factory.state(), factory.objectstore_factory.store()
+    state.set_node_id(7)
+
+    def receive() -> Any:
+        answer = node.PullMessages(None)
+        message = message_from_proto(answer.messages_list[0])
+        message.metadata.__dict__["_message_id"] = node.number
+        return message, answer.message_object_trees[0]
+
+    @contextmanager
+    def flowers(*given: Any) -> Iterator[tuple[Any, ...]]:
+        pull = lambda run, name: node.parts[name]  # noqa: E731
+        yield 7, receive, "send", told.run, told.fab, pull, "push", lambda *_: None
+
+    place: Any = SimpleNamespace(registered=Path(os.devnull))
+    monkeypatch.setattr(supernode, "write_whole", lambda *_: None)
+    connect: Any = supernode._connected(flowers, place, Pace()) if ours else flowers
+    with connect("gate", False, b"", None) as given:
+        _, received, _, get_run, get_fab, pull, _, confirm = given
+
+        def step() -> Any:
+            return _pull_and_store_message(
+                state=state, object_store=store, node_config={}, receive=received,
+                get_run=get_run, get_fab=get_fab, pull_object=pull,
+                confirm_message_received=confirm, trusted_entities=None,
+            )  # fmt: skip
+
+        monkeypatch.setattr(loop, "get_fused_config_from_fab", lambda *given: {})
+        yield step
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_what_is_told_of_a_run_does_not_end_the_supernode(
+    lie: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The question is left and the next one is taken. Control: Flower's own loop ends, or keeps a
+    run whose bundle it does not have.
+    """
+    told = Told(*lie)
+    with _flowers_loop(told, monkeypatch, ours=True) as step:
+        assert step() is None
+        told.answers = list(GOOD)
+        assert step() == 11
+    told = Told(*lie)
+    with _flowers_loop(told, monkeypatch, ours=False) as step:
+        if lie is LIES[-1]:
+            assert step() == 11
+            return
+        with pytest.raises((TooMuchError, ValueError)):
+            step()
+
+
+def test_a_question_that_cannot_be_read_does_not_end_the_supernode(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Only the kind of error is told. Control: Flower's own loop ends at it."""
+    for ours in (True, False):
+        with _flowers_loop(Told(*GOOD), monkeypatch, ours=ours) as step:
+            monkeypatch.setattr(AskedNode, "PullMessages", _strange)
+            if ours:
+                assert step() is None
+                assert "IndexError" in caplog.text
+                assert "secret" not in caplog.text
+            else:
+                with pytest.raises(IndexError):
+                    step()
+
+
+def _strange(node: Any, request: Any) -> Any:
+    raise IndexError("secret")
+
+
+@pytest.mark.parametrize(("call", "most"), [("run", MOST_SMALL), ("bundle", 10_000 + MOST_SMALL)])
+def test_what_is_told_of_runs_and_bundles_is_bounded_as_it_comes(
+    call: str,
+    most: int,
+    coordinator: tuple[type[Coordinator], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """More tightly than a question's part. Control: as a part the same bytes are taken."""
+    answers, address = coordinator
+    monkeypatch.setattr(bounded_answers, "MOST_BUNDLE", 10_000)
+    monkeypatch.setattr(bounded_answers, "MOST_ANSWER", 1_000_000)
+    answers.length = most + 1
+    client, kept = with_bounds(FleetHttpClient), KeptAnswers()
+
+    def fetch() -> int:
+        return _asked(client, address)
+
+    asked = {"run": lambda: kept.run(fetch), "bundle": lambda: kept.bundle("", fetch)}[call]
+    with pytest.raises(TooMuchError, match=f"more than {most} bytes"):
+        asked()
+    assert _asked(client, address) == answers.length
+
+
+def test_what_is_kept_of_runs_and_bundles_is_bounded_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One that comes again takes no more room; the first ones are the control."""
+    monkeypatch.setattr(bounded_answers, "MOST_KEPT", 3 * MOST_SMALL)
+    kept = KeptAnswers()
+
+    def bundle(letter: bytes) -> None:
+        content = letter * MOST_SMALL
+        digest = hashlib.sha256(content).hexdigest()
+        kept.bundle(digest, lambda: _fab(content, content))
+
+    for letter in (b"a", b"b", b"a", b"b"):
+        bundle(letter)
+    kept.run(_run)
+    bundle(b"a")
+    with pytest.raises(TooMuchError, match="start it again"):
+        bundle(b"c")
+    with pytest.raises(TooMuchError, match="start it again"):
+        kept.run(_run)
 
 
 def test_parts_that_many_threads_fetch_are_bounded_together_while_they_come(

@@ -178,11 +178,13 @@ class Stopped:
         self.times += 1
 
 
-def test_two_signals_at_once_end_a_service_once() -> None:
+def test_two_signals_at_once_end_a_service_once(tmp_path: Path) -> None:
     """The handler takes no lock that the interrupted code may hold."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     service = Stopped()
-    arguments = argparse.Namespace(listen="127.0.0.1:0", until_input_closes=False, json=True)
+    arguments = argparse.Namespace(
+        folder=tmp_path, listen="127.0.0.1:0", until_input_closes=False, json=True
+    )
 
     def tell() -> None:
         for _ in range(2):
@@ -191,7 +193,7 @@ def test_two_signals_at_once_end_a_service_once() -> None:
     timer = threading.Timer(0.3, tell)
     timer.start()
     try:
-        assert serving.run(service, "K1", arguments) == 0
+        assert serving.run(service, "K1", arguments, lambda *_: Stopped()) == 0
     finally:
         timer.join()
         for number, handler in before.items():

@@ -62,7 +62,7 @@ def test_a_node_is_told_to_ask_again_while_the_superlink_fails(
         transport = httpx.MockTransport(lambda request: httpx.Response(status))
         async with httpx.AsyncClient(transport=transport, base_url="https://x") as there:
             forwarding._client = there
-            return (await forwarding.post(path, b"", {}))[0]
+            return (await forwarding.post(path, b"", {}, lambda size: None))[0]
 
     assert asyncio.run(passed()) == told
 

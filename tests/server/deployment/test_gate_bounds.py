@@ -20,6 +20,7 @@ from server.deployment.bodies import FLEET, RENEW, UPLOAD, most_of
 from server.deployment.forwarding import passed_of
 from server.deployment.gate import RENEWALS_OF_A_DAY, Gate
 from server.deployment.gate_counts import GateCounts
+from server.deployment.handed_questions import HandedQuestions
 from server.deployment.member_protocol import CERTIFICATE, MemberProtocol, holder_of
 from server.deployment.refused_request import RefusedRequestError
 from server.deployment.seldom import Seldom
@@ -36,7 +37,7 @@ class _Behind:
     def __init__(self) -> None:
         self.headers: list[dict[str, str]] = []
 
-    async def post(self, path: str, body: bytes, headers: Any) -> Any:
+    async def post(self, path: str, body: bytes, headers: Any, grow: Any) -> Any:
         self.headers.append(dict(headers))
         return 200, b"", {}
 
@@ -47,6 +48,7 @@ def door(tmp_path: Path) -> Gate:
     found: Any = object.__new__(Gate)
     found._folder, found._admission = tmp_path, admission(tmp_path)
     found.counts, found._under_way, found._uploads = GateCounts(), {}, Uploads()
+    found._handed = HandedQuestions()
     found._told, found._renewals = Seldom(1, 60.0), Seldom(RENEWALS_OF_A_DAY, 86_400.0)
     found._forwarding, found._clock = _Behind(), lambda: NOW
     return found

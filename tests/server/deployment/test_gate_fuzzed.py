@@ -22,6 +22,7 @@ from server.deployment.admission import CALLS, NODE_KEY
 from server.deployment.bodies import PUSH
 from server.deployment.gate import Gate
 from server.deployment.gate_counts import GateCounts
+from server.deployment.handed_questions import HandedQuestions
 from server.deployment.member_protocol import CERTIFICATE
 from server.deployment.seldom import Seldom
 from server.deployment.terms_page import TermsPage
@@ -56,7 +57,7 @@ class Behind:
     def __init__(self) -> None:
         self.passed: list[tuple[str, bytes, dict[str, str]]] = []
 
-    async def post(self, path: str, body: bytes, headers: Any) -> Any:
+    async def post(self, path: str, body: bytes, headers: Any, grow: Any) -> Any:
         self.passed.append((path, body, dict(headers)))
         return 200, b"", {}
 
@@ -119,6 +120,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
     found: Any = object.__new__(Gate)
     found._folder, found._admission = folder, admission(folder)
     found.counts, found._under_way, found._uploads = GateCounts(), {}, Uploads()
+    found._handed = HandedQuestions()
     found._told, found._renewals = Seldom(1, 60.0), Seldom(9, 60.0)
     found._forwarding, found._clock = Behind(), lambda: NOW
     found._pages = TermsPage(folder)

@@ -1,0 +1,128 @@
+"""What this lender knows of the batches it answers: how many today, its numbers, which are over.
+
+    own/borrowing/asked/today.json        day, batches by asker
+    own/borrowing/asked/BATCH.numbers     what a batch is answered with
+    own/borrowing/asked/BATCH.over        its end was heard, in the run it names
+    own/borrowing/asked/TERMS.closed      the same, by the run it was asked in
+
+Invariants:
+- A batch is answered with the numbers it was answered with first, whatever run asks for it: they
+  are on disk before they leave.
+- A batch counts once a day against its asker's number, before anything is answered to it.
+- Whoever did not ask forgets its numbers with the batch's end; the asker's go after their term.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from client.borrowing.asked_settings import Willing
+from client.files import keep_private, partial_of, write_durably
+from shared.borrowing.batch import NUMBERS, Batch
+from shared.borrowing.terms import TTL_DAYS
+from shared.errors import OperatorError
+from shared.secure_sum.floors import RefusedError
+
+_TODAY = "today.json"
+_DAY_SECONDS = 86_400
+
+
+class AskedBook:
+    """In `folder`. Call it under the outbox's lock."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def take(self, batch: Batch, willing: Willing, today: int) -> None:
+        """Count a batch; RefusedError where it is over, or its asker may ask no more today."""
+        if self._path(batch, "over").exists():
+            raise RefusedError("asked", expected="a new batch", came="one that is over")
+        name, asked = batch.digest.hex(), self._asked(today)
+        mine = asked.setdefault(batch.asker, [])
+        if name in mine:
+            return
+        if len(mine) >= willing.daily:
+            raise RefusedError("asked", expected=f"{willing.daily} a day", came=len(mine) + 1)
+        mine.append(name)
+        self._put(self._folder / _TODAY, json.dumps({"day": today, "asked": asked}).encode())
+
+    def numbers(self, batch: Batch) -> NDArray[np.int64] | None:
+        """What the batch is answered with; None before that."""
+        path = self._path(batch, "numbers")
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _unusable(path, error) from error
+        if len(content) != 8 * NUMBERS:
+            raise _unusable(path, ValueError())
+        return np.frombuffer(content, "<i8").astype(np.int64)
+
+    def keep(self, batch: Batch, numbers: NDArray[np.int64]) -> None:
+        """Before they leave for the first time."""
+        self._put(self._path(batch, "numbers"), numbers.astype("<i8").tobytes())
+
+    def close(self, batch: Batch, terms: str, *, own: bool) -> None:
+        """The end of the run under these terms was heard; `own`: this lender has asked."""
+        self._put(self._path(batch, "over"), terms.encode())
+        self._put(self._folder / f"{terms}.closed", b"")
+        if not own:
+            self._path(batch, "numbers").unlink(missing_ok=True)
+
+    def heard_under(self, batch: Batch) -> str | None:
+        """The terms of the run in which the end of a batch was heard."""
+        try:
+            return self._path(batch, "over").read_text()
+        except OSError:
+            return None
+
+    def is_closed(self, terms: str) -> bool:
+        """Whether the end of the run under these terms was heard."""
+        return (self._folder / f"{terms}.closed").exists()
+
+    def _asked(self, today: int) -> dict[str, list[str]]:
+        """Names of today's batches by asker. A new day begins with what is over its term."""
+        path = self._folder / _TODAY
+        try:
+            found: dict[str, Any] = json.loads(path.read_bytes())
+            if found["day"] == today:
+                asked: dict[str, list[str]] = found["asked"]
+                return {code: [*names] for code, names in asked.items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise _unusable(path, error) from error
+        self._forget()
+        return {}
+
+    def _forget(self) -> None:
+        there = [(path, path.stat().st_mtime) for path in self._folder.glob("*.numbers")]
+        newest = max((when for _, when in there), default=0.0)
+        for path, when in there:
+            if newest - when > TTL_DAYS * _DAY_SECONDS:
+                path.unlink(missing_ok=True)
+
+    def _put(self, path: Path, content: bytes) -> None:
+        try:
+            keep_private(self._folder)
+            partial_of(path).unlink(missing_ok=True)
+            write_durably(path, content)
+        except OSError as error:
+            raise _unusable(path, error) from error
+
+    def _path(self, batch: Batch, kind: str) -> Path:
+        return self._folder / f"{batch.digest.hex()}.{kind}"
+
+
+def _unusable(path: Path, error: Exception) -> OperatorError:
+    why = error.strerror if isinstance(error, OSError) else "it was changed or cut short"
+    return OperatorError(
+        f"{path} cannot be used: {why}",
+        remedy="check space and rights; put a damaged file back from a backup",
+    )

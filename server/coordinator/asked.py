@@ -1,0 +1,78 @@
+"""A batch about borrowing at the coordinator: its answer in the run's folder, and who is in it.
+
+    RUN/answer.json    the signed total, for the asker: `shared.borrowing.batch.BatchAnswer`
+
+Invariants:
+- An answer is written once all lenders that are in it have heard the batch's end.
+- Batches of one ledger are over the same lenders (those of the last answer there is), unless the
+  terms say `anew`; lenders insist on it by themselves.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from server.coordinator.checkpoint import SUFFIX, StageRecord, unwritable, write_durably
+from server.coordinator.places import AGREEMENT, ANSWER, STAGES
+from shared.borrowing.batch import MOST_TEXT, BatchAnswer, made_answer, read_answer
+from shared.errors import InternalError, LianfangError, OperatorError, PeerError
+from shared.identity.certificate import Identity
+from shared.secure_sum.encoding import text_of
+from shared.training.asked_run import AskedRun, AskedTerms, terms_from
+
+
+def write_answer(
+    folder: Path, run: AskedRun, records: Sequence[StageRecord], identity: Identity
+) -> None:
+    """Sign the total of a batch that is over and keep it; OperatorError for a full disk."""
+    if not run.finished or run.total is None:
+        raise InternalError("an answer is written before the batch is over")
+    answer = made_answer(run.agreement.batch, records[0].members, run.total, identity)
+    try:
+        write_durably(folder / ANSWER, text_of(answer))
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
+def kept_answer(folder: Path) -> BatchAnswer:
+    """The answer in a run's folder; OperatorError when there is none."""
+    try:
+        with (folder / ANSWER).open("rb") as file:
+            return read_answer(file.read(MOST_TEXT + 1))
+    except (OSError, PeerError) as error:
+        raise OperatorError(
+            f"{folder} holds no answer to a batch", remedy="let the run finish"
+        ) from error
+
+
+def unfinished_of(runs: Path, ledger: bytes) -> str:
+    """A run of a batch of this ledger, by its folder's name, whose total was opened, and whose end
+    was not heard by all; empty where there is none.
+    """
+    for path in sorted(runs.glob(f"*/{AGREEMENT}")):
+        run = path.parent
+        if (run / ANSWER).exists() or not any((run / STAGES).glob(f"*{SUFFIX}")):
+            continue
+        try:
+            terms = terms_from(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, LianfangError):
+            continue
+        if isinstance(terms, AskedTerms) and terms.batch.ledger == ledger:
+            return run.name
+    return ""
+
+
+def counted_before(folder: Path, run: AskedRun) -> tuple[str, ...]:
+    """The lenders of the last answer of the batch's ledger in the runs beside `folder`; none where
+    there is none, or the terms ask for others.
+    """
+    if run.agreement.anew:
+        return ()
+    beside = folder.resolve().parent.glob(f"*/{ANSWER}")
+    for path in sorted(beside, key=lambda one: one.stat().st_mtime_ns, reverse=True):
+        answer = kept_answer(path.parent)
+        if answer.ledger == run.agreement.batch.ledger:
+            return answer.lenders
+    return ()
