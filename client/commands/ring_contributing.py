@@ -40,6 +40,7 @@ def contribute(arguments: argparse.Namespace) -> int:
         else:
             bad_too = arguments.without_bad_rows
             kept = desk.keep(arguments.case, arguments.edges, without_bad=bad_too, bars=named(bar))
+            _check_not_empty(kept, arguments.edges)
     _tell_bad(kept)
     if not arguments.now:
         _wait(arguments.folder)
@@ -55,6 +56,16 @@ def contribute(arguments: argparse.Namespace) -> int:
     return ATTENTION if bad or done.sent.late or _all_left_out(done) else DONE
 
 
+def _check_not_empty(kept: Kept, path: Path) -> None:
+    """A failed export must not use up the week's pages, which leave once."""
+    found = kept.found
+    if not (found.rows or found.outside or found.empty or found.bad):
+        raise OperatorError(
+            f"{path.name}: the file has no rows; nothing was sent",
+            remedy="export it again; without a file only what is kept here leaves",
+        )
+
+
 def _wait(folder: Path) -> None:
     from client.rings.moment import drawn_moment, wait_until, window_of
     from client.rings.opening import SECTION
@@ -63,7 +74,7 @@ def _wait(folder: Path) -> None:
     moment = drawn_moment(now, window_of(folder, SECTION), secrets.token_bytes)
     if moment > now:
         note(
-            f"pages leave at {moment.astimezone():%Y-%m-%d %H:%M}, a moment drawn here (--now: at "
+            f"pages leave at {moment.astimezone():%Y-%m-%d %H:%M %Z}, a moment drawn here (--now: at "
             "once); if this is stopped before, give the command again: all is kept"
         )
     wait_until(moment, lambda: datetime.now(UTC))
@@ -122,7 +133,9 @@ def _retract_lines(found: Counted, *, done: bool) -> list[str]:
     if found.unknown:
         unknown = counted(found.unknown, "row or reference", "rows or references")
         lines.append(f"{unknown} that stand for nothing kept here (any more)")
-    if not done:
+    if not (found.here or found.sent):
+        lines.append("nothing was done: is it the right file, folder and case?")
+    elif not done:
         lines.append("nothing was done: give it again with --yes")
     return lines
 
@@ -174,8 +187,6 @@ def _contribution_lines(done: Contribution) -> list[str]:
             )
         if found.empty:
             lines.append(f"{counted(found.empty, 'row')} without a value")
-        if not (found.rows or found.outside or found.empty or found.bad):
-            lines.append("the file has no rows")
     week = f"week of {done.case.monday(sent.week)}"
     if sent.late:
         lines.append(

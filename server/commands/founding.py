@@ -58,7 +58,8 @@ def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
         (members, _members), (revoke, _revoke), (renew, renewing.renew),
     )  # fmt: skip
     for one, handler in handlers:
-        one.add_argument("folder", type=Path, help="the coordinator's folder")
+        whose = "or a service's or operator's" if one is renew else ""
+        one.add_argument("folder", type=Path, help=f"the coordinator's folder {whose}".strip())
         one.add_argument("--json", action="store_true", help="one JSON line for scripts")
         one.set_defaults(handler=handler)
     _add_terms(init)

@@ -27,7 +27,7 @@ def gain_sentences(lenders: Sequence[Lender]) -> tuple[str, ...]:
     """Who gains, who loses, and how sure that is, in plain words."""
     known = [lender for lender in lenders if lender.gain is not None]
     if not known:
-        return ("No lender's gain could be measured in this run.",)
+        return ("No lender's gain was measured in this run (--quick leaves the comparison out).",)
     winners = [lender for lender in known if wins(lender.gain)]
     first = f"{_first(lenders)}{_most(known, winners)}."
     hard = over_tuned([lender.gain_over_tuned for lender in lenders])

@@ -76,10 +76,12 @@ def ring_sentence(found: RingFigures) -> str:
     return (
         f"Together the lenders find {percent(found.recall, 0)} of "
         f"{plural(found.planted or 0, 'planted ring')} and flag "
-        f"{percent(found.member_recall, 0)} of their members, the best lender alone "
-        f"{percent(found.best_single, 0)}; {percent(found.precision_at_k, 0)} of the best reported "
-        f"rings are planted ones, and {_rate(found.innocents_per_1000)} of 1,000 innocent people "
-        "are flagged."
+        f"{percent(found.member_recall, 0)} of their members "
+        f"({percent(found.member_recall_sure, 0)} as members, the others as leads, which rest on "
+        f"one lender's word), the best lender alone {percent(found.best_single, 0)}; "
+        f"{percent(found.precision_at_k, 0)} of the best reported rings are planted ones, and "
+        f"{_rate(found.innocents_per_1000)} of 1,000 innocent people are flagged "
+        f"({_rate(found.innocents_per_1000_sure)} as members)."
     )
 
 

@@ -165,15 +165,17 @@ def test_without_the_desk_observations_are_kept_and_leave_later(
 def test_a_file_of_which_nothing_is_contributed_asks_for_a_look(
     rings: Rings, tmp_path: Path
 ) -> None:
-    """Rows of other weeks than the case's, or no rows: exit status 1, and which days it takes."""
+    """Rows of other weeks than the case's: exit status 1, and which days it takes. No rows: a
+    failed export, for which nothing leaves.
+    """
     before = row(STRANGER, "device", device("before"), week=-2)
     old = write_rows(tmp_path / "old.csv", [before])
     said = rings.run("L03", "contribute", old, "--case", "spring", status=1)
     first, last = rings.case.first_monday, rings.case.monday(rings.case.weeks) - timedelta(days=1)
     assert f"1 row not of the case's weeks or kinds: the case takes {first} to {last}" in said
     none = write_rows(tmp_path / "none.csv", [])
-    said = rings.run("L03", "contribute", none, "--case", "spring", status=1)
-    assert "the file has no rows" in said
+    said = rings.run("L03", "contribute", none, "--case", "spring", status=2)
+    assert "none.csv: the file has no rows; nothing was sent" in said
 
 
 def secrets_of(code: str) -> list[str]:

@@ -90,7 +90,7 @@ class CoordinatorFolder:
                 grid,
                 Path(str(config["run-directory"])),
                 resume=bool(config["resume"]),
-                patience=1.0,
+                patience=1.0 if faults else 60.0,  # nobody is missed for the machine is busy
                 flower_run=number,
             )
             self.superlink.ended[number] = "completed"

@@ -44,7 +44,8 @@ def test_the_sentence_says_what_is_found_together_and_alone(document: Document):
     told = ring_sentence(figures_of(document))
     assert told.startswith("Together the lenders find 67% of 3 planted rings and flag 75% of their")
     assert "the best lender alone 25%" in told
-    assert "0.33 of 1,000 innocent people are flagged" in told
+    assert "as members, the others as leads" in told
+    assert "0.33 of 1,000 innocent people are flagged (" in told
 
 
 def test_page_and_screen_share_their_sentence_and_their_typologies(document: Document):
