@@ -14,10 +14,10 @@ demo: $(VENV)/.simulate  ## train over twelve real lenders and draw the report
 	$(BIN)/python simulate.py
 	@echo "open out/demo/report.html in a browser"
 
-test: $(VENV)/.dev  ## run all tests
+test: $(VENV)/.dev  ## run all tests but the long ones of make soak
 	$(BIN)/python -m pytest -n 3 --dist worksteal
 
-soak: $(VENV)/.dev  ## tests that take long: a real list in full, 200 kill points (docs/faults.md)
+soak: $(VENV)/.dev  ## tests that take long: a real list in full, 200 kill points (docs/faults.md), production, rings over Ray
 	LIANFANG_DATASETS=$(DATASETS) $(BIN)/python -m pytest -m soak
 
 check: $(VENV)/.dev  ## lint, types, architecture contracts
@@ -46,8 +46,8 @@ bench-deploy: $(VENV)/.dev  ## real processes: rounds beside Flower's defaults, 
 
 bench-rings: $(VENV)/.dev  ## detection of fraud rings up to a million people, and how well; RAY=1: in parts over Ray, too
 	$(if $(RAY),$(BIN)/python tests/bench/rings_ray.py)
-	$(BIN)/python tests/bench/rings.py
 	$(BIN)/python tests/bench/rings_quality.py
+	$(BIN)/python tests/bench/rings.py
 
 proto: $(VENV)/.dev  ## generate shared/wire/*_pb2*.py from the .proto files
 	$(BIN)/python -m grpc_tools.protoc -I . --python_out=. --pyi_out=. --grpc_python_out=. shared/wire/*.proto

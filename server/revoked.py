@@ -63,3 +63,16 @@ def read_revoked(folder: Path) -> frozenset[str]:
         raise OperatorError(
             f"{path}: it is not a list of codes", remedy='write it as ["L03", …]'
         ) from error
+
+
+def begin_revoked(folder: Path) -> None:
+    """An empty list, where there is none yet. OperatorError when it cannot be written."""
+    path = folder / REVOKED
+    try:
+        if not path.exists():
+            path.write_text("[]\n", encoding="utf-8")
+    except OSError as error:
+        raise OperatorError(
+            f"{path}: {error.strerror or type(error).__name__}",
+            remedy="check space and rights, then write [] there",
+        ) from error

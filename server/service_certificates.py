@@ -3,9 +3,12 @@
 The folder is an actor's (`actor.py`): a key holder's, the registry's, a desk's, an operator's.
 
 Invariants:
-- New ones are over the public keys in the old ones, which this authority signed itself: no private
-  key is read, so that a copy of the folder's `.crt` files will do, where the authority's key is.
-- Old ones that have ended are renewed, too; those of a code that is revoked are not.
+- New ones are over the public keys in the old ones, which this authority signed itself, both to one
+  code and role: no private key is read, so that a copy of the folder's `.crt` files will do, where
+  the authority's key is.
+- Old ones that have ended are renewed, too. Those of a revoked code are not: the list that counts
+  is the one at the authority, not only what the requester brings; without one nothing is certified.
+- Lenders and the coordinator renew their own in other ways, which prove that the keys are theirs.
 - Each file is the old one or the new one. Who serves takes new ones over by itself, once both are
   there and fit; what does not fit changes nothing, and the log says so.
 """
@@ -14,7 +17,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,6 +39,11 @@ DAYS, SOON = 365, timedelta(days=30)
 FILES = (AUTHORITY, CERTIFICATE, TRANSPORT)
 _LOOK_SECONDS, _TELL_SECONDS = 5.0, 86_400.0
 _SECOND = timedelta(seconds=1)
+_ELSEWHERE: dict[Role, str] = {
+    "lender": "a lender renews its own, over the network: lianfang-client renew",
+    "coordinator": "name the coordinator's own folder: lianfang-server renew FOLDER",
+}
+"""Roles that are not renewed here, and how they are."""
 _log = logging.getLogger("lianfang.certificates")
 
 
@@ -62,29 +70,36 @@ class Renewed:
     until: datetime
 
 
+def revoked_at(authority: Path) -> frozenset[str]:
+    """The codes revoked by the lists beside the authority's key, and in the consortium's folder
+    that it lies in. OperatorError where there is none, or one that cannot be read.
+    """
+    lists = [place for place in (authority, authority.resolve().parent) if _has_list(place)]
+    if not lists:
+        raise OperatorError(
+            f"{authority} has no list of who is revoked: nothing was certified",
+            remedy=f"copy the consortium's {REVOKED} to {authority / REVOKED}; where nobody is "
+            "revoked, it is []",
+        )
+    return frozenset[str]().union(*map(read_revoked, lists))
+
+
 def renew_service(
     folder: Path,
     authority: Authority,
     *,
+    revoked: Collection[str],
     days: int = DAYS,
     now: datetime,
     random: Callable[[int], bytes],
 ) -> Renewed:
     """New certificates in an actor's folder, or in a copy of its `.crt` files: for `days` days, or
-    as many as the authority's own has left. OperatorError where the old ones are not this
-    authority's, or their code is revoked in the folder.
+    as many as the authority's own has left. `revoked`: codes of `revoked_at`. OperatorError where
+    the old ones are not this authority's, or not both of one service, or their code is revoked.
     """
-    own, public = _own(folder, authority), _transport_public(folder, authority)
-    if own.code in read_revoked(folder):
-        raise OperatorError(
-            f"{own.code} is revoked: nothing was certified",
-            remedy=f"take the code off {folder / REVOKED}, if that was a mistake",
-        )
-    if own.role == "lender" and (folder / "client.toml").exists():
-        raise OperatorError(
-            f"{folder} is a lender's: nothing was certified",
-            remedy="a lender renews its own, over the network: lianfang-client renew",
-        )
+    own = _own(folder, authority)
+    public = _transport_public(folder, authority, own)
+    _check_code(folder, own, revoked)
     days = min(days, days_left(authority, now))
     identity = issue(authority, own.code, own.role, own.public, days=days, now=now, random=random)
     transport = issue_transport(
@@ -101,6 +116,27 @@ def renew_service(
     return Renewed(own.code, own.role, end_of(identity))
 
 
+def _has_list(folder: Path) -> bool:
+    return (folder / REVOKED).exists()
+
+
+def _check_code(folder: Path, own: Member, revoked: Collection[str]) -> None:
+    if own.role in _ELSEWHERE:
+        raise OperatorError(
+            f"{folder} is a {own.role}'s: nothing was certified", remedy=_ELSEWHERE[own.role]
+        )
+    if own.code in revoked:
+        raise OperatorError(
+            f"{own.code} is revoked by the list at the authority: nothing was certified",
+            remedy=f"take the code off {REVOKED} there, if that was a mistake",
+        )
+    if own.code in read_revoked(folder):
+        raise OperatorError(
+            f"{own.code} is revoked: nothing was certified",
+            remedy=f"take the code off {folder / REVOKED}, if that was a mistake",
+        )
+
+
 def _own(folder: Path, authority: Authority) -> Member:
     certificate = read_certificate(folder / CERTIFICATE)
     try:
@@ -109,12 +145,19 @@ def _own(folder: Path, authority: Authority) -> Member:
         raise _not_ours(folder / CERTIFICATE, error) from error
 
 
-def _transport_public(folder: Path, authority: Authority) -> bytes:
+def _transport_public(folder: Path, authority: Authority, own: Member) -> bytes:
+    """The key in the transport certificate of the same code and role as the identity's."""
     certificate = read_certificate(folder / TRANSPORT)
     try:
-        read_peer(certificate, authority.certificate, end_of(certificate) - _SECOND)
+        peer = read_peer(certificate, authority.certificate, end_of(certificate) - _SECOND)
     except PeerError as error:
         raise _not_ours(folder / TRANSPORT, error) from error
+    if (peer.code, peer.role) != (own.code, own.role):
+        raise OperatorError(
+            f"{folder / TRANSPORT} is of {peer.code} ({peer.role}), and {CERTIFICATE} of "
+            f"{own.code} ({own.role}): nothing was certified",
+            remedy="take all three .crt files from one service's folder",
+        )
     key = x509.load_der_x509_certificate(certificate).public_key()
     form = serialization.PublicFormat.SubjectPublicKeyInfo
     return key.public_bytes(serialization.Encoding.PEM, form)

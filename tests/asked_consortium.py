@@ -53,6 +53,7 @@ class AskedConsortium:
     consortium: Consortium = field(init=False)
     superlink: PretendedSuperLink = field(default_factory=PretendedSuperLink)
     acts: int = 0
+    epoch: int = 1
 
     def __post_init__(self) -> None:
         self.folder = self.home / "coordinator"
@@ -89,7 +90,7 @@ class AskedConsortium:
         identity = identity_under(self.authority, code, now=now() - timedelta(minutes=1))
         context, trust = self.consortium.name, Trust(self.authority.certificate, now)
         outbox, place = Outbox(own / "outbox.jsonl", now), own / "rings" / "tokens"
-        tokens = OwnTokens(f"{context}/ring", place, Key(), lambda: (1,), random)
+        tokens = OwnTokens(f"{context}/ring", place, Key(), lambda: (self.epoch,), random)
         secret = read_secret(own / "filed", random)
         try:
             yield Asking(

@@ -8,7 +8,8 @@
 Invariants:
 - A batch is answered with the numbers it was answered with first, whatever run asks for it: they
   are on disk before they leave.
-- A batch counts once a day against its asker's number, before anything is answered to it.
+- A batch counts once a day against its asker's number, before anything is answered to it. A clock
+  that goes back does not begin a day anew: what counts is the newest day there was.
 - Whoever did not ask forgets its numbers with the batch's end; the asker's go after their term.
 """
 
@@ -42,14 +43,14 @@ class AskedBook:
         """Count a batch; RefusedError where it is over, or its asker may ask no more today."""
         if self._path(batch, "over").exists():
             raise RefusedError("asked", expected="a new batch", came="one that is over")
-        name, asked = batch.digest.hex(), self._asked(today)
+        name, (day, asked) = batch.digest.hex(), self._asked(today)
         mine = asked.setdefault(batch.asker, [])
         if name in mine:
             return
         if len(mine) >= willing.daily:
             raise RefusedError("asked", expected=f"{willing.daily} a day", came=len(mine) + 1)
         mine.append(name)
-        self._put(self._folder / _TODAY, json.dumps({"day": today, "asked": asked}).encode())
+        self._put(self._folder / _TODAY, json.dumps({"day": day, "asked": asked}).encode())
 
     def numbers(self, batch: Batch) -> NDArray[np.int64] | None:
         """What the batch is answered with; None before that."""
@@ -86,20 +87,22 @@ class AskedBook:
         """Whether the end of the run under these terms was heard."""
         return (self._folder / f"{terms}.closed").exists()
 
-    def _asked(self, today: int) -> dict[str, list[str]]:
-        """Names of today's batches by asker. A new day begins with what is over its term."""
+    def _asked(self, today: int) -> tuple[int, dict[str, list[str]]]:
+        """The day that counts, and names of its batches by asker. A new day begins with what is
+        over its term.
+        """
         path = self._folder / _TODAY
         try:
             found: dict[str, Any] = json.loads(path.read_bytes())
-            if found["day"] == today:
+            if (day := int(found["day"])) >= today:
                 asked: dict[str, list[str]] = found["asked"]
-                return {code: [*names] for code, names in asked.items()}
+                return day, {code: [*names] for code, names in asked.items()}
         except FileNotFoundError:
-            return {}
+            return today, {}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise _unusable(path, error) from error
         self._forget()
-        return {}
+        return today, {}
 
     def _forget(self) -> None:
         there = [(path, path.stat().st_mtime) for path in self._folder.glob("*.numbers")]

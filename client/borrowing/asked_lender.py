@@ -4,9 +4,10 @@ Invariants:
 - It takes part only where its own settings say so (`asked_settings.py`): for this asker, so many
   batches a day, of this consortium and about today. It decides before it gives keys, and again
   before it gives numbers; the reason leaves signed.
-- All batches of a key epoch are answered over the same lenders, unless a person here allows others
-  (`lianfang-client terms allow`): two totals of one token over sets that differ by one lender would
-  be that lender's numbers.
+- All batches of a consortium, of whatever day and key epoch, are answered over the same lenders,
+  unless a person here allows others (`lianfang-client terms allow`): two totals of one person over
+  sets that differ by one lender would be that lender's numbers.
+- Only batches of the newest key epoch that events are kept under are answered.
 - No batch is answered before the end of the one answered last was heard: that all were told the
   same lenders of its sum (docs/protocols/borrowing.md).
 """
@@ -52,7 +53,7 @@ class AskedLender(Answering[AskedRun]):
     ) -> None:
         self._settings, self._clock = settings, clock
         self._batch = settings.agreement.batch
-        self._rows_name = rows_name(self._batch.ledger)
+        self._rows_name = rows_name(self._batch.context)
         here = settings.own / "borrowing"
         self._book, self._events = AskedBook(here / "asked"), KeptEvents(here / "kept")
         keep_to_itself(settings.own)
@@ -66,13 +67,19 @@ class AskedLender(Answering[AskedRun]):
         if willing is None or not willing.answers(batch.asker):
             raise RefusedError("asked", expected="an asker named in [asked]", came=batch.asker)
         self._check_asker()
+        self._check_asked_of()
+        self._check_closed()
+        self._book.take(batch, willing, self._today())
+
+    def _check_asked_of(self) -> None:
+        """The batch is about these days, and the newest key epoch that events are kept under."""
+        batch, newest = self._batch, self._events.newest()
         age = self._today() - batch.day
         if not -NEWEST_DAYS <= age <= OLDEST_DAYS:
             raise RefusedError("asked", expected=f"{OLDEST_DAYS} days old at most", came=age)
-        if not self._events.there(batch.epoch):
-            raise RefusedError("asked", expected=f"events kept of key epoch {batch.epoch}")
-        self._check_closed()
-        self._book.take(batch, willing, self._today())
+        if batch.epoch != newest:
+            kept = f"key epoch {newest}, the newest" if newest else "events kept here"
+            raise RefusedError("asked", expected=kept, came=f"key epoch {batch.epoch}")
 
     def _check_asker(self) -> None:
         """A member of the consortium, not revoked, has signed the batch."""

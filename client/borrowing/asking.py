@@ -214,7 +214,7 @@ class Asking:
 
     def _answered(self, batch: Batch, terms: str) -> tuple[str, ...] | None:
         """The lenders of the sum that this lender opened."""
-        name = rows_name(batch.ledger)
+        name = rows_name(batch.context)
         for record in self._outbox.history.answered.values():
             if (record.rows, record.agreement) == (name, terms):
                 return record.lenders

@@ -6,6 +6,8 @@ Invariants:
 - A file is replaced whole and durably; one that was changed or cut is an error, never "no events".
 - What is out of its term is dropped at each change, and counts no more before that.
 - An event given twice is there once.
+- One file counts, that of the newest key epoch. It ends those of older epochs, once it is on disk:
+  their events are given again under the new key.
 """
 
 from __future__ import annotations
@@ -33,9 +35,9 @@ class KeptEvents:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def there(self, epoch: int) -> bool:
-        """Whether events were kept under this epoch's tokens."""
-        return self._path(epoch).exists()
+    def newest(self) -> int:
+        """The newest key epoch that events were kept under; 0 where none were."""
+        return max(self._epochs(), default=0)
 
     def rows(self, epoch: int) -> Rows:
         """(n,), none where nothing was kept; OperatorError for a damaged file."""
@@ -68,6 +70,8 @@ class KeptEvents:
             keep_private(self._folder)
             partial_of(path).unlink(missing_ok=True)
             write_durably(path, _MARK + sha256(body).digest() + body)
+            for older in (one for one in self._epochs() if one < epoch):
+                self._path(older).unlink(missing_ok=True)
         except OSError as error:
             raise _unusable(path, error.strerror or type(error).__name__) from error
         return len(there)
@@ -78,6 +82,10 @@ class KeptEvents:
         place = {token: at for at, token in enumerate(subjects)}
         subject = np.array([place.get(token, UNKNOWN) for token in tokens], np.int64)
         return own_counts(events, subject, day)
+
+    def _epochs(self) -> list[int]:
+        names = (path.stem.removeprefix("epoch-") for path in self._folder.glob("epoch-*.rows"))
+        return [int(name) for name in names if name.isdecimal()]
 
     def _path(self, epoch: int) -> Path:
         return self._folder / f"epoch-{epoch}.rows"

@@ -74,8 +74,8 @@ def _wait(folder: Path) -> None:
     moment = drawn_moment(now, window_of(folder, SECTION), secrets.token_bytes)
     if moment > now:
         note(
-            f"pages leave at {moment.astimezone():%Y-%m-%d %H:%M %Z}, a moment drawn here (--now: at "
-            "once); if this is stopped before, give the command again: all is kept"
+            f"pages leave at {moment.astimezone():%Y-%m-%d %H:%M %Z}, a moment drawn here "
+            "(--now: at once); if this is stopped before, give the command again: all is kept"
         )
     wait_until(moment, lambda: datetime.now(UTC))
 

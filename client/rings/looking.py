@@ -5,7 +5,7 @@ Invariants:
 - `attached` subjects count as members only where the flag has this lender's own mark: that its word
   ties them. What ties them is shown and decides nothing, as a rival can repeat it.
 - A lead is in a ring by one lender's word that is not this one's: to be looked into, no ground for
-  anything else. It opens nothing here.
+  anything else. It opens nothing here: the key in its flag is sealed for that lender.
 - There is one hint, `review`.
 """
 
@@ -32,7 +32,7 @@ Rows = NDArray[np.uint8]
 @dataclass(frozen=True)
 class Told:
     """What is known about somebody. `distance` as it counts at this lender: 0 where its own
-    observation ties them (`own_observation`).
+    observation ties them (`own_observation`). `ring_key` opens the ring's body, of a member here.
     """
 
     case: Case
@@ -41,16 +41,12 @@ class Told:
     own_observation: bool
     action_hint: str = REVIEW
     lead: bool = False
+    ring_key: bytes | None = None
 
     @property
     def standing(self) -> Standing:
         """What they are at this lender."""
         return "member" if self.distance == 0 else "lead" if self.lead else "near"
-
-    @property
-    def ring_key(self) -> bytes | None:
-        """What opens the ring's body, of a member here."""
-        return self.flag.ring_key if self.distance == 0 else None
 
     @property
     def rank(self) -> tuple[int, bool, int, bytes]:
@@ -77,7 +73,8 @@ def nearest(found: Sequence[Told]) -> Told | None:
 def _told(case: Case, flag: RingFlag, contributed: Contributed, subject: bytes) -> Told:
     own = own_word(flag, contributed.recognition, subject)
     lead = not own and (flag.lead or own_lead(flag, contributed.recognition, subject))
-    return Told(case, flag, 0 if own else flag.distance, own, lead=lead)
+    key = flag.key_for(contributed.recognition, subject)
+    return Told(case, flag, 0 if own else flag.distance, own, lead=lead, ring_key=key)
 
 
 def own_word(flag: RingFlag, recognition: bytes, subject: bytes) -> bool:

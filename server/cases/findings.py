@@ -8,6 +8,7 @@ Invariants:
 - Whom a lender's own observation ties to what is no ring without some other one is a lead for that
   lender, by a mark of its own kind, and near for all others.
 - A ring of which every member is a lead only has flags and no body: there is nothing to be shown.
+- The key of a ring that comes with such a flag is sealed for that lender: it opens for nobody else.
 - A lender without whose edges the ring is none gets no key by its word: with two people made up
   around a stranger's telephone it would open that stranger's record.
 - A ring keeps its name from week to week while at least half of it stays; its key is new each time.
@@ -35,6 +36,7 @@ from shared.cases.ring_flag import (
     ordered,
     score_band,
 )
+from shared.cases.sealed_key import KEY_BYTES, SealedKey, with_pad
 from shared.rings.detect import Detection
 from shared.rings.detection import LEAST_SCORE
 from shared.rings.kinds import Terms
@@ -117,7 +119,8 @@ def _flags(
     for subject, place in (near | _single(graph, told, detection, near)).items():
         ring, token = rings[place.ring], graph.subjects[subject].tobytes()
         opens = bool(place.lenders) and place.lenders.isdisjoint(ring.needs)
-        name = names[ring.number]
+        name, key = names[ring.number], keys.get(ring.number)
+        marks = _marks(graph, place, name, token, random)
         flags[token] = RingFlag(
             name,
             place.distance,
@@ -126,9 +129,10 @@ def _flags(
             score_band(ring.score),
             _ties(graph, name, place.edges),
             bool(place.lenders | place.leads),
-            keys.get(ring.number) if place.distance == 0 or opens else None,
-            _marks(graph, place, name, token, random),
+            key if place.distance == 0 else None,
+            tuple(mark for mark, _ in marks),
             place.lead,
+            _sealed(key, [by for _, by in marks], name, token, random) if key and opens else None,
         )
     return flags
 
@@ -212,12 +216,33 @@ def _said(graph: Collected, edges: Sequence[int]) -> frozenset[int]:
 
 def _marks(
     graph: Collected, place: _Place, ring: bytes, subject: bytes, random: RandomBytes
-) -> tuple[bytes, ...]:
-    """Those of the lenders among drawn ones, in the order of their bytes; none without lenders."""
-    marks = [mark_of(graph.marks[one], ring, subject) for one in sorted(place.lenders)]
-    marks += [lead_mark_of(graph.marks[one], ring, subject) for one in sorted(place.leads)]
+) -> list[tuple[bytes, bytes | None]]:
+    """Those of the lenders among drawn ones, in the order of their bytes; none without lenders.
+    With each, the mark key of a lender to which the subject is a member.
+    """
+    marks = list[tuple[bytes, bytes | None]]()
+    for one in sorted(place.lenders):
+        marks.append((mark_of(graph.marks[one], ring, subject), graph.marks[one]))
+    marks += [(lead_mark_of(graph.marks[one], ring, subject), None) for one in sorted(place.leads)]
     drawn = range(MOST_MARKS - len(marks) if marks else 0)
-    return tuple(sorted([*marks[:MOST_MARKS], *(random(MARK_BYTES) for _ in drawn)]))
+    there = [*marks[:MOST_MARKS], *((random(MARK_BYTES), None) for _ in drawn)]
+    return sorted(there, key=lambda pair: pair[0])
+
+
+def _sealed(
+    key: bytes,
+    by: Sequence[bytes | None],
+    ring: bytes,
+    subject: bytes,
+    random: RandomBytes,
+) -> SealedKey:
+    """The ring's key in the slots of lenders with these mark keys; drawn bytes in the others."""
+    nonce = random(KEY_BYTES)
+    slots = [
+        random(KEY_BYTES) if mark is None else with_pad(key, mark, nonce, ring, subject)
+        for mark in by
+    ]
+    return SealedKey(nonce, tuple(slots))
 
 
 def _ties(graph: Collected, ring: bytes, edges: Sequence[int]) -> tuple[Tie, ...]:

@@ -47,11 +47,13 @@ def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
 
 def _create(arguments: argparse.Namespace) -> int:
     from server.authority import create_authority, write_authority
+    from server.revoked import begin_revoked
 
     authority = create_authority(
         arguments.name, days=arguments.days, now=serving.now(), random=secrets.token_bytes
     )
     write_authority(arguments.folder, authority)
+    begin_revoked(arguments.folder)
     serving.said(arguments, {"authority": str(arguments.folder), "consortium": arguments.name})
     return 0
 

@@ -23,7 +23,7 @@ def renew(arguments: argparse.Namespace) -> int:
 
 def _renew_service(arguments: argparse.Namespace) -> int:
     from server.authority import read_authority
-    from server.service_certificates import renew_service
+    from server.service_certificates import renew_service, revoked_at
 
     folder = arguments.folder
     if arguments.authority is None or arguments.new_key:
@@ -36,7 +36,12 @@ def _renew_service(arguments: argparse.Namespace) -> int:
         )
     authority = read_authority(arguments.authority, now())
     renewed = renew_service(
-        folder, authority, days=arguments.days, now=now(), random=secrets.token_bytes
+        folder,
+        authority,
+        revoked=revoked_at(arguments.authority),
+        days=arguments.days,
+        now=now(),
+        random=secrets.token_bytes,
     )
     if arguments.json:
         until = renewed.until.isoformat()

@@ -4,8 +4,8 @@
 
 Invariants:
 - An answer is written once all lenders that are in it have heard the batch's end.
-- Batches of one ledger are over the same lenders (those of the last answer there is), unless the
-  terms say `anew`; lenders insist on it by themselves.
+- Batches of one consortium, of whatever key epoch, are over the same lenders (those of the last
+  answer there is), unless the terms say `anew`; lenders insist on it by themselves.
 """
 
 from __future__ import annotations
@@ -47,32 +47,35 @@ def kept_answer(folder: Path) -> BatchAnswer:
         ) from error
 
 
-def unfinished_of(runs: Path, ledger: bytes) -> str:
-    """A run of a batch of this ledger, by its folder's name, whose total was opened, and whose end
-    was not heard by all; empty where there is none.
+def unfinished_of(runs: Path, context: str) -> str:
+    """A run of a batch of this consortium, by its folder's name, whose total was opened, and whose
+    end was not heard by all; empty where there is none.
     """
     for path in sorted(runs.glob(f"*/{AGREEMENT}")):
         run = path.parent
-        if (run / ANSWER).exists() or not any((run / STAGES).glob(f"*{SUFFIX}")):
-            continue
-        try:
-            terms = terms_from(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, LianfangError):
-            continue
-        if isinstance(terms, AskedTerms) and terms.batch.ledger == ledger:
+        opened = any((run / STAGES).glob(f"*{SUFFIX}")) and not (run / ANSWER).exists()
+        if opened and _context_of(run) == context:
             return run.name
     return ""
 
 
 def counted_before(folder: Path, run: AskedRun) -> tuple[str, ...]:
-    """The lenders of the last answer of the batch's ledger in the runs beside `folder`; none where
-    there is none, or the terms ask for others.
+    """The lenders of the last answer to a batch of the same consortium in the runs beside `folder`;
+    none where there is none, or the terms ask for others.
     """
     if run.agreement.anew:
         return ()
     beside = folder.resolve().parent.glob(f"*/{ANSWER}")
     for path in sorted(beside, key=lambda one: one.stat().st_mtime_ns, reverse=True):
-        answer = kept_answer(path.parent)
-        if answer.ledger == run.agreement.batch.ledger:
-            return answer.lenders
+        if _context_of(path.parent) == run.agreement.batch.context:
+            return kept_answer(path.parent).lenders
     return ()
+
+
+def _context_of(run: Path) -> str:
+    """The consortium of the batch of a run; empty where it is of none, or cannot be read."""
+    try:
+        terms = terms_from(json.loads((run / AGREEMENT).read_text(encoding="utf-8")))
+    except (OSError, ValueError, LianfangError):
+        return ""
+    return terms.batch.context if isinstance(terms, AskedTerms) else ""

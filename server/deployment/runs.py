@@ -220,12 +220,12 @@ def read_started(place: Path) -> Started:
 
 def check_alone(folder: Path, terms: AskedTerms) -> None:
     """OperatorError while a run is at work: lenders keep the keys of one at a time, and a batch
-    would take those of a run that is training. Also while a batch of the same ledger was opened,
+    would take those of a run that is training. Also while a batch of the consortium was opened,
     and not all have heard its end: they answer no other before.
     """
     from server.coordinator.asked import unfinished_of
 
-    open_still = unfinished_of(folder / RUNS, terms.batch.ledger)
+    open_still = unfinished_of(folder / RUNS, terms.batch.context)
     if open_still:
         raise OperatorError(
             f"the end of batch {open_still} was not heard by all, and they answer no other before",

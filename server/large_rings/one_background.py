@@ -7,7 +7,6 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from server.large_rings.shard import Met
 from shared.rings.background import Background
 from shared.rings.columns import Floats, Ints, count, dense, distinct
 from shared.rings.kinds import Terms
-from shared.rings.stacking import at_once, chances, tallied
+from shared.rings.stacking import at_once, tallied
 
 
 def one_background(engine: Engine, met: Sequence[Any], terms: Terms) -> Background:
@@ -27,22 +26,22 @@ def one_background(engine: Engine, met: Sequence[Any], terms: Terms) -> Backgrou
     counted = engine.fetched(swapped(engine, by_house, met, houses, several))
     tallies = engine.fetched([engine.done(of_points, one) for one in met])
     all_points = sum(of_all for of_all, _ in tallies)
-    alone = []
+    alone = {}
     for lender in sorted(set().union(*(theirs for _, theirs in tallies))) if several else ():
         rests = sum(theirs[lender] for _, theirs in tallies if lender in theirs)
-        alone.append((rests, sum(single.get(lender, 0) for _, single in counted)))
+        alone[lender] = rests, sum(single.get(lender, 0) for _, single in counted)
     whole = Background.counted(all_points, sum(number for number, _ in counted), alone)
     if not several:
         return whole
     stacks = engine.fetched(swapped(engine, by_subject, met, stacking, terms.stacking_weeks))
-    return replace(whole, several=_several(stacks))
+    return whole.with_lenders(*_together(stacks))
 
 
-def _several(stacks: Sequence[tuple[Ints, dict[int, Ints]]]) -> Floats:
+def _together(stacks: Sequence[tuple[Ints, dict[int, Ints]]]) -> tuple[Ints, dict[int, Ints]]:
     theirs: dict[int, Ints] = {}
     for _, some in stacks:
         theirs |= {each: theirs.get(each, 0) + known for each, known in some.items()}
-    return chances(np.sum([people for people, _ in stacks], axis=0), theirs)
+    return np.sum([people for people, _ in stacks], axis=0), theirs
 
 
 def lenders(met: Met) -> set[int]:

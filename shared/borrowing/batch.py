@@ -177,11 +177,12 @@ def read_answer(text: bytes) -> BatchAnswer:
     return read_text(BatchAnswer, _bounded(text))
 
 
-def rows_name(ledger: bytes) -> str:
-    """Names, in a lender's journal, what all batches of a ledger are answered from (64 digits):
-    the same from batch to batch and from day to day, so that all are over the same lenders.
+def rows_name(context: str) -> str:
+    """Names, in a lender's journal, what all batches of a consortium are answered from (64 digits):
+    the same from batch to batch, day to day and key epoch to key epoch, so that all are over the
+    same lenders. A person has one history of borrowing, whatever key its token is made with.
     """
-    return sha256(_DOMAIN + b"rows\0" + ledger).hexdigest()
+    return sha256(_DOMAIN + b"rows/v2\0" + context.encode()).hexdigest()
 
 
 S = TypeVar("S", Batch, BatchAnswer)

@@ -25,8 +25,6 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from numpy.typing import NDArray
 
 from shared.errors import InternalError
-from shared.tokens.identifiers.cleaning import Canonical
-from shared.tokens.identifiers.kinds import token_input
 from shared.tokens.tags import OUTPUT_BYTES
 
 TOKEN_BYTES = 32
@@ -35,11 +33,6 @@ _SUBJECT, _ATTRIBUTE, _DEGREE, _PAIR, _FLAG, _KEY, _NAME = (
     f"lianfang/case/{name}/v1\0".encode()
     for name in ("subject", "attribute", "degree", "pair", "flag", "flag-key", "name")
 )
-
-
-def ring_input(context: str, identifier: Canonical) -> bytes:
-    """What the holders are asked about: never what the list's tags come from."""
-    return token_input(f"{context}/ring", identifier)
 
 
 def subject_tokens(case: bytes, outputs: Rows) -> Rows:

@@ -5,7 +5,6 @@ nothing outside it but the background, and on no week but its own: an analysis o
 components is exactly their part of an analysis of everything.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -30,10 +29,10 @@ from shared.rings.evidence import Evidence, chosen, first_weeks, strengths
 from shared.rings.kinds import Terms
 from shared.rings.points import Rows, Ties, meeting_points
 from shared.rings.provenance import alone, needed
-from shared.rings.stacking import Stacking, chances, tallied
+from shared.rings.stacking import Stacking, tallied
 from shared.rings.traced import Traced
 from shared.rings.weighing import lenders_of, weighed
-from shared.rings.without import without_each
+from shared.rings.without import Known, without_each
 
 
 def analyse(
@@ -55,7 +54,7 @@ def analyse(
         background = _background(edges, everyone, classes, home, sources)
         if sources is not None:
             people = tallied(everyone.subject, sources[everyone.edge], lenders)
-            background = replace(background, several=chances(*people))
+            background = background.with_lenders(*people)
     surprise = background.surprise(classes)
     mine = np.zeros(len(home), dtype=bool)
     mine[which] = True
@@ -73,10 +72,11 @@ def analyse(
     found, (at, edge) = weighed(edges, groups, *weigh)
     place = rows.edge[edge]
     traced = _traced(groups, found, (at, place, rows.week[edge]), classes.kind, terms)
-    rest = None
+    known = rest = None
     if sources is not None:
         tied = at, place
-        rest = without_each(groups, found.odds, tied, edges, everyone, background, sources, terms)
+        known = Known(edges, sources, everyone, background, terms)
+        rest = without_each(groups, found.odds, tied, known)
     only = alone(rest, traced.member_ring, traced.member_subject)
     more: dict[str, Any] = {
         "subject": which,
@@ -92,7 +92,7 @@ def analyse(
             rows,
             surprise,
             edges.kind,
-            sources,
+            known,
             stacking,
             terms,
         ),
@@ -116,7 +116,7 @@ def _background(
     house, houses = dense(people[one])
     single = one[count(house, len(houses))[house] == 1]
     theirs = resting_on(rows.point, rows.home, sources[rows.edge], len(classes.kind))
-    said = [(mask, int((lender[single] == each).sum())) for each, mask in theirs.items()]
+    said = {each: (mask, int((lender[single] == each).sum())) for each, mask in theirs.items()}
     return Background.of(classes, len(houses), said)
 
 

@@ -10,8 +10,10 @@ A subject is attached to a ring by an edge when
   more of the ring's households meet there and the larger a part of the ring they are, the nearer in
   time it came to them, and the more lenders it is at (`stacking.py`).
 It is sure when all of this holds also without any other lender's edges, of what is still a ring
-then (`without.py`); otherwise a lead. A member on several lenders' word needs no such tie; one on a
-single lender's word may have it, if it is sure: as a lead it is known already.
+then (`without.py`): the weeks in which it was at work, households, how rare the point is and how
+usual it is to be at several lenders are what the others know, too. Otherwise it is a lead. A member
+on several lenders' word needs no such tie; one on a single lender's word may have it, if it is
+sure: as a lead it is known already.
 
 Being attached makes nobody a member by itself; whose observation the edge is decides.
 """
@@ -38,7 +40,7 @@ from shared.rings.points import Rows
 from shared.rings.provenance import NOBODY
 from shared.rings.stacking import Stacking
 from shared.rings.traced import Traced
-from shared.rings.without import Rest
+from shared.rings.without import Known, Rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +71,14 @@ def attached(
     rows: Rows,
     surprise: Floats,
     kind: npt.NDArray[np.uint8],
-    sources: Ints | None,
+    known: Known | None,
     stacking: Stacking,
     terms: Terms,
 ) -> dict[str, Ints | Mask]:
     """Columns of the table `attached`. `tied`: rows of rings, the edge of each there and its week;
     `rest`: what stays of rings without each lender, None where lenders are not known; `only` of
-    each of the members, whose word alone makes it one (`provenance.alone`); `kind` and `sources` of
-    each edge; `traced` has members, and rings' weeks.
+    each of the members, whose word alone makes it one (`provenance.alone`); `kind` of each edge;
+    `traced` has members, and rings' weeks.
     """
     at, edge, week = tied
     held = surprise[rings.point[at]] >= min(terms.levels)
@@ -96,10 +98,9 @@ def attached(
     new &= ~_among(ring, subject, traced.member_ring[settled], traced.member_subject[settled])
     place, row = place[new], row[new]
     sure = np.ones(len(row), dtype=bool)
-    if rest is not None and sources is not None:
-        said = sources[edge]
-        left = _left(rest, rings, at, said, week)
-        sure = _heard(rest, left, met, place, rows, row, sources, homes, stacking.fewer, terms)
+    if rest is not None and known is not None:
+        left = _left(rest, rings, at, known.sources[edge], week)
+        sure = _heard(rest, left, met, place, rows, row, known, homes, stacking.fewer)
     ring, subject = met.group[place], rows.subject[row]
     told = sure | ~_among(ring, subject, traced.member_ring, traced.member_subject)
     return {
@@ -143,9 +144,11 @@ def _left(rest: Rest, rings: Candidates, at: Ints, said: Ints, week: Ints) -> Me
         np.concatenate([who, left.subject]),
         np.concatenate([where, left.point]),
     )
-    stays = np.isin(both[:size], both[size:])
-    case, row = case[stays], row[stays]
-    return Meetings.of(case, rings.home[at[row]], rings.point[at[row]], week[row])
+    home = np.full(int(both.max(initial=-1)) + 1, -1)
+    home[both[size:]] = left.home
+    stays = home[both[:size]] >= 0
+    case, row, home = case[stays], row[stays], home[both[:size]][stays]
+    return Meetings.of(case, home, rings.point[at[row]], week[row])
 
 
 def _heard(
@@ -155,15 +158,17 @@ def _heard(
     place: Ints,
     rows: Rows,
     row: Ints,
-    sources: Ints,
+    known: Known,
     homes: Ints,
-    fewer: Floats,
-    terms: Terms,
+    fewer: Ints,
 ) -> Mask:
     """Of ties (a place, a row there), whether each of the lenders but its own could be missing;
-    `fewer`: how far each subject were above the usual at one lender fewer.
+    `homes` of each ring, `fewer`: at how many lenders each subject were at least.
     """
+    terms, own = known.terms, known.sources[rows.edge[row]]
     tie, case = join(met.group[place], rest.ring)
+    other = rest.lender[case] != own[tie]
+    tie, case = tie[other], case[other]
     both, _ = dense(
         np.concatenate([left.group, case]), np.concatenate([left.point, met.point[place[tie]]])
     )
@@ -171,10 +176,26 @@ def _heard(
     where = np.full(int(both.max(initial=-1)) + 1, -1)
     where[both[:split]] = np.arange(split)
     there = where[both[split:]]
-    above = fewer[rows.subject[row[tie]]]
-    fine = there >= 0
-    of_case = Meetings(rest.ring[left.group], left.point, left.homes, left.first, left.last)
-    week = rows.week[row[tie]]
-    fine[fine] = _odds(of_case, there[fine], week[fine], homes, above[fine], terms) >= terms.attach
-    fails = ~fine & (rest.lender[case] != sources[rows.edge[row[tie]]])
-    return np.asarray(count(tie[fails], len(row)) == 0)
+    subject, week = rows.subject[row[tie]], rows.week[row[tie]]
+    fine = (there >= 0) & _meanwhile(left, case, week, len(rest.ring), terms)
+    rare = rest.left.take(rest.surprise >= min(terms.levels))
+    fine &= _among(case, met.point[place[tie]], rare.group, rare.point)
+    home = known.homes(subject, rest.lender[case])
+    fine &= ~_among(case, home, rest.member_case, rest.member_home) | _among(
+        case, subject, rest.member_case, rest.member_subject
+    )
+    above = known.background.least_above(fewer[subject])
+    large = distinct_count(rest.member_case, rest.member_home, len(rest.ring))
+    large = np.maximum(large, homes[rest.ring])
+    fine[fine] = _odds(left, there[fine], week[fine], large, above[fine], terms) >= terms.attach
+    return np.asarray(count(tie[~fine], len(row)) == 0)
+
+
+def _meanwhile(left: Meetings, case: Ints, week: Ints, cases: int, terms: Terms) -> Mask:
+    """Whether the case's ring was at work in these weeks, by what the others saw."""
+    first, last = (
+        least(left.group, left.first, cases, 1 << 20),
+        most(left.group, left.last, cases, 0),
+    )
+    soon, late = first[case] - terms.attach_weeks, last[case] + terms.attach_weeks
+    return np.asarray((week >= soon) & (week <= late))

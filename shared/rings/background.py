@@ -9,20 +9,24 @@ the share of households that are in one.
 
 Where it is known who contributed what, one lender adds at most twice what all others and the prior
 show, to points as to households: whoever plants thousands of points makes rings of that kind 1.1
-nats less surprising, and no more.
+nats less surprising, and no more. It can make all other rings that much more surprising: therefore
+who is a member on several lenders' word (`without.py`) is one by the background without any one
+lender, too.
 
 A background is estimated once and then kept while the graph grows, like any model: an analysis of
 a part then equals that part of an analysis of everything.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from shared.rings.columns import Floats, Ints, Mask, count, dense, distinct, distinct_count
 from shared.rings.kinds import Kind
-from shared.rings.stacking import NOBODY_ABOVE
+from shared.rings.stacking import NOBODY_ABOVE, above_usual, chances, chances_without
 
 _GAPS = np.array([0, 1, 3, 6])
 _GAP_PRIOR = np.array([0.1, 0.25, 0.4, 0.6, 1.0])
@@ -43,6 +47,7 @@ _PRIOR = {
 }
 """Points of two households per household; each further one, or doubling of money, is rarer."""
 _FURTHER, _DOUBLED = 0.25, 0.5
+_NO_LENDERS: Mapping[int, tuple[Any, int]] = MappingProxyType({})
 _AT_MOST = 3.0
 """Counts are at most so many times what is left without any one lender."""
 
@@ -59,6 +64,10 @@ class Classes:
     band: Ints
     gap: Ints
 
+    def take(self, which: Ints | Mask) -> "Classes":
+        """Those at these indices or where the mask holds."""
+        return Classes(*(getattr(self, name)[which] for name in self.__slots__))
+
     def _places(self) -> tuple[Ints, ...]:
         band = np.minimum(self.band, _MOST_BAND)
         met = np.minimum(self.households, _MOST_MET)
@@ -68,12 +77,14 @@ class Classes:
 @dataclass(frozen=True, slots=True, eq=False)
 class Background:
     """`points`: how many at least as extreme there are of each class, among `households`;
-    `several`: the share of people at so many lenders or more at once (`stacking.py`).
+    `several`: the share of people at so many lenders or more at once (`stacking.py`); `without`: by
+    lender, the same without what rests on its word.
     """
 
     points: Floats
     households: int
     several: Floats = field(default_factory=lambda: NOBODY_ABOVE)
+    without: Mapping[int, "Background"] = field(default_factory=dict)
 
     @classmethod
     def prior(cls) -> "Background":
@@ -91,32 +102,60 @@ class Background:
         cls,
         classes: Classes,
         households: int,
-        alone: Sequence[tuple[Mask, int]] = (),
+        alone: Mapping[int, tuple[Mask, int]] = _NO_LENDERS,
     ) -> "Background":
         """The prior and what these points of so many households show.
 
         `alone`: for each lender which points, and how many households, rest on its word alone.
         """
         everything = np.ones(len(classes.kind), dtype=bool)
-        single = [(tally(classes, which), number) for which, number in alone]
+        single = {each: (tally(classes, which), number) for each, (which, number) in alone.items()}
         return cls.counted(tally(classes, everything), households, single)
 
     @classmethod
     def counted(
-        cls, points: Floats, households: int, alone: Sequence[tuple[Floats, int]] = ()
+        cls,
+        points: Floats,
+        households: int,
+        alone: Mapping[int, tuple[Floats, int]] = _NO_LENDERS,
     ) -> "Background":
         """The same from tallies, which add up over parts of a graph."""
         prior = cls.prior()
         most, number = prior.points + points, float(prior.households + households)
-        for theirs, only in alone:
-            most = np.minimum(most, _AT_MOST * (prior.points + points - theirs))
-            number = min(number, _AT_MOST * (prior.households + households - only))
-        return cls(most, int(number))
+        without = {
+            each: cls(prior.points + points - theirs, prior.households + households - only)
+            for each, (theirs, only) in alone.items()
+        }
+        for rest in without.values():
+            most = np.minimum(most, _AT_MOST * rest.points)
+            number = min(number, _AT_MOST * rest.households)
+        return cls(most, int(number), without=without)
+
+    def with_lenders(self, people: Ints, theirs: Mapping[int, Ints]) -> "Background":
+        """With what `stacking.tallied` counts."""
+        several = chances(people, theirs)
+        if several is NOBODY_ABOVE:
+            return self
+        without = {
+            each: replace(rest, several=chances_without(people, theirs[each]))
+            for each, rest in self.without.items()
+        }
+        return replace(self, several=several, without=without)
 
     def surprise(self, classes: Classes) -> Floats:
         """Of each point, in nats; rounded, so that it is the same in every order of summing."""
         expected = self.points[classes._places()] * classes.households
         return np.asarray(np.round(np.log(self.households / expected), 6), dtype=np.float64)
+
+    def least_surprise(self, classes: Classes) -> Floats:
+        """Of each point the least surprise, by this background or that without any one lender."""
+        every = [self.surprise(classes), *(one.surprise(classes) for one in self.without.values())]
+        return np.asarray(np.min(every, axis=0))
+
+    def least_above(self, lenders: Ints) -> Floats:
+        """How far so many lenders at once are above the usual, the least in the same way."""
+        every = [self, *self.without.values()]
+        return np.asarray(np.min([above_usual(lenders, one.several) for one in every], axis=0))
 
 
 def tally(classes: Classes, which: Mask) -> Floats:

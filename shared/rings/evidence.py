@@ -4,7 +4,8 @@
     + tie:    mean over households of (surprise of their ties - common)
     + time:   ln(usual spread / spread) of the weeks in which the members came
     - kin:    the share of members whom contacts tie, and whom guarantees: relatives do that
-    - place:  the share of the group that meets at one crowded place: that place explains it
+    - place:  the share of the group that meets at one crowded place, by the share of others there:
+              a place explains why its people share things, but not why only these do
     + lenders: how far the members are above the usual in lenders they are at at once
     + motif:  the weightiest shape of money or guarantees, by the share who take part
 
@@ -113,14 +114,18 @@ def _ties(
 def _placed(
     members: Candidates, everywhere: Rows, classes: Classes, groups: int, terms: Terms
 ) -> Floats:
-    """Share of each group's households that meet at one crowded place, its own or not."""
+    """Share of each group's households that meet at one crowded place, its own or not, by the share
+    of those who meet there that are not of the group.
+    """
     crowded = np.isin(classes.kind, np.array(_PLACES)) & (classes.households > terms.crowd)
     there = np.flatnonzero(crowded[everywhere.point])
     one, two = join(members.subject, everywhere.subject[there])
     group, row = members.group[one], there[two]
     at, first = dense(group, everywhere.point[row])
     mine = distinct_count(at, everywhere.home[row], len(first))
-    most_there = most(group[first], np.where(mine > 1, mine, 0), groups, 0)
+    everyone = classes.households[everywhere.point[row[first]]]
+    there_only = np.where(mine > 1, mine * (1 - terms.filled * mine / everyone), 0.0)
+    most_there = most(group[first], there_only, groups, 0.0)
     homes = distinct_count(members.group, members.home, groups)
     return np.asarray(most_there / np.maximum(homes, 1))
 

@@ -14,8 +14,8 @@ from shared.rings.analysis import analyse
 from shared.rings.background import Background
 from shared.rings.columns import Ints, Mask
 from shared.rings.edges import Edges, source_column
+from shared.rings.households import in_flats
 from shared.rings.kinds import Terms
-from shared.rings.points import in_flats
 from shared.rings.traced import Traced
 
 
@@ -73,8 +73,9 @@ class Graph:
             return self
         # Households change at most their neighbours' points, and hubs those of their neighbours.
         named = self._named(merged, merged.attribute[-fresh:])
-        again = self._around(self._around(in_flats(self.edges, named, self.terms)))
-        near = in_flats(merged, self._around(self._around(again)), self.terms)
+        flats = in_flats(self.edges, named, self.terms, self.sources)
+        again = self._around(self._around(flats))
+        near = in_flats(merged, self._around(self._around(again)), self.terms, together)
         known = np.zeros(int(merged.attribute.max()) + 1, dtype=bool)
         known[merged.attribute[near[merged.subject]]] = True
         context = np.flatnonzero(known[merged.attribute])

@@ -114,20 +114,22 @@ class Terms:
     # Score, in log-odds.
     common: float = 3.5
     """Surprise in nats of a tie that speaks neither for nor against a ring."""
-    worth_tie: float = 1.6
-    worth_time: float = 1.0
+    worth_tie: float = 1.75
+    worth_time: float = 1.45
     usual_spread: float = 7.5
     """Standard deviation in weeks of when unrelated people come, within half a year."""
-    worth_place: float = -3.6
+    worth_place: float = -8.2
+    filled: float = 0.8
+    """How much less a place explains that only the group meets at."""
     crowd: int = 6
     """A place of more households explains by itself that people share things."""
-    worth_kin: float = -2.4
+    worth_kin: float = -2.1
     """By the share of members whom contacts tie, and again guarantees: relatives do that."""
-    worth_stacking: float = 0.7
+    worth_stacking: float = 0.9
     stacking_weeks: int = 4
     """Lenders at which somebody is seen within so many weeks count as at once."""
-    worth_motif: float = 3.4
-    prior: float = -2.0
+    worth_motif: float = 2.0
+    prior: float = -2.9
     """Log-odds of any group, before anything speaks for it or against it."""
     seed_weight: float = 1.0
     restart: float = 0.15

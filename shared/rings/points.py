@@ -92,20 +92,6 @@ def _households(edges: Edges, met: Links, sharers: Ints, terms: Terms) -> Ints:
     return np.asarray(np.where(few[part], smallest[part], people))
 
 
-def in_flats(edges: Edges, subjects: Mask, terms: Terms) -> Mask:
-    """These subjects, and whom units that few share hold together with them, many or few: adding
-    edges can make a household of them, or end one.
-    """
-    which = np.flatnonzero(edges.kind == Kind.ADDR_UNIT)
-    unit, first = dense(edges.attribute[which])
-    few = (distinct_count(unit, edges.subject[which], len(first)) <= terms.household)[unit]
-    who = edges.subject[which][few]
-    part = components(who, unit[few], len(subjects), len(first))
-    reached = np.zeros(len(subjects), dtype=bool)
-    reached[part[subjects]] = True
-    return subjects | reached[part]
-
-
 def _senses(met: Links, kind: Ints) -> tuple[Ints, Ints]:
     """Rows of links, and the sense in which each meets others; an owner meets in several."""
     which, sense = [np.arange(len(kind))], [kind]

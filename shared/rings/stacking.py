@@ -66,6 +66,16 @@ def chances(people: Ints, theirs: Mapping[int, Ints]) -> Floats:
     return np.asarray(np.minimum.accumulate(most / most[0]))
 
 
+def chances_without(people: Ints, known: Ints) -> Floats:
+    """The same without one lender, of people it knows so many: each of them is at one fewer."""
+    left = people - known
+    left[:-1] += known[1:]
+    left[0] = 0
+    most = _PRIOR + np.cumsum(left[::-1])[::-1]
+    most[0] = most[1]
+    return np.asarray(most / most[0])
+
+
 def above_usual(lenders: Ints, chances: Floats) -> Floats:
     """Surprise in nats of each subject's number of lenders over what people's is on average."""
     surprise = -np.log(chances)
@@ -75,15 +85,17 @@ def above_usual(lenders: Ints, chances: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Stacking:
-    """How far each subject index is above the usual, and were it at one lender fewer."""
+    """How far each subject index is above the usual, and at how many lenders it is at least without
+    one of them.
+    """
 
     above: Floats
-    fewer: Floats
+    fewer: Ints
 
     @classmethod
     def of(cls, lenders: Ints, chances: Floats) -> "Stacking":
         """Of the lenders of each."""
-        return cls(above_usual(lenders, chances), above_usual(np.maximum(lenders - 1, 1), chances))
+        return cls(above_usual(lenders, chances), np.maximum(lenders - 1, 1))
 
 
 def stacked(group: Ints, above: Floats, size: Ints) -> Floats:

@@ -1,8 +1,9 @@
 """`docs/faults.md`: what came of killed processes, faulty connections and other faults.
 
 Invariants:
-- A soak that ends writes its own section and leaves the others as they are. Every word of a section
-  is written by code, from what was seen.
+- A soak in which all held writes its own section and leaves the others as they are; one in which
+  something did not leaves the page alone. Every word of a section is written by code, from what
+  was seen.
 """
 
 from __future__ import annotations
@@ -106,6 +107,11 @@ def _where(date: str, machine: str, load: float | None) -> str:
 def by_itself(kills: Iterable[Kill]) -> int:
     """After how many the run went on without a command."""
     return sum(kill.how == BY_ITSELF for kill in kills)
+
+
+def late(kills: Iterable[Kill]) -> list[Kill]:
+    """Those after which the run did not go on soon, whether by itself or by a command."""
+    return [kill for kill in kills if kill.seconds > SOON]
 
 
 def stage_kinds(kills: Iterable[Kill]) -> set[str]:

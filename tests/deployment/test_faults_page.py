@@ -1,12 +1,14 @@
 """The page of faults says what was measured, and counts what was lost."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from tests.deployment.faults_page import (
     KILLS,
+    SOON,
     Row,
     kills_section,
+    late,
     rows_section,
     summary,
     with_section,
@@ -58,6 +60,14 @@ def test_the_page_says_whether_runs_went_on_by_themselves_and_soon() -> None:
     good = _about(("a", "a"))
     good["kills"] = good["kills"][:1]
     assert "within 30 s after 1 of 1: the bound of 30 s holds. Seconds" in kills_section(good)
+
+
+def test_a_kill_after_which_a_run_did_not_go_on_soon_is_told() -> None:
+    """One at the bound is soon enough; one past it is not, by itself or by a command."""
+    assert late(SOME) == [SOME[2]]
+    assert late([replace(SOME[1], seconds=SOON), SOME[0]]) == []
+    slow = replace(SOME[1], seconds=SOON + 0.1)
+    assert late([slow]) == [slow]
 
 
 def test_a_section_takes_the_place_of_its_earlier_self_alone() -> None:

@@ -28,7 +28,7 @@ from server.deployment.metrics import certificates_of
 from server.deployment.observing import _health
 from server.deployment.services import FILE, Service
 from server.keys import AUTHORITY
-from server.service_certificates import FILES, OwnCertificates, ends_of, renew_service
+from server.service_certificates import FILES, OwnCertificates, ends_of, renew_service, revoked_at
 from shared.errors import OperatorError
 from shared.identity.transport import new_transport_key, transport_public_of
 from tests.consortium_folders import founded
@@ -52,8 +52,21 @@ def service(folder: Path, *, days: int = 310, authority: Authority = OURS) -> Pa
     return folder
 
 
-def renewed(folder: Path, authority: Authority = OURS, now: datetime = NOW) -> Any:
-    return renew_service(folder, authority, now=now, random=secrets.token_bytes)
+def renewed(
+    folder: Path,
+    authority: Authority = OURS,
+    now: datetime = NOW,
+    revoked: frozenset[str] = frozenset(),
+) -> Any:
+    return renew_service(folder, authority, revoked=revoked, now=now, random=secrets.token_bytes)
+
+
+def copied(folder: Path, *sources: tuple[str, Path]) -> Path:
+    """A folder with these `.crt` files, each from a service's."""
+    folder.mkdir()
+    for name, source in sources:
+        shutil.copy2(source / name, folder / name)
+    return folder
 
 
 def test_new_certificates_are_over_the_same_keys(tmp_path: Path) -> None:
@@ -88,20 +101,73 @@ def test_a_copy_without_private_keys_is_enough(tmp_path: Path) -> None:
     assert read_actor(folder, "registry", NOW).identity.member.code == "R1"
 
 
+def refused(folder: Path, why: str, **about: Any) -> None:
+    """Nothing is written."""
+    before = {name: (folder / name).read_bytes() for name in FILES}
+    with pytest.raises(OperatorError, match=why) as error:
+        renewed(folder, **about)
+    assert error.value.remedy
+    assert before == {name: (folder / name).read_bytes() for name in FILES}
+
+
 def test_what_another_authority_certified_is_not_renewed(tmp_path: Path) -> None:
-    """Nor what is revoked, nor a lender's that renews by itself; nothing is written."""
-    strange = service(tmp_path / "strange", authority=authority_of())
-    gone, lender = service(tmp_path / "gone"), tmp_path / "L01"
+    """Nor what is revoked here; the control is off the list."""
+    strange, gone = service(tmp_path / "strange", authority=authority_of()), tmp_path / "gone"
+    service(gone)
     (gone / "revoked.json").write_text('["R1"]')
-    write_actor(lender, OURS, "L01", "lender", days=310, now=BEGAN, random=secrets.token_bytes)
-    (lender / "client.toml").write_text("")
-    for folder, why in ((strange, "not issued"), (gone, "revoked"), (lender, "a lender's")):
-        before = {name: (folder / name).read_bytes() for name in FILES}
-        with pytest.raises(OperatorError, match=why):
-            renewed(folder)
-        assert before == {name: (folder / name).read_bytes() for name in FILES}
+    refused(strange, "not issued")
+    refused(gone, "revoked")
     (gone / "revoked.json").unlink()
     assert renewed(gone).code == "R1"
+
+
+@pytest.mark.parametrize(("code", "role"), [("L01", "lender"), ("C", "coordinator")])
+def test_lenders_and_the_coordinator_are_not_renewed_as_services(
+    code: str, role: Any, tmp_path: Path
+) -> None:
+    """From their three files alone either: they have ways that prove whose the keys are."""
+    made = tmp_path / "made"
+    write_actor(made, OURS, code, role, days=310, now=BEGAN, random=secrets.token_bytes)
+    refused(copied(tmp_path / "copy", *((name, made) for name in FILES)), f"a {role}'s")
+
+
+@pytest.mark.parametrize(("code", "role"), [("K1", "keyholder"), ("L01", "lender"), ("R1", "desk")])
+def test_no_ones_transport_key_is_certified_as_anothers(
+    code: str, role: Any, tmp_path: Path
+) -> None:
+    """A folder put together of two: its other code, or other role, is refused; the control is both
+    of one.
+    """
+    own, other = service(tmp_path / "r1"), tmp_path / "other"
+    write_actor(other, OURS, code, role, days=310, now=BEGAN, random=secrets.token_bytes)
+    mixed = (AUTHORITY, own), (CERTIFICATE, own), (TRANSPORT, other)
+    refused(copied(tmp_path / "mixed", *mixed), f"is of {code} .{role}., and .* of R1 .registry.")
+    assert renewed(copied(tmp_path / "copy", *((name, own) for name in FILES))).code == "R1"
+
+
+def test_whom_the_authoritys_lists_revoke_is_not_renewed_from_a_copy_without_a_list(
+    tmp_path: Path,
+) -> None:
+    """The list beside the key, or of the consortium that the key lies in; neither is refused, too.
+    The control: off the lists, the same copy is renewed.
+    """
+    own, home = service(tmp_path / "r1"), tmp_path / "consortium" / "authority"
+    copy = copied(tmp_path / "copy", *((name, own) for name in FILES))
+    write_authority(home, OURS)
+    command = ["renew", str(copy), "--authority", str(home)]
+    before = (copy / CERTIFICATE).read_bytes()
+    with pytest.raises(OperatorError, match="no list") as error:
+        revoked_at(home)
+    assert "revoked.json" in error.value.remedy
+    for here, there in (('["R1"]', "[]"), ("[]", '["R1"]'), ("[]", "not a list")):
+        (home / "revoked.json").write_text(here)
+        (home.parent / "revoked.json").write_text(there)
+        assert main(command) == 2
+        assert (copy / CERTIFICATE).read_bytes() == before
+    refused(copy, "revoked by the list", revoked=frozenset({"R1"}))
+    (home / "revoked.json").unlink()
+    (home.parent / "revoked.json").write_text("[]")
+    assert main(command) == 0
 
 
 @pytest.mark.parametrize(("days", "told"), [(31, 0), (29, 1)])
@@ -249,6 +315,8 @@ def test_certificates_that_ended_in_mid_life_are_renewed_without_a_start(tmp_pat
 def test_the_command_renews_a_service(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With the authority's key; without it, it says how; the coordinator's own goes as before."""
     folder, home = service(tmp_path / "r1"), tmp_path / "authority"
+    assert main(["authority", "create", str(home), "--name", "Five"]) == 0
+    (home / "authority.key").unlink()
     write_authority(home, OURS)
     assert main(["renew", str(folder)]) == 2
     assert "no private key is needed" in " ".join(capsys.readouterr().err.split())

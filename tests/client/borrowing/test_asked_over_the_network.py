@@ -25,7 +25,7 @@ from server.deployment.terms_page import TermsPage
 from server.keys import read_identity
 from server.simulation.grid import InProcessGrid, run_in_process
 from shared.borrowing.asked import ASKED_CELLS, ASKED_NAMES
-from shared.borrowing.batch import BATCH, _signed
+from shared.borrowing.batch import BATCH, _signed, rows_name
 from shared.errors import OperatorError, PeerError
 from shared.secure_sum.encoding import text_of
 from shared.secure_sum.statements import Answer, Survivors, name_of, signed
@@ -136,6 +136,55 @@ def test_a_person_at_each_lender_may_allow_other_lenders(made: AskedConsortium) 
     assert parts[0][place] - parts[1][place] == 1  # L03 alone knows this person: laid bare
 
 
+def given_again(made: AskedConsortium, person: str) -> None:
+    """A new key epoch: every lender keeps its events anew, L03 one of the person."""
+    made.epoch += 1
+    for code in CODES:
+        made.keeps(code, applied(person if code == "L03" else FOLK[0], f"{code}-again"))
+
+
+@pytest.mark.parametrize("by_epoch", [False, True])
+def test_another_key_epoch_is_no_way_to_other_lenders(
+    made: AskedConsortium, by_epoch: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person has one history, whatever key its token is made with: the coordinator insists, and,
+    where that lies, each lender. The control: were the rule of one epoch, L03's number shows.
+    """
+    first = made.carried(made.started(made.asks("L01", FOLK[1]), "first"))
+    given_again(made, FOLK[1])
+    batch, others = made.asks("L02", FOLK[1]), [code for code in CODES if code != "L03"]
+    if not by_epoch:
+        with pytest.raises(VoidStageError, match="L03"):
+            made.carried(made.started(batch, "second"), only=others)
+        assert "refusal" not in {line["kind"] for line in made.outbox("L01")}
+        with pytest.raises(VoidStageError, match="rows"):
+            made.carried(made.started(batch, "third", anew=True), only=others)
+        return
+    name = "client.borrowing.asked_lender.rows_name"
+    monkeypatch.setattr(name, lambda context: rows_name(f"{context}{made.epoch}"))
+    after = made.carried(made.started(batch, "second", anew=True), only=others)
+    assert first.total is not None
+    assert after.total is not None
+    counts = [one.reshape(-1, ASKED_CELLS)[:, LENDERS_M1] for one in (first.total, after.total)]
+    assert [one.sum() for one in counts] == [1, 0]
+
+
+def test_of_two_key_epochs_the_newest_is_answered(made: AskedConsortium) -> None:
+    """A batch of the old one is refused once events are kept under the new, as when nothing is
+    kept; one that was opened before is brought to its end. The control: the new one's is answered.
+    """
+    old = made.asks("L01", FOLK[1])
+    run = made.started(old, "first")
+    with pytest.raises(VoidStageError):
+        made.carried(run, faults=["away L05 close never", "away L04 close never"])
+    given_again(made, FOLK[1])
+    made.carried(run, resume=True)
+    assert kept_answer(run).lenders == CODES
+    with pytest.raises(VoidStageError, match="key epoch 2, the newest"):
+        made.carried(made.started(old, "again"))
+    assert made.carried(made.started(made.asks("L02", FOLK[1]), "new")).finished
+
+
 def test_a_batch_is_answered_with_its_first_numbers_and_after_its_end_not_at_all(
     made: AskedConsortium,
 ) -> None:
@@ -179,6 +228,24 @@ def test_no_batch_is_answered_before_the_end_of_the_last_one_was_heard(
     made.carried(first, resume=True)
     assert kept_answer(first).lenders == CODES
     assert made.carried(made.started(made.asks("L03", FOLK[2]), "third")).finished
+
+
+def test_an_end_that_never_comes_is_put_by_people_on_both_sides(made: AskedConsortium) -> None:
+    """As decision 0025 says. Another key alone (the control) ends nothing: L02 takes no part, and
+    the others make no sum without it.
+    """
+    first = made.started(made.asks("L01", FOLK[1]), "first")
+    with pytest.raises(VoidStageError, match="close"):
+        made.carried(first, faults=["away L02 close never"])
+    first.rename(made.home / "first, put aside")
+    given_again(made, FOLK[1])
+    batch = made.asks("L03", FOLK[2])
+    with pytest.raises(VoidStageError, match="rows"):
+        made.carried(made.started(batch, "second"))
+    assert "its end was not heard here" in made.outbox("L02")[-1]["purpose"]
+    (last,) = {one["agreement"] for one in made.outbox("L02") if one["kind"] == "answer"}
+    (made.home / "L02/own/borrowing/asked" / f"{last}.closed").touch()
+    assert made.carried(made.started(batch, "third")).finished
 
 
 def lied_to(made: AskedConsortium, run: Path, code: str) -> Reply:

@@ -33,9 +33,9 @@ def batch_of(asker: str = "L01", epoch: int = 1) -> Batch:
 
 
 def test_events_are_kept_once_and_taken_back_and_end_with_their_term(tmp_path: Path) -> None:
-    """Under each key epoch by itself."""
+    """Before anything is kept there is no epoch."""
     kept = KeptEvents(tmp_path / "kept")
-    assert not kept.there(1)
+    assert kept.newest() == 0
     assert kept.change(1, row(1), DAY) == 1
     assert kept.change(1, np.concatenate([row(1), row(2)]).astype(ROW), DAY) == 2
     counts = kept.counts(1, [TOKEN, b"\x02" * 32], DAY).reshape(-1, ASKED_CELLS)
@@ -43,8 +43,16 @@ def test_events_are_kept_once_and_taken_back_and_end_with_their_term(tmp_path: P
     assert counts[:, place].tolist() == [2, 0]
     assert kept.change(1, row(2), DAY, retract=True) == 1
     assert kept.change(1, row(3, DAY + TTL_DAYS), DAY + TTL_DAYS + 1) == 1  # the first is over
-    assert kept.there(1)
-    assert not kept.there(2)
+    assert kept.newest() == 1
+
+
+def test_a_new_key_epoch_ends_the_file_of_the_one_before(tmp_path: Path) -> None:
+    """Until it is kept under (the control) the old one's is there."""
+    kept = KeptEvents(tmp_path)
+    kept.change(1, row(1), DAY)
+    assert (kept.newest(), len(kept.rows(1))) == (1, 1)
+    kept.change(2, row(2), DAY)
+    assert (kept.newest(), len(kept.rows(1)), len(kept.rows(2))) == (2, 0, 1)
 
 
 def test_a_damaged_file_is_an_error_and_never_no_events(tmp_path: Path) -> None:
@@ -87,6 +95,22 @@ def test_each_asker_has_its_own_number_a_day(tmp_path: Path) -> None:
         book.take(batch_of(epoch=2), willing, DAY)
     book.take(batch_of("L02"), willing, DAY)
     book.take(batch_of(epoch=2), willing, DAY + 1)
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_a_clock_that_goes_back_begins_no_day_anew(step: int, tmp_path: Path) -> None:
+    """Over midnight and back, five times: each day's number is given once. The control is the next
+    day after all of them, which begins anew.
+    """
+    book, willing, taken = AskedBook(tmp_path), Willing(None, daily=2), 0
+    for at in range(20):
+        try:
+            book.take(batch_of(epoch=at + 1), willing, DAY + step * (at // 4 % 2))
+            taken += 1
+        except RefusedError:
+            continue
+    assert taken == (4 if step == 1 else 2)
+    book.take(batch_of(epoch=30), willing, DAY + 2)
 
 
 def test_numbers_of_others_batches_are_forgotten_with_the_end(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +23,13 @@ from tests.client.node.test_long_answer import executor_in
 HONEST = pack_question(Ask("ab" * 32, "census", 0, "cd" * 32, (np.arange(3),)))
 
 
-def replied(folder: Path, node: AskedNode, *, allowed: bool) -> Message:
-    """What the executor of a lender's folder answers without a worker."""
+def replied(folder: Path, node: AskedNode, *, allowed: bool, others: Sequence[str] = ()) -> Message:
+    """What the executor of a lender's folder answers without a worker; `others`: digests that are
+    on its list whether the question's is or not.
+    """
     (folder / "client.toml").write_text('[lender]\nmember = "L01"\n')
-    (folder / "bundles.json").write_text(json.dumps([DIGEST] if allowed else []))
+    listed = [*others, *([DIGEST] if allowed else [])]
+    (folder / "bundles.json").write_text(json.dumps(listed))
     return executor_in(folder, None)._replied(node, task_of(node), question_of(node))
 
 
@@ -92,3 +96,15 @@ def test_nothing_is_read_of_a_question_whose_bundle_is_not_allowed(
     node = AskedNode(HONEST)
     replied(tmp_path, node, allowed=True)
     assert read == [node.number]
+
+
+@pytest.mark.parametrize("at", [0, 8, 63])
+def test_a_digest_that_differs_in_one_digit_allows_nothing(at: int, tmp_path: Path) -> None:
+    """Wherever that digit is, the last one too: the whole SHA-256 counts. With the right one beside
+    it on the list the same question is read: the control.
+    """
+    near = DIGEST[:at] + ("1" if DIGEST[at] == "0" else "0") + DIGEST[at + 1 :]
+    reply = replied(tmp_path, unreadable(), allowed=False, others=[near])
+    assert parse_reply(reply.content) == Refused("L01", "operator")
+    read = replied(tmp_path, unreadable(), allowed=True, others=[near])
+    assert read.error.reason == STRANGE_QUESTION

@@ -199,7 +199,6 @@ def flag_of(own: NearLender, *ties: tuple[Canonical, Kind, int]) -> RingFlag:
             for name, (_, kind, week) in zip(names, ties, strict=True)
         ),
         attached=True,
-        ring_key=bytes(32),
         marks=(mark_of(own.kept.recognition, RING, own.token("p1")), *[bytes(16)] * 3),
     )
 

@@ -16,12 +16,14 @@ from client.rings.looking import Told, nearest, own_lead, own_word
 from client.rings.outcomes import OwnRing
 from shared.cases.case import Case
 from shared.cases.ring_flag import RingFlag, lead_mark_of, mark_of, unpack
+from shared.cases.sealed_key import SealedKey, with_pad
 from shared.errors import InternalError, PeerError
 from shared.rings.kinds import Kind
 from shared.tokens.identifiers import Canonical
 from tests.case_lenders import MONDAY, START
 
-RING, KEY, SUBJECT = b"r" * 16, b"k" * 32, b"s" * 32
+RING, KEY, SUBJECT, NONCE = b"r" * 16, b"k" * 32, b"s" * 32, b"n" * 32
+MINE, THEIRS = b"m" * 32, b"t" * 32
 CASE = Case(
     id=b"c" * 16,
     name="spring",
@@ -36,7 +38,18 @@ SAYS = "lead: in a ring by one lender's word that is not yours: look, do not act
 
 def flag(*, lead: bool = True, marks: tuple[bytes, ...] = (), key: bytes | None = None) -> RingFlag:
     four = (*marks, *(bytes([at]) * 16 for at in range(4 - len(marks)))) if marks else ()
-    return RingFlag(RING, 1, ("device",), "strong", "60-79", (), bool(four), key, four, lead)
+    sealed = key and SealedKey(NONCE, tuple(sealed_for(mark, key) for mark in four))
+    return RingFlag(
+        RING, 1, ("device",), "strong", "60-79", (), bool(four), None, four, lead, sealed or None
+    )
+
+
+def sealed_for(mark: bytes, key: bytes) -> bytes:
+    """As the desk does; in slots of no lender's, bytes that are nobody's."""
+    for who in (MINE, THEIRS):
+        if mark == mark_of(who, RING, SUBJECT):
+            return with_pad(key, who, NONCE, RING, SUBJECT)
+    return bytes(32)
 
 
 def told(one: RingFlag, recognition: bytes) -> Told:
@@ -47,7 +60,6 @@ def told(one: RingFlag, recognition: bytes) -> Told:
     return _told(CASE, one, kept, SUBJECT)
 
 
-MINE, THEIRS = b"m" * 32, b"t" * 32
 MEMBER_THERE = flag(marks=(mark_of(THEIRS, RING, SUBJECT),), key=KEY)
 OWN_TIE = flag(lead=False, marks=(lead_mark_of(MINE, RING, SUBJECT),))
 
@@ -83,10 +95,26 @@ def test_a_lead_opens_nothing_and_is_listed_by_no_verdict() -> None:
     person = Person(SUBJECT, Canonical("resident_id", "somebody"), "A-1")
     for who, opens in ((MINE, False), (THEIRS, True)):
         own = OwnRing(CASE, RING, [(person, told(MEMBER_THERE, who))])
-        assert (own.key is not None) == opens
+        assert own.key == (KEY if opens else None)
         opened: Any = SimpleNamespace(source=SimpleNamespace(told=own.told))
         listed = RingOffice.listed_by(object.__new__(RingOffice), opened, ())
         assert bool(listed) == opens
+
+
+def test_whoever_reads_a_leads_flag_finds_no_key_in_it() -> None:
+    """A changed program does not either: no 32 bytes of the flag are the key, and another lender's
+    pad, or the right one of another flag, opens no slot. The control: the lender's own does.
+    """
+    packed, sealed = MEMBER_THERE.pack(), MEMBER_THERE.sealed
+    assert KEY not in packed
+    assert sealed is not None
+    at = MEMBER_THERE.marks.index(mark_of(THEIRS, RING, SUBJECT))
+    pads = ((MINE, NONCE, SUBJECT), (THEIRS, bytes(32), SUBJECT), (THEIRS, NONCE, bytes(32)))
+    for mark, nonce, subject in pads:
+        assert KEY not in {with_pad(one, mark, nonce, RING, subject) for one in sealed.slots}
+    assert with_pad(sealed.slots[at], THEIRS, NONCE, RING, SUBJECT) == KEY
+    assert MEMBER_THERE.key_for(THEIRS, SUBJECT) == KEY
+    assert MEMBER_THERE.key_for(MINE, SUBJECT) is None
 
 
 def test_a_lead_is_said_to_be_one() -> None:

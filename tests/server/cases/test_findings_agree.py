@@ -125,12 +125,25 @@ def test_whom_one_lenders_word_ties_is_a_member_nowhere_else() -> None:
     graph = Collected(
         people, things, edges, sources, listed, np.array([3]), listed, (mark(0), mark(1))
     )
-    flags = findings(graph, detection, {}, fixed_random("x")).flags
-    found = [flags[one.tobytes()] for one in people]
+    told = findings(graph, detection, {}, fixed_random("x"))
+    found = [told.flags[one.tobytes()] for one in people]
     assert [(flag.distance, flag.lead, flag.attached, len(flag.ties)) for flag in found] == [
         *((0, False, False, 0), (1, True, True, 1), (1, True, False, 0))
     ]
-    assert [flag.ring_key is None for flag in found] == [False, False, True]
+    (key,) = told.bodies
+    subject = people[1].tobytes()
+    assert [flag.ring_key for flag in found] == [key, None, None]
+    assert [flag.sealed is None for flag in found] == [True, False, True]
+    assert [found[1].key_for(mark(at), subject) for at in (0, 1, 2)] == [None, key, None]
+    assert key not in found[1].pack()
+    assert key in found[0].pack()  # control: a member's flag is opened by whoever has the token
+    again = findings(graph, detection, told.rings, fixed_random("next week"))
+    other = again.flags[subject]
+    assert other.ring == found[1].ring
+    assert other.sealed is not None
+    assert found[1].sealed is not None
+    assert other.sealed.nonce != found[1].sealed.nonce
+    assert {other.key_for(mark(1), subject)} == {*again.bodies}
 
 
 @pytest.mark.parametrize("sure", [True, False])
@@ -162,7 +175,8 @@ def test_an_own_tie_to_what_rests_on_another_lender_is_a_lead_by_the_own_mark_on
     graph = Collected(people, things, edges, sources, listed, np.array([3]), listed, marks)
     token = people[2].tobytes()
     flag = findings(graph, detection, {}, fixed_random("x")).flags[token]
-    assert (flag.distance, flag.lead, flag.ring_key is None) == (1, False, not sure)
+    assert (flag.distance, flag.lead, flag.sealed is None) == (1, False, not sure)
+    assert flag.ring_key is None
     kinds = (mark_of, lead_mark_of)
     found = [[one(mark(at), flag.ring, token) in flag.marks for one in kinds] for at in (0, 1)]
     assert found == [[False, False], [sure, not sure]]

@@ -3,6 +3,7 @@
 import json
 from functools import partial
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 from safetensors.numpy import load, save
@@ -30,9 +31,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> CoordinatorFolder:
 
 @pytest.fixture
 def place(finished: CoordinatorFolder) -> CoordinatorFolder:
-    import shutil
-
-    shutil.rmtree(finished.folder / "models", ignore_errors=True)
+    rmtree(finished.folder / "models", ignore_errors=True)
     (finished.folder / "revoked.json").unlink(missing_ok=True)
     return finished
 
@@ -82,6 +81,37 @@ def test_a_key_with_two_codes_is_one_operator(place: CoordinatorFolder) -> None:
     (home / "certificate.crt").write_bytes(certificate_to_pem(issued))
     with pytest.raises(OperatorError, match="who proposed a model does not promote it"):
         promote(place.folder, number, home, now())
+
+
+def test_a_code_with_two_keys_is_one_operator(place: CoordinatorFolder) -> None:
+    """A renewed key under the same code makes no second person, though the two keys differ; with
+    it another code's proposal is promoted (control).
+    """
+    from server.actor import write_actor
+    from server.deployment.promotions import read_operator
+    from tests.identities import fixed_random
+
+    number, home = _proposed(place), place.folder.parent / "anna-renewed"
+    write_actor(
+        home,
+        place.authority,
+        "anna",
+        "operator",
+        days=30,
+        now=now(),
+        random=fixed_random("a renewed key"),
+    )
+    old, new = (
+        read_operator(one, place.authority.certificate, now()).member
+        for one in (_home(place, "anna"), home)
+    )
+    assert old.code == new.code
+    assert old.public != new.public
+    with pytest.raises(OperatorError, match="who proposed a model does not promote it"):
+        promote(place.folder, number, home, now())
+    rmtree(place.folder / "models")
+    other = propose(place.folder, "spring", _home(place, "ben"), now()).number
+    assert promote(place.folder, other, home, now()).promoted_by == "anna"
 
 
 def _zeros(size: int) -> bytes:

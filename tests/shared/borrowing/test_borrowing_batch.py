@@ -55,9 +55,9 @@ def test_a_batch_is_of_one_size_whoever_is_asked_about(tokens: set[bytes]) -> No
     assert len(text_of(batch)) == len(text_of(batch_of([b"a" * 32])))
     assert read_batch(text_of(batch)) == batch
     check_batch(batch, ASKER.member)
-    rows = rows_name(batch.ledger)
-    assert rows == rows_name(batch_of([b"b" * 32], day=DAY + 9).ledger)  # whatever is asked, when
-    assert rows != rows_name(batch_of([b"b" * 32], epoch=2).ledger)
+    other = batch_of([b"b" * 32], day=DAY + 9, epoch=2)
+    assert rows_name(batch.context) == rows_name(other.context)  # whatever is asked, when
+    assert rows_name(batch.context) != rows_name(batch_of([b"b" * 32], context="Others").context)
 
 
 def test_too_many_tokens_or_none_make_no_batch() -> None:

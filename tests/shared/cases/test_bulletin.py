@@ -25,6 +25,7 @@ from shared.cases.bulletin import (
 from shared.cases.case_tokens import subject_tokens
 from shared.cases.ring_body import BodyAttribute, BodyEdge, BodyMember, RingBody
 from shared.cases.ring_flag import RingFlag, Tie
+from shared.cases.sealed_key import SealedKey
 from shared.errors import InternalError, PeerError
 from shared.secure_sum.encoding import text_of
 from tests.case_lenders import AUTHORITY, START, outputs
@@ -35,7 +36,10 @@ RING, KEY = b"r" * 16, b"k" * 32
 MEMBER = RingFlag(RING, 0, ("device", "cycle"), "strong", "60-79", ring_key=KEY)
 MARKS = tuple(bytes([one]) * 16 for one in range(4))
 TIE = Tie(b"t" * 32, 2, 3)
-ATTACHED = RingFlag(RING, 1, ("phone",), "single", "90-100", (TIE,), True, KEY, MARKS)
+SEALED = SealedKey(b"n" * 32, tuple(bytes([at]) * 32 for at in range(4)))
+ATTACHED = RingFlag(
+    RING, 1, ("phone",), "single", "90-100", (TIE,), True, None, MARKS, sealed=SEALED
+)
 NEAR = RingFlag(RING, 2, (), "weak", "60-79")
 BODY = RingBody(
     ring=RING,
@@ -203,10 +207,16 @@ def test_no_bytes_break_the_readers(put: bytes, at: int) -> None:
 
 
 def test_flags_that_no_desk_makes_are_our_own_fault() -> None:
-    """A member without a key, a neighbour with one, too many ties, a word nobody knows."""
+    """A member without a key, a neighbour with one, an attached one with a key that is not sealed,
+    too many ties, a word nobody knows.
+    """
     for wrong in (
         replace(MEMBER, ring_key=None),
         replace(NEAR, ring_key=KEY),
+        replace(ATTACHED, ring_key=KEY),
+        replace(ATTACHED, ring_key=KEY, sealed=None),
+        replace(NEAR, sealed=SEALED),
+        replace(MEMBER, sealed=SEALED),
         replace(ATTACHED, ties=(TIE,) * 9),
         replace(MEMBER, strength="huge"),
         replace(MEMBER, reasons=("astrology",)),

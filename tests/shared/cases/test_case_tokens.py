@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.cases import case_tokens
 from shared.cases.case_tokens import (
     Rows,
     attribute_tokens,
@@ -17,8 +16,6 @@ from shared.cases.case_tokens import (
 )
 from shared.cases.degree import at_least, shared_by
 from shared.errors import InternalError
-from shared.tokens.identifiers.cleaning import Canonical
-from shared.tokens.identifiers.kinds import token_input
 from tests.case_lenders import outputs
 
 ONE, TWO = b"1" * 16, b"2" * 16
@@ -73,14 +70,6 @@ def test_a_pair_is_one_attribute_and_one_subject() -> None:
     assert tag == values(pair_tags(ONE, thing.copy(), person.copy()))
     assert tag != values(pair_tags(ONE, thing, PEOPLE[1:2]))
     assert tag != values(pair_tags(ONE, THINGS[4:5], person))
-
-
-def test_the_holders_are_asked_about_something_else_than_for_the_list() -> None:
-    """So a tag of the list and a token of a case have nothing in common."""
-    phone = Canonical("phone", "8613800000000")
-    asked = case_tokens.ring_input("Five lenders", phone)
-    assert asked == b"Five lenders/ring|v1|phone|8613800000000"
-    assert asked != token_input("Five lenders", phone)
 
 
 def test_degrees_are_those_that_plain_counting_gives() -> None:
