@@ -21,7 +21,7 @@ from client.outbox import Outbox
 from client.terms import accept
 from server.authority import read_authority
 from server.coordinator.exchange import Policy
-from server.coordinator.rounds import carried
+from server.coordinator.rounds import conduct
 from server.deployment.runs import start_run
 from server.deployment.terms_page import TermsPage
 from server.simulation.faults import Faults, parse_fault
@@ -155,7 +155,7 @@ class AskedConsortium:
         grid = InProcessGrid(client.app.app, homes, workers=2, faults=faulty)
         time_of_run = Hurried(grid)
         try:
-            done = carried(
+            done = conduct(
                 wrapped(grid), run, policy, resume=resume, clock=time_of_run.clock,
                 sleep=time_of_run.sleep,
             )  # fmt: skip

@@ -38,6 +38,17 @@ MONDAY = TODAY - timedelta(days=TODAY.weekday())
 """Of this week: certificates in TLS are judged by the machine's own clock."""
 START = datetime.combine(MONDAY, time(), UTC)
 AUTHORITY = authority_of(now=START)
+CASE = Case(
+    id=b"c" * 16,
+    name="spring",
+    first_monday=MONDAY,
+    weeks=4,
+    kinds=tuple(Kind),
+    epoch=1,
+    opened=START.isoformat(),
+    count_pages=2,
+    edge_pages=1,
+)
 
 
 def output(identifier: str, key: str = "holders") -> bytes:

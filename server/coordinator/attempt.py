@@ -20,7 +20,7 @@ from flwr.serverapp import Grid
 
 from server.coordinator.exchange import Policy
 from server.coordinator.measures import measures_of
-from server.coordinator.rounds import carried, read_terms
+from server.coordinator.rounds import conduct, read_terms
 from server.coordinator.status import Status, StatusFile, read_status
 from server.one_at_a_time import Alone, alone_in
 from shared.errors import OperatorError
@@ -59,7 +59,7 @@ def attempt(
     try:
         status = StatusFile(folder, _begun(folder, agreement.digest(), flower_run, now()), now)
         try:
-            run = carried(grid, folder, policy, resume=resume, watcher=status, shut_out=shut_out)
+            run = conduct(grid, folder, policy, resume=resume, watcher=status, shut_out=shut_out)
         except httpx.HTTPError:
             raise  # the SuperLink is gone; whoever carries the run starts it again: not its end
         except Exception as error:  # told in status.json, by kind and place, and raised again

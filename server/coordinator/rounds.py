@@ -37,7 +37,7 @@ from server.coordinator.secure_exchange import SecureExchange
 from server.coordinator.set_up import Means, SettingUp
 from server.coordinator.told import Told
 from server.keys import read_identity
-from shared.errors import InternalError, OperatorError, PeerError
+from shared.errors import OperatorError, PeerError
 from shared.identity.certificate import Member
 from shared.model.saved import digest_of, from_files, to_files
 from shared.model.shared_model import SharedModel
@@ -108,30 +108,6 @@ def read_model(folder: Path) -> SharedModel:
 
 
 def conduct(
-    grid: Grid,
-    folder: Path,
-    policy: Policy,
-    *,
-    resume: bool = False,
-    watcher: Watcher | None = None,
-    shut_out: Callable[[str], str] = lambda code: "",
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
-    now: Callable[[], datetime] = _now,
-    randomness: Randomness = secrets.token_bytes,
-) -> Run:
-    """Carry a training run in `folder` to its end, as `carried`; OperatorError for another run."""
-    read_agreement(folder)
-    run = carried(
-        grid, folder, policy, resume=resume, watcher=watcher, shut_out=shut_out, clock=clock,
-        sleep=sleep, now=now, randomness=randomness,
-    )  # fmt: skip
-    if not isinstance(run, Run):
-        raise InternalError("a training run that became another")
-    return run
-
-
-def carried(
     grid: Grid,
     folder: Path,
     policy: Policy,

@@ -14,25 +14,14 @@ from client.rings.deciding import RingOffice
 from client.rings.flags_file import COLUMNS
 from client.rings.looking import Told, nearest, own_lead, own_word
 from client.rings.outcomes import OwnRing
-from shared.cases.case import Case
 from shared.cases.ring_flag import RingFlag, lead_mark_of, mark_of, unpack
 from shared.cases.sealed_key import SealedKey, with_pad
 from shared.errors import InternalError, PeerError
-from shared.rings.kinds import Kind
 from shared.tokens.identifiers import Canonical
-from tests.case_lenders import MONDAY, START
+from tests.case_lenders import CASE
 
 RING, KEY, SUBJECT, NONCE = b"r" * 16, b"k" * 32, b"s" * 32, b"n" * 32
 MINE, THEIRS = b"m" * 32, b"t" * 32
-CASE = Case(
-    id=b"c" * 16,
-    name="spring",
-    first_monday=MONDAY,
-    weeks=4,
-    kinds=tuple(Kind),
-    epoch=1,
-    opened=START.isoformat(),
-)
 SAYS = "lead: in a ring by one lender's word that is not yours: look, do not act on it"
 
 

@@ -25,20 +25,9 @@ from shared.rings.kinds import Kind
 from shared.secure_sum.encoding import read_text, text_of
 from shared.wire import cases_pb2 as wire
 from shared.wire.padding import fill
-from tests.case_lenders import AUTHORITY, MONDAY, START, Lender, Observed, innocents
+from tests.case_lenders import AUTHORITY, CASE, MONDAY, START, Lender, Observed, innocents
 from tests.identities import identity_under
 
-CASE = Case(
-    id=b"c" * 16,
-    name="spring",
-    first_monday=MONDAY,
-    weeks=4,
-    kinds=tuple(Kind),
-    epoch=1,
-    opened=START.isoformat(),
-    count_pages=2,
-    edge_pages=1,
-)
 OTHER = replace(CASE, id=b"d" * 16)
 LENDER = Lender("L01")
 innocents([LENDER])

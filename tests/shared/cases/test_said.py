@@ -11,20 +11,10 @@ import pytest
 from shared.cases.case import Case
 from shared.cases.said import SaidShared, SaidStanding, read_shared, read_standing
 from shared.errors import PeerError
-from shared.rings.kinds import Kind
 from shared.secure_sum.encoding import text_of
-from tests.case_lenders import AUTHORITY, MONDAY, START
+from tests.case_lenders import AUTHORITY, CASE, START
 from tests.identities import identity_under
 
-CASE = Case(
-    id=b"c" * 16,
-    name="spring",
-    first_monday=MONDAY,
-    weeks=4,
-    kinds=tuple(Kind),
-    epoch=1,
-    opened=START.isoformat(),
-)
 DESK = identity_under(AUTHORITY, "D1", "desk", START)
 OTHER = identity_under(AUTHORITY, "D2", "desk", START)
 LENDER = identity_under(AUTHORITY, "L01", "lender", START)

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shared.cases.case import Case
 from shared.cases.case_tokens import attribute_tokens, degree_ids, pair_tags, subject_tokens
 from shared.cases.degree import at_least, shared_by
 from shared.cases.pages import (
@@ -21,20 +20,10 @@ from shared.cases.pages import (
 from shared.cases.taken_back import taken_back, turned, without
 from shared.rings.kinds import Kind
 from shared.secure_sum.encoding import text_of
-from tests.case_lenders import MONDAY, START, Lender, outputs
+from tests.case_lenders import CASE, Lender, outputs
 from tests.identities import fixed_random
 
-CASE = Case(
-    id=b"c" * 16,
-    name="spring",
-    first_monday=MONDAY,
-    weeks=4,
-    kinds=tuple(Kind),
-    epoch=1,
-    opened=START.isoformat(),
-    count_pages=1,
-    edge_pages=1,
-)
+ONE_PAGE = replace(CASE, count_pages=1)
 PEOPLE, THINGS = ["p0", "p1", "p2"], ["t0", "t1", "t2"]
 DRAW = fixed_random("taken back")
 
@@ -42,10 +31,10 @@ DRAW = fixed_random("taken back")
 def counted(week: int, back: int = 0, lender: str = "L01") -> CountPage:
     """A page of three pairs, or of so many of them taken back."""
     people, things = outputs(PEOPLE), outputs(THINGS)
-    ids, tags = degree_ids(CASE.id, things), pair_tags(CASE.id, things, people)
+    ids, tags = degree_ids(ONE_PAGE.id, things), pair_tags(ONE_PAGE.id, things, people)
     if back:
         ids, tags = turned(ids[:back]), turned(tags[:back])
-    (page,) = count_pages(CASE, week, ids, tags, Lender(lender).identity, DRAW)
+    (page,) = count_pages(ONE_PAGE, week, ids, tags, Lender(lender).identity, DRAW)
     return page
 
 
@@ -53,14 +42,14 @@ def observed(week: int, listed: list[int], lender: str = "L01") -> EdgePage:
     """A page of edges of week 0: of the first people, with these marks."""
     n = len(listed)
     rows = EdgeRows(
-        subject_tokens(CASE.id, outputs(PEOPLE[:n])),
-        attribute_tokens(CASE.id, outputs(THINGS[:n])),
+        subject_tokens(ONE_PAGE.id, outputs(PEOPLE[:n])),
+        attribute_tokens(ONE_PAGE.id, outputs(THINGS[:n])),
         np.full(n, int(Kind.DEVICE)),
         np.zeros(n, int),
         np.zeros(n, int),
         np.array(listed),
     )
-    (page,) = edge_pages(CASE, week, rows, Lender(lender).identity, DRAW, bytes(32))
+    (page,) = edge_pages(ONE_PAGE, week, rows, Lender(lender).identity, DRAW, bytes(32))
     return page
 
 
@@ -89,7 +78,7 @@ def test_what_takes_back_nothing_counts_for_nothing() -> None:
     (rows,) = taken_back([page], 1)
     assert not rows.any()
     ids, tags = (np.vstack(both) for both in zip(counted(0).pairs(), page.pairs(), strict=True))
-    own = degree_ids(CASE.id, outputs(THINGS[:1]))
+    own = degree_ids(ONE_PAGE.id, outputs(THINGS[:1]))
     assert not shared_by(at_least(ids, tags), own).any()
     tags = np.vstack([tags, turned(tags[:1])])
     assert shared_by(at_least(np.vstack([ids, own]), tags), own).all()
@@ -102,7 +91,7 @@ def test_a_page_without_some_rows_has_the_same_size(page: CountPage | EdgePage) 
     """Others are drawn in their place; all that is not erased stays where it was."""
     rows = np.zeros(512, bool)
     rows[[3, 100]] = True
-    after = without(page, rows, CASE, DRAW)
+    after = without(page, rows, ONE_PAGE, DRAW)
     assert len(text_of(after)) == len(text_of(page))
     width = len(page.rows) // 512
     old, new = (np.frombuffer(one.rows, np.uint8).reshape(512, width) for one in (page, after))
