@@ -37,10 +37,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _nothing_is_waited_for_on_the_disk() -> Iterator[None]:
-    """No test cuts the power: files are written and ordered as ever, but fsync need not wait.
+    """No test cuts the power: files are written and ordered as ever, but nobody waits for the disk.
 
-    A test that watches or breaks fsync puts its own in place.
+    A test that watches or breaks fsync or fdatasync puts its own in place.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fsync", lambda handle: None)
+        for name in ("fsync", "fdatasync"):
+            patch.setattr(os, name, lambda handle: None)
         yield

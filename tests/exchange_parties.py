@@ -6,7 +6,8 @@ import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,9 @@ TERMS = (
     *("--reason", "F101", "--confidence", "confirmed", "--event-date", "2026-01-05"),
     *("--product", "consumer", "--outcome", "refused", "--notice", "exempt:court_order"),
 )
-PEOPLE: list[Person] = people(40, seed=7)
+_EVERYBODY: list[Person] = people(400, seed=7)
+PEOPLE: list[Person] = _EVERYBODY[:40]
+"""Whom a test may name by number; nobody of them comes from `Parties.people`."""
 
 
 @dataclass
@@ -38,6 +41,15 @@ class Parties:
     relay: Relay
     registry: Serving
     capture: pytest.CaptureFixture[str] | None = None
+    unknown: Iterator[Person] = field(default_factory=lambda: iter(_EVERYBODY[len(PEOPLE) :]))
+
+    def people(self, count: int) -> list[Person]:
+        """Of whom nobody here has heard: tests that share the parties need not agree on whom."""
+        return list(islice(self.unknown, count))
+
+    def someone(self) -> Person:
+        """One of them."""
+        return next(self.unknown)
 
     def lender(self, code: str) -> Path:
         return self.folder / code

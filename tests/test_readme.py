@@ -15,6 +15,7 @@ import client.cli
 import server.cli
 import simulate
 from client.desk import close_all
+from tests.pictures import undrawn  # noqa: F401
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -104,9 +105,13 @@ def test_the_demo_keeps_its_promise_and_every_command_that_follows_it_succeeds(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_every_other_simulation_of_the_readme_succeeds(
     clone: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Their pages have no pictures here: those of the demo are drawn above, a sweep's and those of
+    each family in tests/simulate.
+    """
     others = [command for command in commands() if not of_the_demo(command)]
     assert others
     for command in others:

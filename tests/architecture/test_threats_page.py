@@ -2,21 +2,25 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NAMED = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 
 
+@cache
+def functions(path: str) -> frozenset[str]:
+    """Names of a file's functions; none where there is no such file."""
+    file = REPOSITORY / path
+    tree = ast.parse(file.read_text(encoding="utf-8")) if file.exists() else ast.Module([], [])
+    return frozenset(node.name for node in tree.body if isinstance(node, ast.FunctionDef))
+
+
 def missing(page: str) -> list[str]:
     """Tests the page names that do not exist."""
-    found = []
-    for path, name in NAMED.findall(page):
-        file = REPOSITORY / path
-        tree = ast.parse(file.read_text(encoding="utf-8")) if file.exists() else ast.Module([], [])
-        functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-        found += [] if name in functions else [f"{path}::{name}"]
-    return found
+    named = NAMED.findall(page)
+    return [f"{path}::{name}" for path, name in named if name not in functions(path)]
 
 
 def test_every_test_that_the_threats_page_names_exists() -> None:

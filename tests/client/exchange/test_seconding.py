@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +27,15 @@ AWAY = PEOPLE[8:10]
 @pytest.fixture(scope="module")
 def desks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desks]:
     with opened(tmp_path_factory.mktemp("exchange")) as made:
+        yield made
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[Desks]:
+    """For one test, which changes the epoch."""
+    folder = tmp_path / "parties"
+    folder.mkdir()
+    with opened(folder) as made:
         yield made
 
 
@@ -112,39 +122,39 @@ def refiled(desk: Desk) -> Refiled:
 
 
 def test_after_a_rotation_only_the_same_subject_is_stood_for(
-    desks: Desks, monkeypatch: pytest.MonkeyPatch
+    alone: Desks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Re-filed about the same person it is approved again, once, and answers with severity 3.
     Re-filed about somebody else it is not, is told, and that person reads as 2. A lender that
     approves without comparing makes it 3 (control).
     """
-    names = {one: desks.listed("L01", one, severity="3") for one in (HONEST, MOVED, BLIND)}
+    names = {one: alone.listed("L01", one, severity="3") for one in (HONEST, MOVED, BLIND)}
     for person, name in names.items():
-        desks.second("L03", name, person)
-    desks.synced()
-    assert [desks.severity("L02", one) for one in (HONEST, MOVED, *AWAY)] == [3, 3, None, None]
-    desks.parties.relay.rotate()
-    desks.open_epoch()
+        alone.second("L03", name, person)
+    alone.synced()
+    assert [alone.severity("L02", one) for one in (HONEST, MOVED, *AWAY)] == [3, 3, None, None]
+    alone.parties.relay.rotate()
+    alone.open_epoch()
     whom = {names[MOVED].hex(): AWAY[0], names[BLIND].hex(): AWAY[1]}
-    moving(desks["L01"], monkeypatch, **whom)
-    assert refiled(desks["L01"]).refused == ()
+    moving(alone["L01"], monkeypatch, **whom)
+    assert refiled(alone["L01"]).refused == ()
     with monkeypatch.context() as only:
-        _only(only, desks["L03"], names[HONEST], names[MOVED])
-        done = refiled(desks["L03"])
+        _only(only, alone["L03"], names[HONEST], names[MOVED])
+        done = refiled(alone["L03"])
     assert done.seconded == 1
     (told,) = done.refused
     assert f"{names[MOVED].hex()}, which this lender approved, was re-filed about somebody" in told
     with monkeypatch.context() as blind:
-        _only(blind, desks["L03"], names[BLIND])
+        _only(blind, alone["L03"], names[BLIND])
         blind.setattr(Seconding, "_check_same", lambda *_: None)
-        assert refiled(desks["L03"]).seconded == 1
-    desks.synced()
-    kept = desks["L03"].seconded.entry(names[HONEST])
+        assert refiled(alone["L03"]).seconded == 1
+    alone.synced()
+    kept = alone["L03"].seconded.entry(names[HONEST])
     assert kept is not None
     assert [*kept.approved] == [1, 2]
-    retired(desks)
-    assert [desks.severity("L02", one) for one in (HONEST, MOVED, *AWAY)] == [3, None, 2, 3]
-    assert refiled(desks["L03"]).seconded == 0
+    retired(alone)
+    assert [alone.severity("L02", one) for one in (HONEST, MOVED, *AWAY)] == [3, None, 2, 3]
+    assert refiled(alone["L03"]).seconded == 0
 
 
 def _only(monkeypatch: pytest.MonkeyPatch, desk: Desk, *names: bytes) -> None:

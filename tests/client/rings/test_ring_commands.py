@@ -278,24 +278,24 @@ def test_without_the_section_the_settings_say_so(rings: Rings, tmp_path: Path) -
 
 
 def test_what_is_taken_back_is_counted_first_and_leaves_with_yes(
-    rings: Rings, tmp_path: Path
+    alone: Rings, tmp_path: Path
 ) -> None:
     """By file and by reference, never sent and sent; without --yes (control) nothing changes."""
     person = EVERYBODY[68]
     mine = write_rows(tmp_path / "mine.csv", [row(person, "device", device("mistake"), 1)])
-    rings.asked("L02", "contribute", mine, "--case", "spring")
+    alone.asked("L02", "contribute", mine, "--case", "spring")
     words = ("retract", mine, "--case", "spring")
-    said = rings.run("L02", *words, status=1)
+    said = alone.run("L02", *words, status=1)
     assert "1 observation of 1 person would be taken back" in said
     assert "nothing was done: give it again with --yes" in said
     counted = {"case": "spring", "sent": 1, "people": 1, "taken_back_before": 0, "unknown": 0}
-    done = rings.asked("L02", *words, "--yes")
+    done = alone.asked("L02", *words, "--yes")
     assert done == {**counted, "never_sent": 0, "done": True}  # for the count
-    again = rings.asked("L02", *words, status=1)
+    again = alone.asked("L02", *words, status=1)
     assert (again["never_sent"], again["unknown"]) == (0, 1)
-    by_ref = rings.asked("L02", "retract", "--case", "spring", "--ref", ref(HONEST[1]), status=1)
+    by_ref = alone.asked("L02", "retract", "--case", "spring", "--ref", ref(HONEST[1]), status=1)
     assert (by_ref["sent"], by_ref["people"], by_ref["done"]) == (2, 1, False)
-    said = rings.run("L02", "retract", "--case", "spring", status=2)
+    said = alone.run("L02", "retract", "--case", "spring", status=2)
     assert "--ref REF" in said
 
 

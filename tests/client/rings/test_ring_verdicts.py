@@ -90,24 +90,24 @@ def test_a_day_to_come_is_told_by_its_option_and_decides_nothing(rings: Rings) -
 
 
 def test_a_confirmation_whose_filing_fails_confirms_nothing(
-    rings: Rings, monkeypatch: pytest.MonkeyPatch
+    alone: Rings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The proposal still waits, and the same word given again (control) confirms and files."""
-    name = the_ring(rings, "L03")
-    evidence = f"device_trace={rings.parties.folder / 'case.txt'}"
+    name = the_ring(alone, "L03")
+    evidence = f"device_trace={alone.parties.folder / 'case.txt'}"
     words = ("decide", name, "--verdict", "fraud", "--operator", MAKER, "--evidence", evidence)
-    rings.asked("L03", *words, *FILING, "--except", ref(RING[1]), status=1)
+    alone.asked("L03", *words, *FILING, "--except", ref(RING[1]), status=1)
 
     def failing(*_: object, **__: object) -> None:
         raise OperatorError("no filing today", remedy="tomorrow")
 
     with monkeypatch.context() as patched:
         patched.setattr(Desk, "file", failing)
-        rings.run("L03", "confirm", name, "--operator", CHECKER, status=2)
-    assert "confirmed by another person" not in rings.run("L03", "show", name, status=1)
-    done = rings.asked("L03", "confirm", name, "--operator", CHECKER, status=1)
+        alone.run("L03", "confirm", name, "--operator", CHECKER, status=2)
+    assert "confirmed by another person" not in alone.run("L03", "show", name, status=1)
+    done = alone.asked("L03", "confirm", name, "--operator", CHECKER, status=1)
     assert len(done["members"]) == len(done["entries"]) == 3
-    assert "confirmed by another person" in rings.run("L03", "show", name, status=1)
+    assert "confirmed by another person" in alone.run("L03", "show", name, status=1)
 
 
 def test_a_verdict_after_a_fraud_names_the_entries_it_leaves(rings: Rings) -> None:
@@ -139,18 +139,18 @@ def test_a_customer_tied_by_anothers_word_is_near_and_never_listed(rings: Rings)
     assert [(one["customer"], one["distance"]) for one in shown["near"]] == [(ref(ALONE), 1)]
 
 
-def test_an_innocent_verdict_stays_here_and_speaks_against_the_ring(rings: Rings) -> None:
+def test_an_innocent_verdict_stays_here_and_speaks_against_the_ring(alone: Rings) -> None:
     """Confirmed at L02 it is shown there, sent nowhere, and L03 knows nothing of it."""
-    name = the_ring(rings, "L02")
-    before = left(rings, "L02")
-    rings.run("L02", "decide", name, "--verdict", "innocent", "--operator", MAKER, status=1)
-    waits = rings.run("L02", "show", name, status=1)
+    name = the_ring(alone, "L02")
+    before = left(alone, "L02")
+    alone.run("L02", "decide", name, "--verdict", "innocent", "--operator", MAKER, status=1)
+    waits = alone.run("L02", "show", name, status=1)
     assert "innocent, proposed" in waits
     assert "took it for innocent" not in waits
-    rings.run("L02", "confirm", name, "--operator", CHECKER)
-    assert "Two people here took it for innocent" in rings.run("L02", "show", name, status=1)
-    assert left(rings, "L02") == before
-    assert "innocent" not in rings.run("L03", "show", name, status=1)
+    alone.run("L02", "confirm", name, "--operator", CHECKER)
+    assert "Two people here took it for innocent" in alone.run("L02", "show", name, status=1)
+    assert left(alone, "L02") == before
+    assert "innocent" not in alone.run("L03", "show", name, status=1)
 
 
 def test_a_second_verdict_with_other_terms_says_that_the_first_stand(rings: Rings) -> None:
