@@ -25,6 +25,7 @@ _WHAT: dict[RecordKind, str] = {
     "refusal": "refusal",
     "sum": "PLAIN numbers",
     "allowed": "allowed here",
+    "given-up": "given up here",
     "points": "blinded points",
     "events": "signed events",
     "request": "question",

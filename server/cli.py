@@ -2,7 +2,8 @@
 
     lianfang-server status out/demo/run          stage by stage: who is in it, bytes, seconds; and
                                                  how far the stage is that is open
-    lianfang-server verify out/demo/run          fold all released totals again, compare the model
+    lianfang-server verify out/demo/run          fold all released totals again, compare the model;
+                                                 of a batch about borrowing: its signed answer
     lianfang-server run start /srv/consortium spring-2027    runs of a consortium: see run -h
     lianfang-server model list /srv/consortium   models, promoted by two operators: see model -h
     lianfang-server demo                         try the shared fraud list on this machine
@@ -45,6 +46,7 @@ from server.commands import (
 )
 from server.commands.printing import fail
 from server.commands.serving import command
+from server.commands.verifying import verify
 from server.demo import command as demo
 from shared.errors import LianfangError
 from shared.plain_parser import PlainParser
@@ -73,6 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _status(arguments: argparse.Namespace) -> int:
     from server.coordinator.checkpoint import Checkpoints
     from server.coordinator.kept_rounds import open_round_of
+    from server.coordinator.places import GIVEN_UP
     from server.coordinator.refusals import refusals_kept
     from server.coordinator.rounds import STAGES, fold_of, read_terms
 
@@ -94,30 +97,12 @@ def _status(arguments: argparse.Namespace) -> int:
         )
     Console().print(table)
     state = "finished" if run.finished else opened or f"next: {run.question().stage}"
+    if (arguments.run / GIVEN_UP).exists():
+        state = "given up"
     if refusals:
         _line(f"signed refusals in refusals/: {', '.join(refusals)}")
     _line(f"{len(records)} stages; {state}; digest {run.digest[:16]}")
     return 0 if run.finished else 1
-
-
-def _verify(arguments: argparse.Namespace) -> int:
-    from server.coordinator.checkpoint import Checkpoints
-    from server.coordinator.rounds import STAGES, read_agreement, read_model
-    from shared.model.saved import digest_of
-    from shared.training.run import Run
-
-    run = Run(read_agreement(arguments.run))
-    Checkpoints(arguments.run / STAGES).replay(run)
-    if not run.finished:
-        _line(f"not finished: the next stage is {run.question().stage}")
-        return 1
-    folded, saved = digest_of(run.model()), digest_of(read_model(arguments.run))
-    same = folded == saved
-    if arguments.json:
-        _line(json.dumps({"verified": same, "folded": folded, "saved": saved}))
-    else:
-        _line(f"{'verified' if same else 'NOT the same model'}: folded {folded}, saved {saved}")
-    return 0 if same else 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -131,8 +116,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     examples = parser.epilog or ""
     status = command(commands, "status", "what happened in a run, stage by stage", examples)
-    verify = command(commands, "verify", "fold the released totals again", examples)
-    for one, handler in ((status, _status), (verify, _verify)):
+    verified = command(commands, "verify", "fold the released totals again", examples)
+    for one, handler in ((status, _status), (verified, verify)):
         one.set_defaults(handler=handler)
         one.add_argument("run", type=Path, help="a run's folder, e.g. out/demo/run")
         one.add_argument("--json", action="store_true", help="one JSON line for scripts")

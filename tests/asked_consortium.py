@@ -5,7 +5,7 @@ the real apps over the in-process grid, key holders that are only pretended.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -22,13 +22,14 @@ from client.terms import accept
 from server.authority import read_authority
 from server.coordinator.exchange import Policy
 from server.coordinator.rounds import conduct
-from server.deployment.runs import start_run
+from server.deployment.runs import read_started, start_run
 from server.deployment.terms_page import TermsPage
 from server.simulation.faults import Faults, parse_fault
 from server.simulation.grid import InProcessGrid
 from shared.borrowing.batch import Batch, read_batch
 from shared.secure_sum.trust import Trust
-from shared.training.asked_run import AskedRun, asked_terms
+from shared.training.agreement import Agreement
+from shared.training.asked_run import AskedRun, AskedTerms, asked_terms
 from shared.training.consortium import Consortium
 from shared.training.run import Run
 from tests.borrowing_members import Key
@@ -46,10 +47,14 @@ HASTY = Policy(minimum=4, patience=2.0, deadline=30.0)
 
 @dataclass
 class AskedConsortium:
-    """`home` holds `coordinator` and a folder for each of `codes`."""
+    """`home` holds `coordinator` and a folder for each of `codes`. `founding`: what else the
+    consortium is founded with; `tables`: by code, where they are to train, too.
+    """
 
     home: Path
     codes: Sequence[str] = CODES
+    founding: Mapping[str, Any] = field(default_factory=dict)
+    tables: Mapping[str, str] = field(default_factory=dict)
     consortium: Consortium = field(init=False)
     superlink: PretendedSuperLink = field(default_factory=PretendedSuperLink)
     acts: int = 0
@@ -57,7 +62,7 @@ class AskedConsortium:
 
     def __post_init__(self) -> None:
         self.folder = self.home / "coordinator"
-        self.consortium = founded(self.folder)
+        self.consortium = founded(self.folder, **self.founding)
         (self.folder / "bundle").mkdir(exist_ok=True)
         (self.folder / "bundle" / "lianfang.fab").write_bytes(b"a bundle")
         (self.folder / "flower").mkdir(exist_ok=True)
@@ -73,12 +78,13 @@ class AskedConsortium:
         (place / "consortium.toml").write_bytes(text)
         identity = identity_under(self.authority, code, now=now() - timedelta(minutes=1))
         lay_down(place, identity, self.authority)
+        (place / "table.csv").write_text(self.tables.get(code, ""))
         self.settings(code, asked)
 
     def settings(self, code: str, asked: str) -> None:
         """What its client.toml says about batches."""
         (self.home / code / "client.toml").write_text(
-            f'[lender]\nmember = "{code}"\ntable = "none.csv"\nterms = "consortium.toml"\n'
+            f'[lender]\nmember = "{code}"\ntable = "table.csv"\nterms = "consortium.toml"\n'
             f"{CREDENTIALS}{asked}"
         )
 
@@ -120,7 +126,10 @@ class AskedConsortium:
 
     def started(self, batch: Path, name: str, *, anew: bool = False) -> Path:
         """Start its run, and let every lender hear of it."""
-        terms = asked_terms(self.consortium, self.batch(batch), name, anew=anew)
+        return self.began(asked_terms(self.consortium, self.batch(batch), name, anew=anew), name)
+
+    def began(self, terms: Agreement | AskedTerms, name: str) -> Path:
+        """Start a run under these terms, and let every lender hear of it."""
         run = start_run(self.folder, name, terms, self.superlink)
         self.shown()
         return run
@@ -148,20 +157,38 @@ class AskedConsortium:
         policy: Policy = HASTY,
         wrapped: Callable[[InProcessGrid], InProcessGrid] = lambda grid: grid,
     ) -> AskedRun:
-        """Conduct a run; VoidStageError. `only`: whose nodes are there."""
+        """Conduct a run of a batch, as `conducted`."""
+        done = self.conducted(
+            run, faults=faults, resume=resume, only=only, policy=policy, wrapped=wrapped
+        )
+        assert not isinstance(done, Run)
+        return done
+
+    def conducted(
+        self,
+        run: Path,
+        *,
+        faults: Iterable[str] = (),
+        resume: bool = False,
+        only: Sequence[str] = (),
+        policy: Policy = HASTY,
+        wrapped: Callable[[InProcessGrid], InProcessGrid] = lambda grid: grid,
+    ) -> Run | AskedRun:
+        """Conduct a run, which is over for the SuperLink then; VoidStageError. `only`: whose nodes
+        are there.
+        """
         close_all()
         homes = [self.home / code for code in only or self.codes]
         faulty = Faults(tuple(map(parse_fault, faults)))
         grid = InProcessGrid(client.app.app, homes, workers=2, faults=faulty)
         time_of_run = Hurried(grid)
         try:
-            done = conduct(
+            return conduct(
                 wrapped(grid), run, policy, resume=resume, clock=time_of_run.clock,
                 sleep=time_of_run.sleep,
             )  # fmt: skip
-            assert not isinstance(done, Run)
-            return done
         finally:
+            self.superlink.ended.setdefault(read_started(run).flower_run, "failed")
             grid.close()
             close_all()
 

@@ -3,7 +3,8 @@
     own/borrowing/asked/today.json        day, batches by asker
     own/borrowing/asked/BATCH.numbers     what a batch is answered with
     own/borrowing/asked/BATCH.over        its end was heard, in the run it names
-    own/borrowing/asked/TERMS.closed      the same, by the run it was asked in
+    own/borrowing/asked/TERMS.word        one person here gave that end up (`giving_up.py`)
+    own/borrowing/asked/TERMS.closed      the same, by the run it was asked in; or people gave it up
 
 Invariants:
 - A batch is answered with the numbers it was answered with first, whatever run asks for it: they
@@ -23,14 +24,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from client.borrowing.asked_settings import Willing
-from client.files import keep_private, partial_of, write_durably
+from client.files import keep_private, write_durably
 from shared.borrowing.batch import NUMBERS, Batch
 from shared.borrowing.terms import TTL_DAYS
 from shared.errors import OperatorError
 from shared.secure_sum.floors import RefusedError
+from shared.secure_sum.history import History, Record
 
 _TODAY = "today.json"
-_DAY_SECONDS = 86_400
+_DAY_SECONDS, _MARK_BYTES = 86_400, 32
 
 
 class AskedBook:
@@ -69,12 +71,42 @@ class AskedBook:
         """Before they leave for the first time."""
         self._put(self._path(batch, "numbers"), numbers.astype("<i8").tobytes())
 
-    def close(self, batch: Batch, terms: str, *, own: bool) -> None:
-        """The end of the run under these terms was heard; `own`: this lender has asked."""
-        self._put(self._path(batch, "over"), terms.encode())
+    def close(self, batch: Batch | None, terms: str, *, own: bool) -> None:
+        """The end of the run under these terms was heard, or given up; `own`: this lender has
+        asked; no `batch`: it is not known here any more.
+        """
+        if batch is not None:
+            self._put(self._path(batch, "over"), terms.encode())
         self._put(self._folder / f"{terms}.closed", b"")
-        if not own:
+        if batch is not None and not own:
             self._path(batch, "numbers").unlink(missing_ok=True)
+
+    def first_word(self, terms: str) -> bytes:
+        """Who has given up first to hear the end of the run under these terms: 32 bytes; empty
+        where nobody has. OperatorError for a damaged file.
+        """
+        path = self._folder / f"{terms}.word"
+        try:
+            mark = path.read_bytes()
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            raise _unusable(path, error) from error
+        if len(mark) != _MARK_BYTES:
+            raise _unusable(path, ValueError())
+        return mark
+
+    def take_word(self, terms: str, mark: bytes) -> None:
+        """Keep it."""
+        self._put(self._folder / f"{terms}.word", mark)
+
+    def unclosed(self, history: History, rows: str) -> Record | None:
+        """The answer to the batch over these rows that was answered last, unless its end was heard
+        or given up; all before it were closed before it was answered.
+        """
+        answered = reversed(history.answered.values())
+        last = next((one for one in answered if one.rows == rows), None)
+        return None if last is None or self.is_closed(last.agreement) else last
 
     def heard_under(self, batch: Batch) -> str | None:
         """The terms of the run in which the end of a batch was heard."""
@@ -87,22 +119,33 @@ class AskedBook:
         """Whether the end of the run under these terms was heard."""
         return (self._folder / f"{terms}.closed").exists()
 
+    def counted(self, today: int) -> dict[str, int]:
+        """Batches of each asker that were counted on this day; nothing is changed."""
+        found = self._kept()
+        return {code: len(names) for code, names in found[1].items()} if found[0] == today else {}
+
     def _asked(self, today: int) -> tuple[int, dict[str, list[str]]]:
         """The day that counts, and names of its batches by asker. A new day begins with what is
         over its term.
         """
+        day, asked = self._kept()
+        if day >= today:
+            return day, asked
+        if day:
+            self._forget()
+        return today, {}
+
+    def _kept(self) -> tuple[int, dict[str, list[str]]]:
+        """The newest day there was, and names of its batches by asker; 0 before the first."""
         path = self._folder / _TODAY
         try:
             found: dict[str, Any] = json.loads(path.read_bytes())
-            if (day := int(found["day"])) >= today:
-                asked: dict[str, list[str]] = found["asked"]
-                return day, {code: [*names] for code, names in asked.items()}
+            asked: dict[str, list[str]] = found["asked"]
+            return int(found["day"]), {code: [*names] for code, names in asked.items()}
         except FileNotFoundError:
-            return today, {}
+            return 0, {}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise _unusable(path, error) from error
-        self._forget()
-        return today, {}
 
     def _forget(self) -> None:
         there = [(path, path.stat().st_mtime) for path in self._folder.glob("*.numbers")]
@@ -114,7 +157,6 @@ class AskedBook:
     def _put(self, path: Path, content: bytes) -> None:
         try:
             keep_private(self._folder)
-            partial_of(path).unlink(missing_ok=True)
             write_durably(path, content)
         except OSError as error:
             raise _unusable(path, error) from error

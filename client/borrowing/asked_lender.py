@@ -9,7 +9,7 @@ Invariants:
   sets that differ by one lender would be that lender's numbers.
 - Only batches of the newest key epoch that events are kept under are answered.
 - No batch is answered before the end of the one answered last was heard: that all were told the
-  same lenders of its sum (docs/protocols/borrowing.md).
+  same lenders of its sum (docs/protocols/borrowing.md); or two persons here gave that up.
 """
 
 from __future__ import annotations
@@ -94,9 +94,8 @@ class AskedLender(Answering[AskedRun]):
 
     def _check_closed(self) -> None:
         """The end of the batch answered last was heard, as that of each before it."""
-        answered = reversed(self._outbox.history.answered.values())
-        last = next((one for one in answered if one.rows == self._rows_name), None)
-        if last and last.agreement != self._terms and not self._book.is_closed(last.agreement):
+        last = self._book.unclosed(self._outbox.history, self._rows_name)
+        if last and last.agreement != self._terms:
             raise RefusedError("unclosed", expected="its end", came=last.agreement[:16])
 
     def _secure(self, sealed: Sealed, ask: Ask, question: StageQuestion) -> Reply:

@@ -31,7 +31,7 @@ from client.exchange.cells import BadCell
 from client.exchange.own_tokens import OwnTokens
 from client.exchange.parties import Progress, no_progress
 from client.exchange.secret import Secret
-from client.files import keep_private, partial_of, write_durably, write_whole
+from client.files import keep_private, write_durably, write_whole
 from client.outbox import Outbox
 from shared.borrowing.answer import Bands
 from shared.borrowing.asked import asked_bands
@@ -225,7 +225,6 @@ class Asking:
         path = self._path(batch.digest)
         try:
             keep_private(self._folder)
-            partial_of(path).unlink(missing_ok=True)
             write_durably(path, json.dumps(content, ensure_ascii=False).encode())
         except OSError as error:
             raise OperatorError(

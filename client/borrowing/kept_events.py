@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from client.files import keep_private, partial_of, write_durably
+from client.files import keep_private, write_durably
 from shared.borrowing.asked import UNKNOWN, own_counts
 from shared.borrowing.event_row import ROW, Rows, check_rows, events_of
 from shared.borrowing.events import kept
@@ -68,7 +68,6 @@ class KeptEvents:
         body, path = there.tobytes(), self._path(epoch)
         try:
             keep_private(self._folder)
-            partial_of(path).unlink(missing_ok=True)
             write_durably(path, _MARK + sha256(body).digest() + body)
             for older in (one for one in self._epochs() if one < epoch):
                 self._path(older).unlink(missing_ok=True)

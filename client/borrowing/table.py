@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from client.exchange.known_list import KnownList
 from client.exchange.sorted_keys import find, prefixes_of
-from client.files import keep_private, partial_of, write_durably
+from client.files import keep_private, write_durably
 from shared.borrowing.answer import Answer
 from shared.borrowing.rows import ROW_BYTES, TAG_BYTES, keys_of, tags_of
 from shared.borrowing.sealed import open_answer
@@ -58,7 +58,6 @@ class OwnTable:
         path = self._path(head)
         try:
             keep_private(self._folder)
-            partial_of(path).unlink(missing_ok=True)
             write_durably(path, rows)
         except OSError as error:
             raise OperatorError(

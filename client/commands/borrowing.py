@@ -1,18 +1,17 @@
 """`lianfang-client borrowing …`: parse, call the desk, print. The stronger mode's commands are in
-`borrowing_asked.py`.
+`borrowing_asked.py`, `screen` and `columns` in `borrowing_screening.py`.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from client.commands import borrowing_asked
+from client.commands import borrowing_asked, borrowing_screening
+from client.commands.borrowing_screening import warn_if_old
 from client.commands.borrowing_words import (
-    WITHHELD,
     contributed_lines,
     elsewhere_lines,
     examples,
@@ -24,14 +23,10 @@ from client.commands.identifiers import add_identifiers, given, note_odd
 from client.commands.names import today
 from client.commands.printing import ATTENTION, DONE, bars, document, line, note
 from client.commands.words import ago, counted
-from shared.errors import OperatorError
 
 if TYPE_CHECKING:
-    from client.borrowing.desk import Borrowing
-    from client.exchange.cells import BadCell
     from client.exchange.submissions import Settled
 
-_OLD_DAYS = 3
 _SHOWN = 20
 
 
@@ -39,7 +34,8 @@ def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
     """Add `borrowing` to the client's commands."""
     parser = commands.add_parser(
         "borrowing",
-        help="borrowing elsewhere: contribute, sync, check, screen; keep, ask, open",
+        help="borrowing elsewhere: contribute, sync, check, screen, columns; keep, ask, open, "
+        "give-up",
         description="What other lenders told of a person's applications and loans, in bands.",
         epilog=examples(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -67,12 +63,7 @@ def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
     sync = command("sync", "send what was kept, fetch the latest table", _sync)
     check = command("check", "what other lenders told of one person", _check)
     add_identifiers(check)
-    screened = command("screen", "look every row of a book up", _screen)
-    screened.add_argument("book", type=Path, help="CSV or Parquet file")
-    screened.add_argument("--out", type=Path, required=True, help=".csv or .parquet to write")
-    screened.add_argument(
-        "--every-cell", action="store_true", help="all cells, for a model, not only the main ones"
-    )
+    screened = borrowing_screening.add(command)
     asked = borrowing_asked.add(command)
     for one in (told, screened, *asked[:2]):
         one.add_argument("--column", action="append", default=[], metavar="KIND=HEADER")
@@ -177,7 +168,7 @@ def _check(arguments: argparse.Namespace) -> int:
         note_odd(subject.warnings, "looked up as it is")
         found = desk.check(subject.identifiers)
         age = (desk.today - found.day).days
-    _warn_if_old(found.day, age)
+    warn_if_old(found.day, age)
     if arguments.json:
         document(
             {
@@ -194,72 +185,3 @@ def _check(arguments: argparse.Namespace) -> int:
         for told in elsewhere_lines(found, age):
             line(told)
     return ATTENTION if found.triggered else DONE
-
-
-def _screen(arguments: argparse.Namespace) -> int:
-    from client.borrowing.opening import open_borrowing
-    from client.borrowing.screening import screen
-    from shared.borrowing.terms import LEAST_OF_CLASS
-
-    if not arguments.out.parent.is_dir():
-        raise OperatorError(
-            f"{arguments.out.parent}: there is no such folder; nothing was looked up",
-            remedy="make it first, or name another --out",
-        )
-    with open_borrowing(arguments.folder) as desk, bars() as bar:
-        done = screen(
-            desk,
-            arguments.book,
-            arguments.out,
-            every_cell=arguments.every_cell,
-            columns=columns_named(arguments.column),
-            progress=lambda total: bar("tokens", total),
-        )
-        age = _age(desk, done.day)
-    _note_bad(done.bad)
-    if arguments.json:
-        document(
-            {
-                "rows": done.rows,
-                "known": done.known,
-                "look": done.look,
-                "withheld": done.withheld,
-                "bad_cells": [cell._asdict() for cell in done.bad],
-                "day": done.day,
-                "days_old": age,
-                "out": str(arguments.out),
-            }
-        )
-    else:
-        line(
-            f"{counted(done.rows, 'row')}: {done.known:,} that others told of, {done.look:,} to "
-            f"look at; in {arguments.out}, by the table of {done.day}"
-        )
-        if done.withheld:
-            withheld = WITHHELD.format(least=LEAST_OF_CLASS)
-            line(f"{counted(done.withheld, 'row')} with −2 in it, {withheld}")
-    return ATTENTION if done.look or done.bad else DONE
-
-
-def _age(desk: Borrowing, day: str) -> int:
-    if not day:
-        return 0
-    age = (desk.today - date.fromisoformat(day)).days
-    _warn_if_old(date.fromisoformat(day), age)
-    return age
-
-
-def _warn_if_old(day: date, age: int) -> None:
-    if age > _OLD_DAYS:
-        note(
-            f"warning: the table is of {day}, {age} days ago, and misses what came since: "
-            "lianfang-client borrowing sync"
-        )
-
-
-def _note_bad(bad: tuple[BadCell, ...]) -> None:
-    for cell in bad[:_SHOWN]:
-        about = f"line {cell.line}, {cell.column} {cell.text}"
-        note(f"{about}: {cell.what} ({cell.reason}); {cell.remedy}")
-    if len(bad) > _SHOWN:
-        note(f"… and {len(bad) - _SHOWN:,} more cells that are no identifiers; --json lists more")

@@ -1,4 +1,4 @@
-"""`lianfang-client borrowing keep | ask | open`: the stronger mode, without a desk."""
+"""`lianfang-client borrowing keep | ask | open | give-up`: the stronger mode, without a desk."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from client.commands.borrowing_ending import give_up_end
 from client.commands.filing import columns_named
 from client.commands.printing import ATTENTION, DONE, bars, document, line, note
 from client.commands.words import counted
@@ -22,7 +23,7 @@ _SHOWN = 20
 
 
 def add(command: Command) -> tuple[argparse.ArgumentParser, ...]:
-    """Add these; the first two take --column."""
+    """Add these; the first two of them take --column."""
     keep = command("keep", "keep own events here, to answer other lenders' batches from", _keep)
     keep.add_argument("events", type=Path, help="CSV or Parquet file, an event a row")
     keep.add_argument("--retract", action="store_true", help="take these events back instead")
@@ -32,7 +33,10 @@ def add(command: Command) -> tuple[argparse.ArgumentParser, ...]:
     opened = command("open", "open the coordinator's answer to an own batch", _open)
     opened.add_argument("answer", type=Path, help="answer.json of the batch's run")
     opened.add_argument("--out", type=Path, required=True, help=".csv or .parquet to write")
-    return keep, ask, opened
+    ended = command("give-up", "end a batch whose end never comes, by two persons", give_up_end)
+    ended.add_argument("--operator", metavar="NAME", help="who says so; kept as a keyed mark")
+    ended.add_argument("--yes", action="store_true", help="without it, only say what it costs")
+    return keep, ask, opened, ended
 
 
 def _keep(arguments: argparse.Namespace) -> int:

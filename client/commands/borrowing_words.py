@@ -35,7 +35,15 @@ Amounts leave as bands, identifiers never.
 """,
     "screen": """\
   lianfang-client borrowing screen book.csv --out elsewhere.csv --folder /srv/lender
-  lianfang-client borrowing screen book.parquet --out features.parquet --every-cell
+  lianfang-client borrowing screen applications.csv --out features.csv --every-cell --append
+
+The second, for a model, on the day of the applications: later nobody can make their answers any
+more. applications.csv has application_id, applied_at (a date) and identifiers; rows of another day
+than the table's are left out. What --append adds to is yours to keep and to back up.
+""",
+    "columns": """\
+  lianfang-client borrowing columns >> schema.toml         to go into the consortium's schema
+  lianfang-client borrowing columns app_orgnum_m1_all loan_days_since
 """,
     "keep": """\
   lianfang-client borrowing keep events.csv --folder /srv/lender     to answer batches from; no row
@@ -48,11 +56,16 @@ Amounts leave as bands, identifiers never.
     "open": """\
   lianfang-client borrowing open answer.json --out elsewhere.csv --folder /srv/lender
 """,
+    "give-up": """\
+  lianfang-client borrowing give-up --folder /srv/lender                  what waits, what it costs
+  lianfang-client borrowing give-up --operator "Li Na" --yes              one person's word
+  lianfang-client borrowing give-up --operator "Wang Wei" --yes           another's: it is done
+""",
 }
 _STATUS = """
 Exit status: 0 done; 1 done, and somebody should look: many lenders in a short time, a page that was
-refused, events left out, cells that are no identifiers, a desk that is silent; 2 not done, or not
-all: the message says why and what to do. With --json an error is also a line {"error": …,
+refused, events or rows left out, cells that are no identifiers, a desk that is silent; 2 not done,
+or not all: the message says why and what to do. With --json an error is also a line {"error": …,
 "remedy": …} on standard output.
 """
 _AGAIN = "what was on it is not at the desk, and is not sent again: then give its file again"

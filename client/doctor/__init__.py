@@ -5,5 +5,6 @@ machine.py       versions, disk, locks, who can read the folder
 identity.py      certificates and keys, members
 gate.py          TLS to the coordinator, both clocks, the code it runs
 rows.py          the table: schema, label contract, encoding, suspicions, memory
+asked.py         batches about borrowing: whose are answered, from what, the way to key holders
 advice.py        one line: ok, attention or wrong, with what to do
 """

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from client.doctor import gate, identity, machine, rows
+from client.doctor import asked, gate, identity, machine, rows
 from client.doctor.advice import Advice, wrong
 from client.renewal import Membership, membership
 from client.terms import read_consortium
@@ -47,6 +47,10 @@ def examine(
         yield from _told("certificates", lambda: identity.certificates(member, clock()))
         yield from _told("members", lambda: identity.members(member))
     yield from _told("table", lambda: rows.rows(folder, _schema(folder)))
+    if found:
+        yield from _told(
+            "asked", lambda: asked.asked(folder, found[0].code, clock, network=network)
+        )
     if found and network:
         yield from _told("gate", lambda: gate.gate(found[0], clock))
 

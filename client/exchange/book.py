@@ -89,7 +89,17 @@ def read_book(
     """Read a CSV or Parquet file. `columns`: kind of identifier → header, where the header is not
     one of those in common use. Raises OperatorError when the file is no table or has no identifier.
     """
-    raw = read_raw(path)
+    return book_of(read_raw(path), today=today, columns=columns, progress=progress)
+
+
+def book_of(
+    raw: RawTable,
+    *,
+    today: date,
+    columns: Mapping[str, str] | None = None,
+    progress: Progress = no_progress,
+) -> Book:
+    """The same of a file that is read already."""
     found, ref = columns_of(list(raw.frame.columns), columns or {}, raw.source)
     reader = _Reader(raw, today)
     distinct = [_distinct(raw.frame.iloc[:, one.position]) for one in found]

@@ -189,9 +189,18 @@ class BorrowingDesk:
         ).fetchone()
         if row is None:
             return None
-        if row[0] != event_digest(page):
+        digest, seq, received, head, signature = row
+        if digest != event_digest(page):
             raise RefusedError("other_content", "another page was submitted under this name")
-        return self._receipt(page, *row)
+        return Receipt(
+            registry=self.code,
+            event_id=page.event_id,
+            digest=digest,
+            seq=seq,
+            received=received,
+            head=head,
+            signature=signature,
+        )
 
     def _take(self, connection: sqlite3.Connection, page: ContributionPage) -> Receipt:
         now = self._clock()
@@ -220,32 +229,19 @@ class BorrowingDesk:
         seq, received, head = last or (0, 0, BEGINNING)
         digest, received = event_digest(page), max(received, int(now.timestamp()))
         head = log_head(head, seq + 1, received, digest)
-        receipt = self._receipt(page, digest, seq + 1, received, head)
+        receipt = Receipt(
+            registry=self.code,
+            event_id=page.event_id,
+            digest=digest,
+            seq=seq + 1,
+            received=received,
+            head=head,
+        ).signed(self._identity.private)
         connection.execute(
             "INSERT INTO pages VALUES (?, ?, ?, ?, ?, ?, ?)",
             (page.event_id, member, digest, seq + 1, received, head, receipt.signature),
         )
         return receipt
-
-    def _receipt(
-        self,
-        page: ContributionPage,
-        digest: bytes,
-        seq: int,
-        received: int,
-        head: bytes,
-        signature: bytes = b"",
-    ) -> Receipt:
-        receipt = Receipt(
-            registry=self.code,
-            event_id=page.event_id,
-            digest=digest,
-            seq=seq,
-            received=received,
-            head=head,
-            signature=signature,
-        )
-        return receipt if signature else receipt.signed(self._identity.private)
 
     def _member(self, connection: sqlite3.Connection, page: ContributionPage) -> int:
         """The number of the page's lender, whose secret is that of its last page."""

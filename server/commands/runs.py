@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from server.commands.giving_up import give_up_batch
 from server.commands.serving import command
 from shared.errors import OperatorError
 from shared.training.agreement import Family
@@ -32,15 +33,19 @@ EXAMPLES = """examples:
   lianfang-server run status /srv/consortium spring-2027 --watch
   lianfang-server run stop /srv/consortium spring-2027
   lianfang-server run resume /srv/consortium spring-2027
+  lianfang-server run give-up /srv/consortium asked-1          says what is lost; --yes does it
   lianfang-server run list /srv/consortium
 
 `start` and `resume` wait until the run is over, with --detach only until it is accepted. Ctrl-C
 ends the waiting, not the run. With --asked the run is one batch of tokens about borrowing, which a
-lender made (lianfang-client borrowing ask): it ends with runs/NAME/answer.json for that lender.
+lender made (lianfang-client borrowing ask): it ends with runs/NAME/answer.json for that lender. It
+is refused beside another run, and so is another run beside it; also while the end of the batch
+before was not heard by all its lenders: `resume` that one, or, where one will never hear it,
+`give-up`.
 
-Exit status: 0 done, or the run is finished; 1 it is not finished yet; 2 a setting is wrong or
-nothing runs on the folder; 3 the run failed or was stopped: the message names lenders, phase and
-remedy.
+Exit status: 0 done, or the run is finished; 1 it is not finished yet, or waits for --yes; 2 a
+setting is wrong or nothing runs on the folder; 3 the run failed or was stopped: the message names
+lenders, phase and remedy.
 """
 NOT_FINISHED, FAILED = 1, 3
 _LOOK_SECONDS, _ASK_SECONDS, _GRACE_SECONDS = 0.5, 3.0, 60.0
@@ -58,9 +63,11 @@ def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
     resume = command(own, "resume", "go on with a run that failed, or was stopped", EXAMPLES)
     status = command(own, "status", "how a run stands", EXAMPLES)
     stop = command(own, "stop", "stop a run; what is done is kept", EXAMPLES)
+    ended = command(own, "give-up", "end a batch whose lenders will not all hear its end", EXAMPLES)
     listed = command(own, "list", "all runs", EXAMPLES)
     handlers = (
-        (start, _start), (resume, _resume), (status, _status), (stop, _stop), (listed, _list)
+        (start, _start), (resume, _resume), (status, _status), (stop, _stop),
+        (ended, give_up_batch), (listed, _list),
     )  # fmt: skip
     for one, handler in handlers:
         one.add_argument("folder", type=Path, help="the coordinator's folder")
@@ -78,6 +85,7 @@ def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
     text = "not over the lenders of earlier batches: each must be allowed at every lender"
     start.add_argument("--anew", action="store_true", help=text)
     start.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
+    ended.add_argument("--yes", action="store_true", help="without it, only say what it costs")
     status.add_argument("--watch", action="store_true", help="until the run is over")
 
 

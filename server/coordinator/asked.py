@@ -1,6 +1,7 @@
 """A batch about borrowing at the coordinator: its answer in the run's folder, and who is in it.
 
     RUN/answer.json    the signed total, for the asker: `shared.borrowing.batch.BatchAnswer`
+    RUN/given-up       it never gets one: somebody here gave it up, and it holds up no other batch
 
 Invariants:
 - An answer is written once all lenders that are in it have heard the batch's end.
@@ -15,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from server.coordinator.checkpoint import SUFFIX, StageRecord, unwritable, write_durably
-from server.coordinator.places import AGREEMENT, ANSWER, STAGES
+from server.coordinator.places import AGREEMENT, ANSWER, GIVEN_UP, STAGES
 from shared.borrowing.batch import MOST_TEXT, BatchAnswer, made_answer, read_answer
 from shared.errors import InternalError, LianfangError, OperatorError, PeerError
 from shared.identity.certificate import Identity
@@ -47,16 +48,21 @@ def kept_answer(folder: Path) -> BatchAnswer:
         ) from error
 
 
-def unfinished_of(runs: Path, context: str) -> str:
+def unfinished_of(runs: Path, context: str, besides: str = "") -> str:
     """A run of a batch of this consortium, by its folder's name, whose total was opened, and whose
-    end was not heard by all; empty where there is none.
+    end was not heard by all; empty where there is none but `besides`, and those given up.
     """
     for path in sorted(runs.glob(f"*/{AGREEMENT}")):
         run = path.parent
-        opened = any((run / STAGES).glob(f"*{SUFFIX}")) and not (run / ANSWER).exists()
-        if opened and _context_of(run) == context:
+        if run.name != besides and is_stuck(run) and _context_of(run) == context:
             return run.name
     return ""
+
+
+def is_stuck(run: Path) -> bool:
+    """Whether a total was opened in a run's folder, and no answer or word of giving up is there."""
+    ended = (run / ANSWER).exists() or (run / GIVEN_UP).exists()
+    return not ended and any((run / STAGES).glob(f"*{SUFFIX}"))
 
 
 def counted_before(folder: Path, run: AskedRun) -> tuple[str, ...]:
@@ -72,10 +78,18 @@ def counted_before(folder: Path, run: AskedRun) -> tuple[str, ...]:
     return ()
 
 
-def _context_of(run: Path) -> str:
-    """The consortium of the batch of a run; empty where it is of none, or cannot be read."""
+def batch_of(run: Path) -> AskedTerms | None:
+    """The terms of the batch that a run's folder is of; None where it is of none, or cannot be
+    read.
+    """
     try:
         terms = terms_from(json.loads((run / AGREEMENT).read_text(encoding="utf-8")))
     except (OSError, ValueError, LianfangError):
-        return ""
-    return terms.batch.context if isinstance(terms, AskedTerms) else ""
+        return None
+    return terms if isinstance(terms, AskedTerms) else None
+
+
+def _context_of(run: Path) -> str:
+    """The consortium of the batch of a run; empty where it is of none, or cannot be read."""
+    terms = batch_of(run)
+    return terms.batch.context if terms else ""

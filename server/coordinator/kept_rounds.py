@@ -1,6 +1,7 @@
 """What the coordinator keeps of the secure sum on disk, so that a killed one goes on with it.
 
-    rounds/counter         of the last set-up that was opened; survives a run started anew
+    rounds/counter         of the last set-up that was opened; survives a run started anew, and is
+                           looked at by the other runs of this coordinator
     rounds/set-up.json     the finished set-up, and which node each lender was at
     rounds/opened.json     the last RoundOpen
     rounds/closed.round    its survivors and the sum of their masked inputs
@@ -17,6 +18,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -35,6 +38,8 @@ from shared.training.fold import Fold
 
 ROUNDS = "rounds"
 _COUNTER, _SET_UP, _OPENED, _CLOSED = "counter", "set-up.json", "opened.json", "closed.round"
+_DAY = 86_400_000_000
+"""Microseconds."""
 T = TypeVar("T")
 
 
@@ -62,12 +67,22 @@ class KeptRounds:
         return int(content)
 
     def next_counter(self, microseconds: int) -> int:
-        """A number above all earlier ones, durable; `microseconds` since 1970, so that it stays so
-        where the folder was lost, and from one run to the next, each of which has its own folder.
+        """A number above all earlier ones of this run, and of those beside it, durable;
+        `microseconds` since 1970, so that it stays so where the folder was lost.
         """
-        number = max(self.counter() + 1, microseconds)
+        number = max(self.counter() + 1, microseconds, *self._beside(microseconds))
         self._write(_COUNTER, str(number).encode())
         return number
+
+    def _beside(self, microseconds: int) -> Iterator[int]:
+        """The next after each other run's: a lender counts over all runs. A counter more than a day
+        ahead of the clock is left out, as no lender takes one (`lender_checks.opening`): a run by a
+        clock that was years ahead spoils no other.
+        """
+        for path in self._folder.parent.parent.glob(f"*/{ROUNDS}/{_COUNTER}"):
+            with suppress(OSError, ValueError):
+                if (found := int(path.read_bytes())) <= microseconds + _DAY:
+                    yield found + 1
 
     def keep_set_up(self, set_up: SetUp, nodes: dict[int, str]) -> None:
         """A finished set-up, and the code of the lender at each node."""

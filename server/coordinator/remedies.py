@@ -36,7 +36,8 @@ _ASKED = (
 )
 _UNCLOSED = (
     "{} answered an earlier batch whose end was not heard there: bring that run to its end "
-    "(lianfang-server run resume), then run the same command with --resume"
+    "(lianfang-server run resume), then run the same command with --resume; where it never comes, "
+    "two persons there say so: lianfang-client borrowing give-up"
 )
 _ALIKE = (
     "compare agreement, certificates and version with {} (the evidence is in the folder refusals), "

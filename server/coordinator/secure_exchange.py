@@ -20,7 +20,7 @@ from server.coordinator.catching_up import Agreed, CatchingUp, StageAsks
 from server.coordinator.checkpoint import StageRecord
 from server.coordinator.conversation import Conversation, Heard
 from server.coordinator.counted import NOT_COUNTED, CountedLenders, singled_out
-from server.coordinator.exchange import Collected, VoidStageError, void
+from server.coordinator.exchange import BRING_BACK, Collected, VoidStageError, void
 from server.coordinator.kept_rounds import KeptRounds
 from server.coordinator.membership import Membership
 from server.coordinator.plain_exchange import PlainStage
@@ -38,6 +38,10 @@ from shared.training.question import Question
 _REMEDY = (
     "bring the missing lenders back, then run the same command with --resume; where they will not "
     "come back, start a new run on new terms, as no lender masks the same numbers twice"
+)
+_END = (
+    f"{BRING_BACK}; all that are in the sum have to hear its end, and answer no other batch until "
+    "then: where one will never come, lianfang-server run give-up says what ending without it costs"
 )
 
 
@@ -113,7 +117,7 @@ class SecureExchange:
         lines = self._missing(topic.members, missing)
         if not topic.enough():
             why = f"{len(topic.members)} lenders answered, {needed(topic.members)} are needed"
-            raise void(question.stage, why, lines)
+            raise void(question.stage, why, lines, _END if run.all_hear else BRING_BACK)
         members = tuple(sorted(topic.members))
         return Collected(topic.total, members, lines, self._conversation.spent())
 

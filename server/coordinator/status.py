@@ -32,7 +32,7 @@ from server.coordinator.exchange import VoidStageError
 from server.coordinator.progress import Watcher
 from server.coordinator.refusals import refusals_kept
 from server.coordinator.remedies import to_blame
-from server.files import write_durably
+from server.files import write_durably, write_whole
 from shared.errors import LianfangError, OperatorError
 from shared.identity.certificate import CODE
 
@@ -247,11 +247,8 @@ class StatusFile(Watcher):
     def _tell(self, **changes: object) -> None:
         """For who watches: not worth waiting for a disk."""
         self._change(**changes)
-        partial = self._folder / f"{WATCHING}.partial"
         try:
-            partial.write_bytes(self._content())
-            partial.chmod(0o600)
-            partial.replace(self._folder / WATCHING)
+            write_whole(self._folder / WATCHING, self._content())
         except OSError as error:
             _log.debug("%s cannot be written: %s", WATCHING, error.strerror)
 

@@ -15,6 +15,7 @@ Invariants:
 - A status that cannot be read holds up no other run; its own run begins a new one, and goes on from
   its stages.
 - A run that is resumed goes on under the same terms; another agreement is another run.
+- A batch and another run are not under way together (`batch_alone.py`).
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from shutil import rmtree
 
+from server.coordinator.asked import batch_of
 from server.coordinator.checkpoint import SUFFIX, unwritable
-from server.coordinator.places import AGREEMENT, ANSWER, MODEL, STAGES
+from server.coordinator.places import AGREEMENT, ANSWER, GIVEN_UP, MODEL, STAGES
 from server.coordinator.status import Status, read_status, write_status
 from server.deployment.control import Control, Value, bundle_of
 from server.files import write_durably
@@ -121,14 +123,15 @@ def start_run(
 ) -> Path:
     """Found a run and start it; its folder. `patience`, `deadline`: seconds, 0 as usual.
 
-    OperatorError, and nothing is changed, where an answer would be larger than messages are.
+    OperatorError, and nothing is changed, where an answer would be larger than messages are, or
+    another run that is under way would be disturbed.
     """
     from shared.training.longest import check_longest  # loads torch: for this command alone
 
-    if isinstance(agreement, AskedTerms):
-        check_alone(folder, agreement)
-    else:
+    batch = agreement if isinstance(agreement, AskedTerms) else None
+    if not isinstance(agreement, AskedTerms):
         check_longest(agreement, MOST_VALUES)
+    _check_alone(folder, batch, control)
     bundle = bundle_of(folder)
     place = found_run(folder, name, agreement)
     started = Started(patience=patience, deadline=deadline)
@@ -147,8 +150,8 @@ def resume_run(
 ) -> Path:
     """Let a run go on that failed, was stopped or was interrupted; its folder.
 
-    Without `patience` or `deadline` they are as before. OperatorError when it is finished, or when
-    a process is at work on it.
+    Without `patience` or `deadline` they are as before. OperatorError when it is finished, or given
+    up, when a process is at work on it, or another run would be disturbed.
     """
     place, bundle = run_folder(folder, name), bundle_of(folder)
     status, before = readable_status(place), read_started(place)
@@ -159,6 +162,11 @@ def resume_run(
             f"run {name} is at work",
             remedy=f"watch it: lianfang-server run status {folder} {name} --watch",
         )
+    if (place / GIVEN_UP).exists():
+        raise OperatorError(
+            f"batch {name} was given up here", remedy="let its asker make another one"
+        )
+    _check_alone(folder, batch_of(place), control, name)
     if before.flower_run:
         control.stop(before.flower_run)
     (place / CLOSED).unlink(missing_ok=True)
@@ -218,25 +226,10 @@ def read_started(place: Path) -> Started:
         ) from error
 
 
-def check_alone(folder: Path, terms: AskedTerms) -> None:
-    """OperatorError while a run is at work: lenders keep the keys of one at a time, and a batch
-    would take those of a run that is training. Also while a batch of the consortium was opened,
-    and not all have heard its end: they answer no other before.
-    """
-    from server.coordinator.asked import unfinished_of
+def _check_alone(folder: Path, batch: AskedTerms | None, control: Control, name: str = "") -> None:
+    from server.deployment import batch_alone  # it looks at runs by this module
 
-    open_still = unfinished_of(folder / RUNS, terms.batch.context)
-    if open_still:
-        raise OperatorError(
-            f"the end of batch {open_still} was not heard by all, and they answer no other before",
-            remedy=f"bring it to its end: lianfang-server run resume {folder} {open_still}",
-        )
-    busy = [name for name in names_of(folder) if at_work(folder / RUNS / name)]
-    if busy:
-        raise OperatorError(
-            f"run {busy[0]} is at work, and a batch would disturb it",
-            remedy=f"wait for its end: lianfang-server run status {folder} {busy[0]} --watch",
-        )
+    batch_alone.check_alone(folder, batch, control, name)
 
 
 def at_work(place: Path) -> bool:

@@ -11,6 +11,7 @@ the day asked about) · app_days_since · loan_days_since
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ from shared.borrowing.terms import (
     NO_RECORD,
     UNTOLD,
 )
+from shared.errors import OperatorError
 
 Scale = Literal["count", "days", "share", "amount"]
 BAND_LABELS: dict[Scale, tuple[str, ...]] = {
@@ -93,6 +95,17 @@ SCALES: dict[Scale, NDArray[np.intp]] = {
     scale: np.array([at for at, cell in enumerate(CELLS) if cell.scale == scale])
     for scale in BAND_LABELS
 }
+
+
+def cell_named(name: str) -> Cell:
+    """The cell of that name; OperatorError, with the next one to it, where there is none."""
+    if name in PLACE:
+        return CELLS[PLACE[name]]
+    near = get_close_matches(name, CELL_NAMES, n=1)
+    raise OperatorError(
+        f"{name!r} is no cell of an answer about borrowing",
+        remedy=f"did you mean {near[0]}?" if near else f"they are like {CELL_NAMES[0]}",
+    )
 
 
 def banded(tally: NDArray[np.int64]) -> NDArray[np.int8]:

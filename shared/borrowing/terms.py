@@ -46,6 +46,8 @@ WINDOWS = {"d7": 7, "d15": 15, "m1": 30, "m3": 90, "m6": 180, "m12": 365}
 """Days before the day that is asked about."""
 TTL_DAYS = 180
 """An application from its day; a loan from its end; an answer from the day it was made."""
+FRESH_DAYS = 3
+"""An application is answered for by the table of its day, or of up to so many days before."""
 LONGEST_OPEN = 1826
 """A loan whose closing nobody told of is taken for over after five years."""
 MONTH = 30

@@ -21,6 +21,7 @@ from shared.schema.column import Column
 from shared.schema.text import boolean_of, clean, is_missing, number_of, year_of
 
 Reader = Callable[[str], float]
+EMPTY = "empty, which this column does not allow"
 
 
 @dataclass
@@ -45,7 +46,9 @@ def cell_text(cell: object) -> str:
 
 
 def read_numbers(cells: pd.Series, column: Column) -> Reading:
-    """float64 with NaN for missing; wrong: not a number, infinite, outside the declared range."""
+    """float64 with NaN for missing; wrong: not a number, infinite, outside the declared range, and
+    empty where the column says that it may not be.
+    """
     codes = frozenset(clean(code) for code in column.missing)
 
     def one(text: str) -> float:
@@ -55,6 +58,8 @@ def read_numbers(cells: pd.Series, column: Column) -> Reading:
 
     reading = _floats(cells, one)
     values = reading.values
+    if column.empty is not None:
+        _split_off(reading, EMPTY, _empty(cells, values, codes))
     for code in _numeric(column.missing):
         values[values == code] = np.nan
     _split_off(reading, "infinite", np.isinf(values))
@@ -64,6 +69,17 @@ def read_numbers(cells: pd.Series, column: Column) -> Reading:
         outside = (values < low) | (values > high)
     _split_off(reading, f"outside {low:g} … {high:g} {column.unit}".rstrip(), outside)
     return reading
+
+
+def _empty(
+    cells: pd.Series, values: NDArray[np.float64], codes: frozenset[str]
+) -> NDArray[np.bool_]:
+    """Cells with nothing in them, or a text for it that is no code of the column's own."""
+    mask = np.isnan(values)
+    numbers, distinct = pd.factorize(cells[mask])
+    nothing = [text not in codes and is_missing(text) for text in map(cell_text, distinct)]
+    mask[mask] = np.array([*nothing, True])[numbers]  # -1, absent, is the last
+    return mask
 
 
 def read_levels(cells: pd.Series, column: Column) -> Reading:

@@ -26,7 +26,8 @@ class Column:
     `low` and `high` are inclusive and in `unit`; `missing` lists texts that mean "no value" here
     (beside the empty cell); `levels` are canonical texts, in the order of their codes; `aliases`
     are other header texts for the same column; `monotone` is the agreed direction of risk: +1 more
-    is riskier, -1 more is safer, 0 none. Raises OperatorError when these contradict each other.
+    is riskier, -1 more is safer, 0 none; `empty`: "refused" where an empty cell of a number is an
+    error, not "no value". Raises OperatorError when these contradict each other.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Column:
     aliases: tuple[str, ...] = ()
     description: str = ""
     monotone: int = 0
+    empty: str | None = None  # a schema that does not use it keeps its digest
 
     def __post_init__(self) -> None:
         if problem := self._problem():
@@ -57,6 +59,8 @@ class Column:
             return "the name is empty or has spaces around it"
         if self.monotone not in (-1, 0, 1):
             return f"monotone must be -1, 0 or 1, not {self.monotone}"
+        if self.empty not in (None, "refused"):
+            return f"empty must be 'refused' or absent, not {self.empty!r}"
         if self.kind == "number":
             return self._number_problem()
         if self.kind == "category":
@@ -71,8 +75,8 @@ class Column:
         return ""
 
     def _category_problem(self) -> str:
-        if self.low is not None or self.high is not None or self.monotone:
-            return "a category has no low, high or monotone"
+        if self.low is not None or self.high is not None or self.monotone or self.empty:
+            return "a category has no low, high, monotone or empty"
         if not 1 <= len(self.levels) <= MAX_LEVELS:
             return f"a category needs 1 to {MAX_LEVELS} levels, not {len(self.levels)}"
         if len(set(self.levels)) != len(self.levels):

@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 RecordKind = Literal[
-    "keys", "shares", "ready", "masked", "answer", "refusal", "sum", "allowed",
+    "keys", "shares", "ready", "masked", "answer", "refusal", "sum", "allowed", "given-up",
     "points", "events", "request",
 ]  # fmt: skip
-"""The last three: to key holders and registry of the shared list; `payload` says what for."""
+"""The last three: to key holders and registry of the shared list; `payload` says what for. With
+"allowed" and "given-up", words of people here, nothing leaves.
+"""
 
 
 @dataclass(frozen=True)

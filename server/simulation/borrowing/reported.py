@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from server.simulation.book import Book
 from server.simulation.borrowing.asked_round import Asked, ask, can_ask, differences
-from server.simulation.borrowing.features import OF_LOANS, PREFIX
 from server.simulation.borrowing.history import History
 from server.simulation.gain import auc, gain_interval
 from server.simulation.outcome import Outcome
 from shared.borrowing.answer import Bands, no_record
 from shared.borrowing.cells import CELLS, PLACE, label
+from shared.borrowing.columns import OF_LOANS, PREFIX
 from shared.errors import InternalError
 
 Figures = dict[str, Any]

@@ -20,7 +20,7 @@ from server.coordinator.exchange import VoidStageError
 from server.coordinator.kept_rounds import KeptRounds
 from server.coordinator.status import read_status
 from server.demo.identities import people
-from server.deployment import runs
+from server.deployment import batch_alone
 from server.deployment.terms_page import TermsPage
 from server.keys import read_identity
 from server.simulation.grid import InProcessGrid, run_in_process
@@ -220,7 +220,7 @@ def test_no_batch_is_answered_before_the_end_of_the_last_one_was_heard(
     assert not (first / "answer.json").exists()
     with pytest.raises(OperatorError, match="end of batch first was not heard"):
         made.started(made.asks("L03", FOLK[2]), "second")
-    monkeypatch.setattr(runs, "check_alone", lambda *_: None)
+    monkeypatch.setattr(batch_alone, "check_alone", lambda *_: None)
     with pytest.raises(VoidStageError):
         made.carried(made.started(made.asks("L03", FOLK[2]), "second"))
     (refusal,) = [line for line in made.outbox("L02") if line["kind"] == "refusal"]
@@ -228,24 +228,6 @@ def test_no_batch_is_answered_before_the_end_of_the_last_one_was_heard(
     made.carried(first, resume=True)
     assert kept_answer(first).lenders == CODES
     assert made.carried(made.started(made.asks("L03", FOLK[2]), "third")).finished
-
-
-def test_an_end_that_never_comes_is_put_by_people_on_both_sides(made: AskedConsortium) -> None:
-    """As decision 0025 says. Another key alone (the control) ends nothing: L02 takes no part, and
-    the others make no sum without it.
-    """
-    first = made.started(made.asks("L01", FOLK[1]), "first")
-    with pytest.raises(VoidStageError, match="close"):
-        made.carried(first, faults=["away L02 close never"])
-    first.rename(made.home / "first, put aside")
-    given_again(made, FOLK[1])
-    batch = made.asks("L03", FOLK[2])
-    with pytest.raises(VoidStageError, match="rows"):
-        made.carried(made.started(batch, "second"))
-    assert "its end was not heard here" in made.outbox("L02")[-1]["purpose"]
-    (last,) = {one["agreement"] for one in made.outbox("L02") if one["kind"] == "answer"}
-    (made.home / "L02/own/borrowing/asked" / f"{last}.closed").touch()
-    assert made.carried(made.started(batch, "third")).finished
 
 
 def lied_to(made: AskedConsortium, run: Path, code: str) -> Reply:

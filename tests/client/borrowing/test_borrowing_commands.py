@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -29,10 +30,28 @@ TODAY = datetime.now(UTC).date()
 YESTERDAY = TODAY - timedelta(days=1)
 
 
+Started = tuple[Parties, Serving]
+
+
 @pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Parties, Serving]]:
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    """Lenders and a desk that all tests but one share."""
+    with at_the_beginning(tmp_path_factory.mktemp("borrowing")) as made:
+        yield made
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Started]:
+    """The same, and nothing has happened yet."""
+    (tmp_path / "parties").mkdir()
+    with at_the_beginning(tmp_path / "parties") as made:
+        made[0].capture = capsys
+        yield made
+
+
+@contextmanager
+def at_the_beginning(home: Path) -> Iterator[Started]:
     """Lenders, of whom L04 has no section [borrowing] yet, and a desk."""
-    home = tmp_path_factory.mktemp("borrowing")
     random = secrets.token_bytes
     write_actor(home / "D1", AUTHORITY, "D1", "desk", days=300, now=NOW, random=random)
     with parties(home) as found:
@@ -77,7 +96,7 @@ def said(
 
 
 @pytest.fixture
-def exchange(started: tuple[Parties, Serving], capsys: pytest.CaptureFixture[str]) -> Parties:
+def exchange(started: Started, capsys: pytest.CaptureFixture[str]) -> Parties:
     started[0].capture = capsys
     return started[0]
 
@@ -99,13 +118,11 @@ def application(number: int, reference: str, day: object = YESTERDAY) -> str:
     return f"application,{day},{reference},,{person.resident_id},{person.phone}"
 
 
-def test_from_files_of_events_to_an_answer_over_mutual_tls(
-    started: tuple[Parties, Serving], exchange: Parties, tmp_path: Path
-) -> None:
+def test_from_files_of_events_to_an_answer_over_mutual_tls(fresh: Started, tmp_path: Path) -> None:
     """What is missing is said in order; then four lenders contribute, a table is made, and a check
     says look, offline after the first time; a book gives a row each; the outbox has every message.
     """
-    desk = started[1]
+    exchange, desk = fresh
     path = events(tmp_path, application(0, "A-1"), application(1, "A-2"))
     words = ("borrowing", "contribute", path)
     assert "no section [borrowing]" in exchange.run("L04", *words, status=2)
@@ -156,7 +173,7 @@ def test_from_files_of_events_to_an_answer_over_mutual_tls(
                    "the whole table of borrowing elsewhere, please"):  # fmt: skip
         assert wanted in lines
     assert number not in lines
-    offline(started, exchange, number)
+    offline(fresh, number)
 
 
 def screened(exchange: Parties, folder: Path) -> None:
@@ -172,19 +189,25 @@ def screened(exchange: Parties, folder: Path) -> None:
     frame = pd.read_csv(out)
     assert list(frame["customer_ref"]) == ["R0", "R7", "'=R9"]
     assert list(frame["look"]) == [True, False, False]
-    assert list(frame["id_app_orgnum_d7_all"]) == [3, -1, -1]
-    exchange.run("L02", *words, "--every-cell", status=1)
+    bands = frame["id_app_orgnum_d7_all"]
+    assert list(bands[:2]) == [3, -1]
+    assert bands.isna().tolist() == [False, False, True]  # nobody was asked
+    told = exchange.run("L02", *words, "--every-cell", status=2)
+    assert "no column says on which day each row was applied" in told
+    assert "--today" in told
+    exchange.run("L02", *words, "--every-cell", "--today", status=1)
     assert len(pd.read_csv(out).columns) > 150
     assert PEOPLE[0].resident_id not in out.read_text()
 
 
-def offline(started: tuple[Parties, Serving], exchange: Parties, number: str) -> None:
+def offline(started: Started, number: str) -> None:
     """With nobody in reach what was cached answers, and what is contributed is kept and leaves
     later; certificates of another role are not taken for the desk's.
     """
+    exchange, desk = started
     path = exchange.lender("L01") / "exchange.toml"
     text = path.read_text()
-    ports = [started[1].port, *(one.port for one in exchange.holders.values())]
+    ports = [desk.port, *(one.port for one in exchange.holders.values())]
     gone = text
     for port in ports:
         gone = gone.replace(f":{port}", ":1")
@@ -198,8 +221,8 @@ def offline(started: tuple[Parties, Serving], exchange: Parties, number: str) ->
     found = exchange.asked("L01", "borrowing", "sync")
     assert isinstance(found, dict)
     assert (found["sent"], found["refused"]) == (1, [])
-    refused_later(started[1], exchange, (path, text, gone))
-    path.write_text(text.replace(f":{started[1].port}", f":{exchange.registry.port}"))
+    refused_later(desk, exchange, (path, text, gone))
+    path.write_text(text.replace(f":{desk.port}", f":{exchange.registry.port}"))
     told = exchange.run("L01", "borrowing", "sync", status=2)
     assert "the borrowing desk cannot be reached" in told
     path.write_text(text)
@@ -226,7 +249,7 @@ def refused_later(desk: Serving, exchange: Parties, settings: tuple[Path, str, s
 
 
 def test_events_left_out_are_named_and_a_file_without_any_is_an_error(
-    started: tuple[Parties, Serving], exchange: Parties, tmp_path: Path
+    started: Started, exchange: Parties, tmp_path: Path
 ) -> None:
     """Older than may be told: exit status 1, the line and the term, and nothing leaves."""
     with_epoch(exchange)
@@ -241,7 +264,7 @@ def test_events_left_out_are_named_and_a_file_without_any_is_an_error(
 
 
 def test_a_correction_is_said_not_to_be_taken_until_the_old_is_taken_back(
-    started: tuple[Parties, Serving], exchange: Parties, tmp_path: Path
+    started: Started, exchange: Parties, tmp_path: Path
 ) -> None:
     """New, again and changed are told apart; after --retract of the old file it is new."""
     with_epoch(exchange)
@@ -310,7 +333,7 @@ def test_a_tired_mistake_is_told_with_what_to_do(
     assert "Traceback" not in told
 
 
-@pytest.mark.parametrize("name", ["contribute", "sync", "check", "screen"])
+@pytest.mark.parametrize("name", ["contribute", "sync", "check", "screen", "columns"])
 def test_every_command_shows_examples(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Its own, with a folder, and what the exit statuses mean."""
     with pytest.raises(SystemExit):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from server.borrowing import publishing
-from server.borrowing.desk import BorrowingDesk, RefusedError
+from server.borrowing.desk import RefusedError
 from shared.blacklist.checkpoint import ForkError
 from shared.blacklist.events import signed
 from shared.blacklist.receipt import Receipt
@@ -127,7 +127,7 @@ def test_killed_between_writing_and_answering_nothing_is_lost_or_doubled(four: B
 
     before = rows_of(four)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(BorrowingDesk, "_receipt", killed)
+        patch.setattr(Receipt, "signed", killed)
         with pytest.raises(KeyboardInterrupt):
             lender.contribute([applied(PEOPLE[1], four.day(1), "B")])
     four.desk.restart()

@@ -1,4 +1,4 @@
-"""The coordinator's clock goes backwards: counters order set-ups, not the time."""
+"""The coordinator's clock goes backwards, or a day ahead: counters order set-ups, not the time."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from server.simulation.grid import InProcessGrid
 from tests.federation import PATIENT, Consortium, Hurried, founded_in, model_of
 
 HOUR = 3600
+DAY = 86_400_000_000
+"""Microseconds, as counters have."""
 
 
 def test_a_counter_is_above_all_earlier_ones_whatever_the_time(tmp_path: Path) -> None:
@@ -29,6 +31,22 @@ def test_a_counter_is_above_all_earlier_ones_whatever_the_time(tmp_path: Path) -
     assert KeptRounds(tmp_path).next_counter(now + HOUR) == now + HOUR
     lost = KeptRounds(tmp_path / "lost")
     assert lost.next_counter(now + HOUR + 1) > now + HOUR
+
+
+def test_a_counter_is_above_those_of_the_runs_beside_it(tmp_path: Path) -> None:
+    """A lender counts over all runs. What no lender can have taken, more than a day ahead, is left
+    out, and so is what cannot be read; control: a run beside none follows its clock.
+    """
+    now = 1_900_000_000_000_000
+    places = {name: KeptRounds(tmp_path / "runs" / name / ROUNDS) for name in ("one", "two", "ten")}
+    assert places["one"].next_counter(now + HOUR) == now + HOUR
+    assert places["two"].next_counter(now) == now + HOUR + 1
+    (tmp_path / "runs" / "ten" / ROUNDS / "counter").write_text("damaged")
+    assert places["one"].next_counter(now) == now + HOUR + 2
+    years = KeptRounds(tmp_path / "runs" / "years" / ROUNDS)
+    years.next_counter(now + 1000 * DAY)
+    assert places["two"].next_counter(now) == now + HOUR + 3
+    assert KeptRounds(tmp_path / "elsewhere" / "run" / ROUNDS).next_counter(now) == now
 
 
 class CutError(Exception):
@@ -89,5 +107,30 @@ def test_a_run_goes_on_by_a_clock_that_went_backwards(tmp_path: Path) -> None:
         _conducted(consortium, -600, resume=True)
     count.write_text(str(before))
     model, counters = _conducted(consortium, -600, resume=True)
+    assert model == undisturbed
+    assert counters == {before + 1}
+
+
+def test_a_run_goes_on_by_a_clock_a_day_ahead_and_by_the_right_one_again(tmp_path: Path) -> None:
+    """The set-ups made then, and after it was put right, count on, and lenders answer: the model is
+    the undisturbed one. Positive control: more than a day ahead, which could use up all counters
+    that follow, lenders refuse.
+    """
+    consortium, ahead = founded_in(tmp_path / "run"), 24 * 60 - 5
+    undisturbed = model_of(consortium.conducted())
+    consortium.lenders_forget()
+    consortium.coordinator_forgets()
+    (consortium.folder / ROUNDS / "counter").unlink()
+    with pytest.raises(VoidStageError, match=r"refused \(counter\).* at most, came more"):
+        _conducted(consortium, 24 * 60 + 5, resume=False)
+    (consortium.folder / ROUNDS / "counter").unlink()
+    with pytest.raises(CutError):
+        _conducted(consortium, 0, resume=True, cut="set-up/shares")
+    first = KeptRounds(consortium.folder / ROUNDS).counter()
+    with pytest.raises(CutError):
+        _conducted(consortium, ahead, resume=True, cut="set-up/shares")
+    before = KeptRounds(consortium.folder / ROUNDS).counter()
+    assert before > first + 23 * 60 * 60_000_000
+    model, counters = _conducted(consortium, 0, resume=True)
     assert model == undisturbed
     assert counters == {before + 1}

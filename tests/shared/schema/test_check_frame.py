@@ -357,3 +357,24 @@ def test_a_report_of_many_problems_is_cut_at_twenty():
         check_frame(pd.DataFrame({"other": ["1"]}), schema, source="loans.csv")
     assert "and 7 more problems" in str(error.value)
     assert str(error.value).count("column '") == 20
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        pd.Series(["-1", "-1.0", "不详", "0", "", "NA", None], dtype=object),
+        pd.Series([-1, -1, -1, 0, np.nan, np.nan, np.nan]),
+        pd.array([-1, -1, -1, 0, None, None, None], dtype="Int8"),
+    ],
+)
+def test_an_empty_cell_is_no_code_where_the_column_says_so(cells):
+    """The column's own codes are missing values; nothing at all is refused. Control: elsewhere it
+    is a missing value like them.
+    """
+    band = Column("band", "number", low=-2, high=5, missing=("-1", "不详"), empty="refused")
+    reading = read_numbers(pd.Series(cells), band)
+    assert np.array_equal(reading.values, [np.nan] * 3 + [0] + [np.nan] * 3, equal_nan=True)
+    (wrong,) = reading.wrong.values()
+    assert wrong.tolist() == [False] * 4 + [True] * 3
+    lenient = Column("band", "number", low=-2, high=5, missing=("-1", "不详"))
+    assert read_numbers(pd.Series(cells), lenient).wrong == {}

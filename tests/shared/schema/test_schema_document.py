@@ -111,6 +111,8 @@ def test_a_misspelt_key_is_suggested():
         {"name": "a", "kind": "number", "levels": ("x",)},
         {"name": "a", "kind": "number", "low": 2.0, "high": 1.0},
         {"name": "a", "kind": "number", "monotone": 2},
+        {"name": "a", "kind": "number", "empty": "allowed"},
+        {"name": "a", "kind": "category", "levels": ("x",), "empty": "refused"},
         {"name": "a", "kind": "category"},
         {"name": "a", "kind": "category", "levels": ("x", "x")},
         {"name": "a", "kind": "category", "levels": ("x",), "low": 0.0},
