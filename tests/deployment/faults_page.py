@@ -17,7 +17,15 @@ from typing import Any, TypedDict
 
 from tests.bench.machine import load_now, machine_line, today
 from tests.bench.markdown import table
-from tests.deployment.kill_points import BY_ITSELF, PHASES, TARGETS, Disturbed, Kill, phase_of
+from tests.deployment.kill_points import (
+    BY_ITSELF,
+    PHASES,
+    TARGETS,
+    Disturbed,
+    Kill,
+    phase_of,
+    stage_kinds,
+)
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
 KILLS, CONNECTIONS = "Processes killed", "Connections"
@@ -75,11 +83,20 @@ class Row(TypedDict):
 
 def with_section(page: str, title: str, body: str) -> str:
     """The page with this section put in, in place of the one of that title if there is one."""
-    head, *sections = page.split("\n## ") if page.startswith(_HEAD) else [_HEAD]
-    known = {section.partition("\n")[0]: section.partition("\n")[2] for section in sections}
-    known[title] = f"\n{body}"
-    parts = [head.rstrip(), *(f"## {name}\n\n{text.strip()}" for name, text in known.items())]
-    return "\n\n".join(parts) + "\n"
+    known = _sections(page) | {title: f"\n{body}"}
+    parts = [f"## {name}\n\n{text.strip()}" for name, text in known.items()]
+    return "\n\n".join([_HEAD.rstrip(), *parts]) + "\n"
+
+
+def section_of(page: str, title: str) -> str:
+    """A section's text, "" if there is none."""
+    return _sections(page).get(title, "")
+
+
+def _sections(page: str) -> dict[str, str]:
+    """Texts by title; none of a page of another form."""
+    parts = page.split("\n## ")[1:] if page.startswith(_HEAD) else []
+    return {part.partition("\n")[0]: part.partition("\n")[2] for part in parts}
 
 
 def write_section(title: str, body: str, path: Path = PAGE) -> None:
@@ -109,14 +126,9 @@ def by_itself(kills: Iterable[Kill]) -> int:
     return sum(kill.how == BY_ITSELF for kill in kills)
 
 
-def late(kills: Iterable[Kill]) -> list[Kill]:
-    """Those after which the run did not go on soon, whether by itself or by a command."""
-    return [kill for kill in kills if kill.seconds > SOON]
-
-
-def stage_kinds(kills: Iterable[Kill]) -> set[str]:
-    """Kinds of stages that were struck: all trees are one."""
-    return {kill.stage.partition("/")[0] for kill in kills}
+def late(kills: Iterable[Kill], seconds: float = SOON) -> list[Kill]:
+    """Those after which the run did not go on so soon, whether by itself or by a command."""
+    return [kill for kill in kills if kill.seconds > seconds]
 
 
 def kills_section(about: dict[str, Any]) -> str:

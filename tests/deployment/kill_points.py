@@ -4,6 +4,8 @@ Invariants:
 - Which process is killed in which phase is deliberate: in each phase it is the one that was killed
   there least, and no phase is ahead of the others by more than a round of all processes (in the
   soak three). So 24 kills are one of each process in each phase.
+- No kind of stage is left out: once only as many kills are left as kinds have not been struck, only
+  stages of these kinds are.
 - Which lender's, and how long after the phase has begun, follows from the seed alone.
 - Only a process that was there and is gone afterwards counts as killed.
 - After every kill what was acknowledged before is looked for; at the end the model is compared with
@@ -16,7 +18,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +48,8 @@ _CHILDREN = {
 }
 _LENDERS = frozenset({"supernode", "executor", "lender"})
 SET_UP, MASKED, UNMASK = PHASES = ("set-up of keys", "masked inputs", "unmasking")
+KINDS = frozenset({"census", "refine", "bins", "trees", "mixture", "evaluation", "close"})
+"""Of the stages of a run of the boosted family."""
 _LATEST = {SET_UP: 0.05, MASKED: 0.2, UNMASK: 0.03}
 """At most how long after a phase was seen to begin it is struck (s). Never seconds: on a quick
 machine stages would go by without a kill.
@@ -85,13 +89,26 @@ def phase_of(label: str) -> str:
     return MASKED if label else ""
 
 
+def kind_of(stage: str) -> str:
+    """All trees are one kind."""
+    return stage.partition("/")[0]
+
+
+def stage_kinds(kills: Iterable[Kill]) -> set[str]:
+    """Kinds of stages that were struck."""
+    return {kind_of(kill.stage) for kill in kills}
+
+
 @dataclass
 class Disturbed(Watched):
     """A consortium that runs, its processes by name, and the kills so far. `ahead`: by how many
-    rounds of all processes a phase may be ahead of the others.
+    rounds of all processes a phase may be ahead of the others; `up`: seconds that all took to
+    start; `wanted`: kills, of all runs.
     """
 
     ahead: int = 1
+    up: float = 0.0
+    wanted: int = 0
     kills: list[Kill] = field(default_factory=list)
     models: list[tuple[str, str]] = field(default_factory=list)
 
@@ -99,12 +116,12 @@ class Disturbed(Watched):
         """One run, with kills in each exchange of its set-up of keys and one in each stage until
         there are `wanted` in all; then to its end.
         """
-        rng = random.Random(seed)
+        rng, self.wanted = random.Random(seed), wanted
         options = [*("--seed", str(seed)), *(("--rounds", str(rounds)) if rounds else ())]
         self.command("start", name, *options, "--detach")
         seen, struck = Acknowledged(self.consortium, self.place(name)), set[str]()
         while True:
-            status = self.moved(name, lambda s: s.ended or self._due(s, struck, wanted))
+            status = self.moved(name, lambda s: s.ended or self._due(s, struck))
             if status.state == "finished":
                 break
             if status.ended:
@@ -126,10 +143,21 @@ class Disturbed(Watched):
         turn = len(self.kills) // (len(TARGETS) * len(PHASES))
         return struck < (turn + self.ahead) * len(TARGETS)
 
-    def _due(self, status: Status, struck: set[str], wanted: int) -> bool:
+    def spare(self, kind: str) -> bool:
+        """Whether, with a kill in a stage of this kind, there is one left for each other kind."""
+        missing = KINDS - stage_kinds(self.kills)
+        return kind in missing or self.wanted - len(self.kills) > len(missing)
+
+    def _wanting(self, status: Status) -> bool:
+        """Whether a kill in this phase of this stage is one of those that are left."""
+        phase = phase_of(status.phase)
+        left = len(self.kills) < self.wanted and self.spare(kind_of(status.stage))
+        return bool(phase) and left and self.open_to(phase)
+
+    def _due(self, status: Status, struck: set[str]) -> bool:
         """Whether now is a moment to kill."""
         phase = phase_of(status.phase)
-        if len(self.kills) >= wanted or not phase or not self.open_to(phase):
+        if not self._wanting(status):
             return False
         if phase == SET_UP and sum(" " in moment for moment in struck) >= len(TARGETS):
             return False  # a run that is interrupted again and again in one stage is given up
@@ -148,10 +176,9 @@ class Disturbed(Watched):
         time.sleep(rng.uniform(0.0, _LATEST[phase_of(self.status(name).phase) or UNMASK]))
         seen.look()
         before = self.status(name)
-        phase = phase_of(before.phase)
-        if before.ended or not phase or not self.open_to(phase):
+        if before.ended or not self._wanting(before):
             return False
-        target = self.next_target(phase)
+        target = self.next_target(phase_of(before.phase))
         lender = rng.choice(sorted(self.consortium.lenders)) if target in _LENDERS else ""
         began = time.monotonic()
         number = before.process if target == "run" else self._number(target, lender)
@@ -245,12 +272,14 @@ def started(consortium: Consortium) -> Iterator[Disturbed]:
     """All processes of a founded consortium; whatever runs at the end is ended."""
     running: dict[str, Running] = {}
     made = Disturbed(consortium, running)
+    began = time.monotonic()
     try:
         running["coordinator"] = coordinator_of(consortium)
         for code in consortium.lenders:
             running[code] = lender_of(consortium, code)
         for one in running.values():
             one.line(180.0)
+        made.up = time.monotonic() - began
         yield made
     finally:
         stopped(list(running.values()))

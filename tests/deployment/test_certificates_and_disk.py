@@ -13,6 +13,7 @@ import pytest
 
 from tests.deployment.consortium import awaited, founded
 from tests.deployment.faults_page import rows_section, write_section
+from tests.deployment.other_faults import write_not_run, write_row
 from tests.deployment.strikes import (
     certificate_ends,
     coordinator_renews,
@@ -24,6 +25,8 @@ from tests.deployment.strikes import (
 from tests.deployment.struck import Struck, filled, small_disk, told_in
 
 pytestmark = pytest.mark.slow
+MEGABYTES = 64
+"""Of a small file system."""
 
 
 @pytest.mark.soak
@@ -59,12 +62,16 @@ def test_the_others_finish_without_a_lender_whose_certificates_have_ended(tmp_pa
 @pytest.mark.soak
 @pytest.mark.parametrize("whose", ["coordinator", "L01"])
 def test_a_small_file_system_is_full_for_a_while(tmp_path: Path, whose: str) -> None:
-    """A real one, every byte taken: nothing is lost, and the run goes on to the same model."""
+    """A real one, every byte taken: nothing is lost, and the run goes on to the same model. If all
+    held, its row of docs/faults.md is written; where nothing can be mounted, one that says so.
+    """
+    fault = f"a real file system is full: {'a lender' if whose == 'L01' else 'the coordinator'}'s"
     with ExitStack() as stack:
         made = founded(tmp_path)
         try:
-            stack.enter_context(small_disk(tmp_path / whose, 64))
+            stack.enter_context(small_disk(tmp_path / whose, MEGABYTES))
         except OSError as error:
+            write_not_run(fault, f"no file system can be mounted here ({error})")
             pytest.skip(f"no file system can be mounted here: {error}")
         watched = stack.enter_context(running(made))
         watched.command("start", "first", "--rounds", "3", "--detach")
@@ -82,3 +89,5 @@ def test_a_small_file_system_is_full_for_a_while(tmp_path: Path, whose: str) -> 
         status = finished(struck)
         assert all(row["held"] for row in struck.rows), struck.rows
         assert status.model == watched.undisturbed("first")
+    how = f"a tmpfs of {MEGABYTES} MB; goes on by itself with room again, to the same model"
+    write_row(fault, how, struck.rows[0]["seconds"])

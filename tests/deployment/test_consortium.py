@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import ssl
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +47,7 @@ from tests.deployment.consortium import (
     lender_of,
     stopped,
 )
+from tests.deployment.other_faults import write_row
 from tests.deployment.plain_flower import PlainSuperLink, plain_superlink, signing
 from tests.deployment.simulated import simulated
 
@@ -314,16 +316,21 @@ def test_a_run_without_a_lender_that_is_revoked_in_mid_run_fails_at_once(
     running: Consortium,
 ) -> None:
     """`lianfang-server revoke` as trees grow: the gate shuts it out, its own `start` ends, and the
-    run, which cannot do without it, says so long before its patience of 600 s is over. Last here.
+    run, which cannot do without it, says so long before its patience of 600 s is over. If all held,
+    its row of docs/faults.md is written. Last here.
     """
     terms = parse_consortium((running.coordinator / FILE).read_bytes()).agreement(seed=4, rounds=30)
     with control_of(running.coordinator) as control:
         run = start_run(running.coordinator, "last", terms, control)
     awaited(lambda: (told := read_status(run)) is not None and told.stage == "trees/1", 120.0)
+    began = time.monotonic()
     assert server.cli.main(["revoke", str(running.coordinator), "L03"]) == 0
     status = awaited(lambda: (told := read_status(run)) is not None and told.ended and told, 60.0)
+    seconds = time.monotonic() - began
     assert isinstance(status, Status)
     assert (status.state, status.blamed) == ("failed", ("L03",)), status
     assert "L03: it is revoked" in status.error
     assert status.remedy == "L03 does not come back: start a new run without it"
     awaited(lambda: "L03 was revoked" in (running.home / "L03.log").read_text(), 60.0)
+    how = "shut out; the run cannot do without it, and ends with its name and what to do"
+    write_row("one of three lenders is revoked in mid-run", how, seconds)

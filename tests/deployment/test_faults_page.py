@@ -1,6 +1,7 @@
 """The page of faults says what was measured, and counts what was lost."""
 
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 from tests.deployment.faults_page import (
@@ -10,10 +11,12 @@ from tests.deployment.faults_page import (
     kills_section,
     late,
     rows_section,
+    section_of,
     summary,
     with_section,
 )
 from tests.deployment.kill_points import Kill
+from tests.deployment.other_faults import OTHERS, write_not_run, write_row
 
 SOME = (
     Kill(1, "run", "", "census", "set-up/keys", 4.0, "by itself"),
@@ -91,3 +94,30 @@ def test_what_did_not_hold_is_seen() -> None:
     text = rows_section(rows, ["Words."])
     assert "| cut | in mid-message | yes | 2.0 |" in text
     assert "| half open | for good | **no** | 14.0 |" in text
+
+
+def test_other_faults_have_a_row_each_and_keep_the_others(tmp_path: Path) -> None:
+    """A fault that was brought about again takes the place of its own row alone."""
+    page = tmp_path / "faults.md"
+    page.write_text(with_section("", KILLS, "three kills"), encoding="utf-8")
+    write_row("a lender away", "it comes back", 41.04, page)
+    write_row("a page damaged", "set aside", 9.0, page)
+    write_row("a lender away", "it comes back", 44.0, page)
+    text = section_of(page.read_text(encoding="utf-8"), OTHERS)
+    assert text.count("| a lender away | it comes back | yes | 44.0 |") == 1
+    assert "| a page damaged | set aside | yes | 9.0 |" in text
+    assert "| 41.0 |" not in text
+    assert "three kills" in page.read_text(encoding="utf-8")
+
+
+def test_what_could_not_be_brought_about_is_told_and_hides_nothing(tmp_path: Path) -> None:
+    """With the reason, until it is measured; what was measured before stays."""
+    page = tmp_path / "faults.md"
+    write_not_run("a small disk", "mount: no right | at all\n", page)
+    text = page.read_text(encoding="utf-8")
+    assert "| a small disk | – | not run: mount: no right / at all | – |" in text
+    write_row("a small disk", "goes on", 3.0, page)
+    measured = page.read_text(encoding="utf-8")
+    assert "not run" not in measured
+    write_not_run("a small disk", "mount: no right", page)
+    assert page.read_text(encoding="utf-8") == measured

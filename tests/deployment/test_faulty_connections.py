@@ -21,6 +21,7 @@ from tests.deployment.faulty_connections import (
     started,
     unharmed,
 )
+from tests.deployment.other_faults import write_row
 from tests.faulty_way import Fault
 
 
@@ -90,7 +91,7 @@ def test_faulty_connections_at_length(tmp_path: Path) -> None:
 @pytest.mark.soak
 def test_a_lender_that_is_away_for_long_is_missing_and_comes_back(tmp_path: Path) -> None:
     """Four lenders, three are enough: stages go on without the one whose way is gone, and say so;
-    it is in later ones again.
+    it is in later ones again. If all held, its row of docs/faults.md is written.
     """
     away = Plan("partition, 40 s", Fault("partition"), MASKED, 40.0)
     with started(founded(tmp_path, (*CODES, "L04"), (*SIZES, 58))) as faulty:
@@ -100,3 +101,9 @@ def test_a_lender_that_is_away_for_long_is_missing_and_comes_back(tmp_path: Path
         assert status.state == "finished", status
         assert lender.missed
         assert lender.stages > 8
+        assert not faulty.struck[-1].lost
+    write_row(
+        "one of four lenders is away for 40 s",
+        f"the run goes on without it ({lender.missed} stages); in {lender.stages} others",
+        faulty.struck[-1].seconds,
+    )

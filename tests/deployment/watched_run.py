@@ -9,21 +9,23 @@ Invariants:
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import server.cli
 from client.app import app as client_app
 from client.desk import close_all
 from server.coordinator.checkpoint import SUFFIX
 from server.coordinator.exchange import Policy
-from server.coordinator.rounds import STAGES, conduct
+from server.coordinator.rounds import STAGES, conduct, read_agreement
 from server.coordinator.status import Status, read_status
 from server.deployment.runs import RUNS
+from server.simulation.faults import Faults
 from server.simulation.grid import InProcessGrid
 from shared.model.saved import digest_of
 from tests.deployment.consortium import Consortium, Running
@@ -71,20 +73,22 @@ class Watched:
         return "\n".join(lines)
 
     def command(self, word: str, name: str, *options: str) -> None:
-        """`lianfang-server run WORD`, until it is taken."""
-        words = [sys.executable, "-P", "-m", "server.cli", "run", word]
-        words += [str(self.consortium.coordinator), name, *options]
+        """`lianfang-server run WORD`, until it is taken; here, as a process of its own would load
+        all of it anew.
+        """
+        words, said = ["run", word, str(self.consortium.coordinator), name, *options], StringIO()
         for _ in range(20):  # the SuperLink may be on its way back
-            done = subprocess.run(
-                words, cwd=self.consortium.home, capture_output=True, text=True, check=False
-            )
-            if done.returncode == 0:
+            with redirect_stdout(said), redirect_stderr(said):
+                status = server.cli.main(words)
+            if status == 0:
                 return
             time.sleep(1.0)
-        raise AssertionError(f"{word} {name}: {done.stdout}{done.stderr}")
+        raise AssertionError(f"{word} {name}: {said.getvalue()}")
 
-    def undisturbed(self, name: str) -> str:
-        """Digest of the model of the same run in one process, over copies of untouched folders."""
+    def undisturbed(self, name: str, faults: Faults | None = None) -> str:
+        """Digest of the model of the same run in one process, over copies of untouched folders.
+        `faults`: who is to be missing from a total there, too.
+        """
         home = self.fresh.parent / "undisturbed" / name
         folders = []
         for code, lender in self.consortium.lenders.items():
@@ -95,9 +99,10 @@ class Watched:
         for own in ("agreement.json", "authority.crt", "coordinator.crt", "coordinator.key"):
             shutil.copy2(self.place(name) / own, run / own)
         close_all()
-        grid = InProcessGrid(client_app, folders)
+        grid = InProcessGrid(client_app, folders, faults=faults)
+        fewest = len(folders) if faults is None else read_agreement(run).minimum_lenders
         try:
-            return digest_of(conduct(grid, run, Policy(minimum=len(folders))).model())
+            return digest_of(conduct(grid, run, Policy(minimum=fewest)).model())
         finally:
             grid.close()
             close_all()
