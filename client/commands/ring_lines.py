@@ -161,12 +161,14 @@ def picture_document(picture: Picture) -> dict[str, Any]:
 
 def picture_lines(picture: Picture) -> list[str]:
     """A ring as a page of text."""
+    from client.rings.picture import paid_words
+
     listed = sum(one.listed for one in picture.members)
     shapes = ", ".join(map(plain, picture.motifs)) or "none"
     lines = [
         f"ring {picture.ring.hex()} in case {picture.case}, bulletin {picture.version}",
-        f"score {picture.score} of 100; exposure {picture.exposure}; seen {picture.first} to "
-        f"{picture.last}; {listed} of its members on the shared list",
+        f"score {picture.score} of 100; payments seen: {paid_words(picture.exposure)}; seen "
+        f"{picture.first} to {picture.last}; {listed} of its members on the shared list",
         f"tied by {', '.join(map(plain, picture.reasons)) or '–'}; shapes of money: {shapes}",
         "",
         "what speaks against it",

@@ -20,7 +20,7 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
-from client.files import keep_private, partial_of, write_durably
+from client.files import keep_private, write_durably
 from client.rings.parties import Shared
 from shared.cases.bulletin import Bulletin, BulletinForkError, Head, read_content, read_head
 from shared.cases.case import Case, SignedCase, read_case
@@ -113,7 +113,6 @@ class KnownCase:
     def _write(self, path: Path, content: bytes) -> None:
         try:
             keep_private(path.parent)
-            partial_of(path).unlink(missing_ok=True)
             write_durably(path, content)
         except OSError as error:
             raise OperatorError(

@@ -19,7 +19,7 @@ from pathlib import Path
 from client.files import write_whole
 from client.rings.drawing import drawing
 from client.rings.looking import kind_word
-from client.rings.picture import Member, Picture, counts_as, own_words
+from client.rings.picture import Member, Picture, counts_as, own_words, paid_words
 from shared.errors import OperatorError
 
 Row = tuple[str, Sequence[str]]
@@ -97,7 +97,7 @@ def _facts(picture: Picture) -> str:
         ("members", f"{len(picture.members)}", f"{own} of this lender" + _also(also)),
         ("on the shared list", f"{listed}", "of the members; where the search began"),
         ("observations", f"{len(picture.lines)}", f"{sure} confirmed by two lenders or more"),
-        ("exposure", picture.exposure, "of all lenders together, in a band"),
+        ("payments seen", paid_words(picture.exposure), _paid(picture.exposure)),
         ("tied by", _words(picture.reasons) or "–", shapes),
     )
     rows = [
@@ -105,6 +105,11 @@ def _facts(picture: Picture) -> str:
         for name, value, note in facts
     ]
     return f'<dl class="facts">{"".join(rows)}</dl>'
+
+
+def _paid(band: str) -> str:
+    together = "of all lenders together"
+    return together if band == "none" else f"{together}, {band} by the lower ends of their bands"
 
 
 def _also(number: int) -> str:

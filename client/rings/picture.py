@@ -96,7 +96,8 @@ class Near:
 @dataclass(frozen=True)
 class Picture:
     """Everything that is shown. `against`: what speaks against it, in sentences, this lender's own
-    decisions included; `decisions`: in sentences.
+    decisions included; `decisions`: in sentences; `exposure`: band of the payments seen, each at
+    the lower end of its own.
     """
 
     ring: bytes
@@ -290,6 +291,11 @@ def amount_words(band: int) -> str:
     return f"below {upper:,.0f}" if band == 1 else f"{upper / 2:,.0f} to {upper:,.0f}"
 
 
+def paid_words(band: str) -> str:
+    """Payments of a ring, by the band of `RingBody.exposure_band`: "at least 10k"."""
+    return _PAID.get(band, band)
+
+
 def _named(ring: bytes, held: Mapping[bytes, Held]) -> dict[bytes, Held]:
     """By the name that each token has in the ring."""
     names = ring_names(ring, _rows([*held]))
@@ -312,6 +318,13 @@ def own_words(line: Line) -> str:
     return "yes" if line.own else "made here too, not sent yet" if line.unsent else ""
 
 
+_PAID: Mapping[str, str] = {
+    "none": "none with an amount",
+    "below 10k": "some",
+    "10k-100k": "at least 10k",
+    "100k-1M": "at least 100k",
+    "1M and more": "at least 1M",
+}
 _AGAINST: Mapping[str, str] = {
     "one_address": "Half of the members or more share an address: a household, a dormitory?",
     "one_employer": "Half of the members or more share an employer.",

@@ -4,7 +4,8 @@ Invariants:
 - Members and attributes stand in the order of their names, which are hashes: order says nothing.
 - Of a member on one lender's word alone there is what that lender says, its mark `listed` included,
   and of who is one on the word of several alone, nothing: it may be a stranger drawn in.
-- What is too large is cut: the strongest members and the latest edges stay.
+- What is too large is cut: the strongest members and the latest edges stay. Payments are summed
+  before the cut.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def body(graph: Collected, ring: Ring, name: bytes) -> RingBody:
         attributes=_attributes(graph, things, rows),
         edges=edges,
         counter_evidence=_counter_evidence(graph, ring, rows),
-        exposure_band=_exposure(edges),
+        exposure_band=_exposure(graph, seen),
         first_week=ring.first_week,
         last_week=ring.last_week,
     )
@@ -111,7 +112,8 @@ def _members(
 def _listed(graph: Collected, ring: Ring) -> set[int]:
     """Members whom some lender marked as listed; on whose word alone they are ones, that lender."""
     word = dict(zip(ring.members, ring.alone or (NOBODY,) * len(ring.members), strict=True))
-    heard = np.flatnonzero(graph.by & np.isin(graph.edges.subject, np.array(ring.members)))
+    heard = np.flatnonzero(graph.by)  # few of all, and this is asked of every ring
+    heard = heard[np.isin(graph.edges.subject[heard], np.array(ring.members))]
     said = zip(graph.edges.subject[heard].tolist(), graph.sources[heard].tolist(), strict=True)
     return {member for member, lender in said if word[member] in (NOBODY, lender)}
 
@@ -169,9 +171,14 @@ def _sharers(number: int) -> str:
     return ring_body.SHARERS_BANDS[sum(number >= bound for bound in (2, 3, 6, 11))]
 
 
-def _exposure(edges: Sequence[BodyEdge]) -> str:
-    """Of the lower ends of the amount bands, each edge once."""
-    amounts = [BAND_BASE * 2 ** (edge.band - 2) for edge in edges if edge.band]
-    if not amounts:
+def _exposure(graph: Collected, rows: Ints) -> str:
+    """Payments by the lower ends of their bands, each edge once, also what is cut from the body:
+    a bound from below. Band 1 begins at nothing.
+    """
+    edges = graph.edges.take(rows)
+    edges = edges.take(edges.distinct())
+    bands = edges.band[(edges.kind == Kind.PAYEE) & (edges.band > 0)].astype(np.int64)
+    if not len(bands):
         return ring_body.EXPOSURE_BANDS[0]
-    return ring_body.EXPOSURE_BANDS[1 + sum(sum(amounts) >= bound for bound in _EXPOSURES)]
+    amount = int((BAND_BASE * 2.0 ** (bands[bands > 1] - 2)).sum())
+    return ring_body.EXPOSURE_BANDS[1 + sum(amount >= bound for bound in _EXPOSURES)]

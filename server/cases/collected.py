@@ -15,8 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.cases.case_tokens import TOKEN_BYTES, Rows
-from shared.cases.degree import whole
+from shared.cases.degree import LEAST
+from shared.cases.numbered import numbered
 from shared.cases.pages import EdgePage, EdgeRows
+from shared.rings.columns import distinct_count
 from shared.rings.edges import Edges
 
 Ints = npt.NDArray[np.int64]
@@ -57,42 +59,32 @@ def collected(pages: Iterable[tuple[str, EdgePage]]) -> Collected:
     }
     if not rows:
         return _nothing()
-    subject, attribute = whole(columns["subject"]), whole(columns["attribute"])
-    kept = _shared(subject, attribute)
-    subjects, subject_of = np.unique(subject[kept], return_inverse=True)
-    attributes, attribute_of = np.unique(attribute[kept], return_inverse=True)
-    listed = np.zeros(len(subjects), dtype=bool)
-    listed[subject_of[columns["listed"][kept] > 0]] = True
+    people, subject = numbered(columns["subject"])
+    things, attribute = numbered(columns["attribute"])
+    sharers = distinct_count(attribute, subject, len(things))
+    kept = np.flatnonzero(sharers[attribute] >= LEAST)
+    there, subject = np.unique(subject[kept], return_inverse=True)
+    used, attribute = np.unique(attribute[kept], return_inverse=True)
+    by = columns["listed"][kept] > 0
+    listed = np.zeros(len(there), dtype=bool)
+    listed[subject[by]] = True
     edges = Edges(
-        subject_of.astype(np.int64),
-        attribute_of.astype(np.int64),
+        subject.astype(np.int64),
+        attribute.astype(np.int64),
         columns["kind"][kept],
         columns["week"][kept].astype(np.int16),
         columns["band"][kept],
     )
-    pairs = np.unique(attribute_of * len(subjects) + subject_of) // max(len(subjects), 1)
-    sharers = np.bincount(pairs, minlength=len(attributes))
     return Collected(
-        _rows(subjects),
-        _rows(attributes),
+        people[there],
+        things[used],
         edges,
         sources[kept],
         listed,
-        sharers,
-        columns["listed"][kept] > 0,
+        sharers[used],
+        by,
         tuple(marks[lender] for lender in lenders),
     )
-
-
-def _shared(subject: npt.NDArray[np.void], attribute: npt.NDArray[np.void]) -> Ints:
-    """Rows of attributes that two subjects have or more."""
-    person, thing = (np.unique(one, return_inverse=True)[1] for one in (subject, attribute))
-    pairs = np.unique(thing * (int(person.max()) + 1) + person) // (int(person.max()) + 1)
-    return np.flatnonzero((np.bincount(pairs) >= 2)[thing])
-
-
-def _rows(values: npt.NDArray[np.void]) -> Rows:
-    return values.view(np.uint8).reshape(-1, TOKEN_BYTES)
 
 
 def _nothing() -> Collected:

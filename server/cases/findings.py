@@ -114,6 +114,7 @@ def _flags(
     random: RandomBytes,
 ) -> dict[bytes, RingFlag]:
     rings = {ring.number: ring for ring in told}
+    strength = {ring.number: _strength(ring) for ring in told}
     near = _near(graph, told)
     flags: dict[bytes, RingFlag] = {}
     for subject, place in (near | _single(graph, told, detection, near)).items():
@@ -125,7 +126,7 @@ def _flags(
             name,
             place.distance,
             ordered({reason.name for reason in ring.reasons}),
-            _strength(ring),
+            strength[ring.number],
             score_band(ring.score),
             _ties(graph, name, place.edges),
             bool(place.lenders | place.leads),

@@ -29,7 +29,7 @@ from shared.blacklist.events import check_signature
 from shared.cases import ring_body, ring_flag
 from shared.cases.case import MOST_WEEKS, Case, check_desk
 from shared.cases.case_tokens import TOKEN_BYTES, Rows, flag_key, flag_tags
-from shared.cases.degree import whole
+from shared.cases.numbered import whole
 from shared.cases.ring_body import RingBody
 from shared.cases.ring_flag import FLAG_BYTES, RingFlag
 from shared.errors import PeerError

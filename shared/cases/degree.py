@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.cases.case_tokens import TOKEN_BYTES, Rows
+from shared.cases.numbered import whole
 
 LEAST = 2
 """Subjects from which an attribute's edges are asked for."""
@@ -26,12 +27,6 @@ def at_least(ids: Rows, pairs: Rows, least: int = LEAST) -> Rows:
 def shared_by(told: Rows, ids: Rows) -> NDArray[np.bool_]:
     """(m,): which of one's own ids (m, 32) are among those told (k, 32)."""
     return np.isin(whole(ids), whole(told))
-
-
-def whole(rows: Rows) -> NDArray[np.void]:
-    """(m,) of (m, width): each row as one value that compares by its bytes."""
-    packed = np.ascontiguousarray(rows)
-    return packed.view(f"V{packed.shape[1]}").reshape(-1)
 
 
 def _rows(values: NDArray[np.void]) -> Rows:

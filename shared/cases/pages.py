@@ -29,7 +29,7 @@ from shared.blacklist.entry import check_fields
 from shared.blacklist.events import check_signature
 from shared.cases.case import Case, check_desk
 from shared.cases.case_tokens import TOKEN_BYTES, Rows
-from shared.cases.degree import whole
+from shared.cases.numbered import whole
 from shared.errors import InternalError, PeerError
 from shared.identity.certificate import Identity, read_member
 from shared.rings.edges import LAST_BAND

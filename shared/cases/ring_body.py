@@ -71,7 +71,9 @@ class BodyEdge:
 
 @dataclass(frozen=True)
 class RingBody:
-    """`ring`: 16 bytes; `score`: 0 to 100; weeks are those of the case."""
+    """`ring`: 16 bytes; `score`: 0 to 100; weeks are those of the case; `exposure_band`: of the sum
+    of payments, each at the lower end of its band, so of a bound from below.
+    """
 
     ring: bytes
     score: int

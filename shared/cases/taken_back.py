@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from shared.cases.case import Case
 from shared.cases.case_tokens import Rows
-from shared.cases.degree import whole
+from shared.cases.numbered import whole
 from shared.cases.pages import (
     BACK,
     EDGE_BYTES,

@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from client.commands.ring_lines import picture_document, picture_lines
 from client.rings.layout import apart, layout
 from client.rings.page import page, write_page
-from client.rings.picture import Line, Member, Near, Picture, Thing, amount_words
+from client.rings.picture import Line, Member, Near, Picture, Thing, amount_words, paid_words
+from shared.cases.ring_body import EXPOSURE_BANDS
 from shared.errors import OperatorError
 from shared.rings.edges import BAND_BASE, amount_band
 from shared.rings.kinds import Kind
@@ -156,3 +158,17 @@ def test_bands_of_amounts_are_said_as_they_are_made() -> None:
     assert amount_words(0) == ""
     assert amount_words(int(amount_band([BAND_BASE - 1])[0])) == "below 1,000"
     assert amount_words(int(amount_band([2500.0])[0])) == "2,000 to 4,000"
+
+
+def test_payments_seen_are_said_to_be_a_bound_from_below() -> None:
+    """On the page and in lines, "at least" with the lower end of the band, which --json names; no
+    more is claimed, and no amount where none is known.
+    """
+    for said in (page(picture()), "\n".join(picture_lines(picture()))):
+        assert "payments seen" in said
+        assert "at least 10k" in said
+        assert "exposure" not in said
+    assert "10k-100k by the lower ends of their bands" in page(picture())
+    assert picture_document(picture())["exposure_band"] == "10k-100k"
+    said = [paid_words(band) for band in EXPOSURE_BANDS]
+    assert said == ["none with an amount", "some", "at least 10k", "at least 100k", "at least 1M"]

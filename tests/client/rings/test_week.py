@@ -17,7 +17,7 @@ from client.rings.parties import Shared, Standing, check_standing
 from client.rings.week import LyingDeskError, least_drawn
 from shared.cases.case import Case
 from shared.cases.case_tokens import Rows
-from shared.cases.degree import whole
+from shared.cases.numbered import whole
 from shared.cases.pages import CountPage, EdgePage, EdgeRows, count_room
 from shared.cases.said import read_shared
 from shared.errors import PeerError

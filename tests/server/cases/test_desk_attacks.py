@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pytest
 
-from shared.cases.bulletin import ROW_BYTES, Bulletin, content_of
+from shared.cases.bulletin import Bulletin
 from shared.cases.case import Case
 from shared.cases.case_tokens import (
     attribute_tokens,
     degree_ids,
-    flag_tags,
     pair_tags,
     ring_names,
     subject_tokens,
 )
-from shared.cases.pages import REQUEST_BYTES, CountPage, EdgePage
-from shared.cases.ring_flag import RingFlag
+from shared.cases.pages import CountPage, EdgePage
 from shared.rings.kinds import Kind
 from shared.secure_sum.encoding import read_text
 from tests.case_lenders import Desks, Lender, Observed, innocents, outputs, ring
-from tests.identities import fixed_random
 
 CODES = ("L01", "L02", "L03", "L04")
 VICTIM = "honest victim"
@@ -222,75 +217,3 @@ def texts_in(desks: Desks) -> list[tuple[type, bytes]]:
     ]
     desks.store.close()
     return found
-
-
-N, CHANCE = 8, 1 / 8
-Features = npt.NDArray[np.float64]
-
-
-def guessed(features: Features, lender: npt.NDArray[np.int64]) -> float:
-    """How often a classifier, taught on half of it, names the lender: the best of nearest
-    neighbour and nearest mean."""
-    scaled = (features - features.mean(0)) / (features.std(0) + 1e-9)
-    half = len(lender) // 2
-    taught, asked, known, truth = scaled[:half], scaled[half:], lender[:half], lender[half:]
-    one = known[((asked[:, None] - taught[None]) ** 2).sum(2).argmin(1)]
-    means = np.array([taught[known == each].mean(0) for each in range(N)])
-    two = ((asked[:, None] - means[None]) ** 2).sum(2).argmin(1)
-    return max(float((one == truth).mean()), float((two == truth).mean()))
-
-
-def test_an_observer_of_submissions_cannot_tell_lenders_by_size_or_number(desks: Desks) -> None:
-    """Eight lenders of very different size send pages of one number and size, which rank alike.
-    What they have to send would give all of them away (control).
-    """
-    case = desks.open()
-    lenders = [Lender(f"L{number:02}") for number in range(N)]
-    for number, lender in enumerate(lenders):
-        innocents([lender], people=25 * (number + 1))
-    weeks = [
-        [(*lender.count_pages(case, 0), *lender.edge_pages(case, 0, None)) for lender in lenders]
-        for _ in range(4)
-    ]
-    who = np.tile(np.arange(N), len(weeks))
-    padded = np.array(
-        [
-            [len(pages), *(max(REQUEST_BYTES, len(page)) for page in pages)]
-            for week in weeks
-            for pages in week
-        ],
-        float,
-    )
-    assert (padded == padded[0]).all()
-    assert guessed(padded, who) <= CHANCE + 0.05
-    plain = np.tile([[len(lender.book)] for lender in lenders], (len(weeks), 1)).astype(float)
-    assert guessed(plain, who) > 0.9
-
-
-def published(case: Case, version: int, shuffled: bool) -> tuple[Features, npt.NDArray[np.int64]]:
-    """Place and neighbours of each published row, and the lender whose customer it is about."""
-    draw = fixed_random(f"{version} {shuffled}")
-    tokens = subject_tokens(case.id, outputs([f"{version} {n}" for n in range(30 * N)]))
-    lender = np.repeat(np.arange(N), 30)
-    flag = RingFlag(b"r" * 16, 2, ("phone",), "single", "60-79")
-    flags = {token.tobytes(): flag for token in tokens}
-    content, rows, _ = content_of(case, version, flags, {}, draw)
-    if not shuffled:  # as it came: lender by lender
-        return np.column_stack([np.arange(30.0 * N), np.ones(30 * N)]), lender
-    place = {content[at * ROW_BYTES : at * ROW_BYTES + 32]: at for at in range(rows)}
-    at = [place[tag.tobytes()] for tag in flag_tags(case.id, version, tokens)]
-    first = [content[one * ROW_BYTES + 32] for one in at]
-    return np.column_stack([np.array(at, float), np.array(first, float)]), lender
-
-
-def test_a_bulletin_does_not_tell_whose_customers_its_rows_are(desks: Desks) -> None:
-    """Neither a row's place nor its bytes; in the order of sending it would (control)."""
-    case = desks.open()
-
-    def accuracy(shuffled: bool) -> float:
-        parts = [published(case, version, shuffled) for version in range(1, 7)]
-        features = np.vstack([one for one, _ in parts])
-        return guessed(features, np.concatenate([who for _, who in parts]))
-
-    assert accuracy(shuffled=True) <= CHANCE + 0.05
-    assert accuracy(shuffled=False) > 0.9

@@ -16,6 +16,7 @@ from shared.errors import OperatorError, PeerError
 from shared.rings.kinds import Kind
 from shared.secure_sum.encoding import read_text
 from tests.case_lenders import MONDAY, Desks, Lender, Observed, innocents, outputs, ring
+from tests.identities import fixed_random
 
 
 @pytest.fixture
@@ -188,6 +189,23 @@ def test_a_ring_keeps_its_name_and_changes_its_key(desks: Desks) -> None:
         keys |= {flag.ring_key for flag in flags.values()}
     assert (len(names), len(keys)) == (1, 2)
     assert [head.version for head in desks.desk.heads(case.id, 0)] == [1, 2]
+
+
+def test_a_desk_begun_anew_publishes_the_same_bytes(tmp_path: Path) -> None:
+    """Nothing of a week is held for the next one; other draws give other bytes (control)."""
+    found = []
+    for name, again, seed in (("on", False, "x"), ("anew", True, "x"), ("other", True, "y")):
+        desks, lenders = Desks(tmp_path / name), three()
+        ring(lenders)
+        case = desks.open()
+        desks.week(case, lenders, 0)
+        if again:
+            desks.restart()
+        ring(lenders, name="later")
+        desks.desk._random = fixed_random(seed)
+        desks.week(case, lenders, 1)
+        found.append(desks.desk.content(case.id, 2))
+    assert found[0] == found[1] != found[2]
 
 
 def test_a_case_that_is_over_takes_nothing_and_is_forgotten(desks: Desks) -> None:
