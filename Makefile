@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATASETS ?= ../shared/data
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak check bench bench-model bench-scale bench-secure-sum bench-tokens bench-deploy bench-rings proto results clean
+.PHONY: help demo test soak check bench bench-model bench-scale bench-secure-sum bench-tokens bench-deploy bench-rings bench-borrowing proto results clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -26,7 +26,7 @@ check: $(VENV)/.dev  ## lint, types, architecture contracts
 	$(BIN)/mypy shared client server simulate.py
 	$(BIN)/lint-imports --no-logo
 
-bench: bench-model bench-scale bench-secure-sum bench-tokens bench-deploy bench-rings  ## all measurements (long; needs the data sets in $(DATASETS))
+bench: bench-model bench-scale bench-secure-sum bench-tokens bench-deploy bench-rings bench-borrowing  ## all measurements (long; needs the data sets in $(DATASETS))
 
 bench-model: $(VENV)/.dev  ## shared model against pooled LightGBM on every data set
 	LIANFANG_DATASETS=$(DATASETS) $(BIN)/python tests/bench/model.py --partitions all --families network blend --out bench-out/model.json
@@ -47,7 +47,11 @@ bench-deploy: $(VENV)/.dev  ## real processes: rounds beside Flower's defaults, 
 bench-rings: $(VENV)/.dev  ## detection of fraud rings up to a million people, and how well; RAY=1: in parts over Ray, too
 	$(if $(RAY),$(BIN)/python tests/bench/rings_ray.py)
 	$(BIN)/python tests/bench/rings_quality.py
+	$(BIN)/python tests/bench/case_desk.py
 	$(BIN)/python tests/bench/rings.py
+
+bench-borrowing: $(VENV)/.dev  ## borrowing elsewhere: records, two batches over real processes, the demo's pairs of loans
+	$(BIN)/python tests/bench/borrowing.py
 
 proto: $(VENV)/.dev  ## generate shared/wire/*_pb2*.py from the .proto files
 	$(BIN)/python -m grpc_tools.protoc -I . --python_out=. --pyi_out=. --grpc_python_out=. shared/wire/*.proto

@@ -16,28 +16,25 @@ def write_whole(path: Path, content: bytes) -> None:
     is missing is made.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _put_in_place(path, content, durable=False)
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """As `write_whole`, and still there after the power fails. The folder must exist."""
+    _put_in_place(path, content, durable=True)
+    sync_folder(path.parent)
+
+
+def _put_in_place(path: Path, content: bytes, *, durable: bool) -> None:
     partial_of(path).unlink(missing_ok=True)  # a crash left it, with whatever mode
     handle = os.open(partial_of(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         write_all(handle, content)
+        if durable:
+            os.fsync(handle)
     finally:
         os.close(handle)
     os.replace(partial_of(path), path)
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """As `write_whole`, and still there after the power fails.
-
-    The folder must exist, and nothing be left of an earlier attempt (`partial_of`).
-    """
-    handle = os.open(partial_of(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        write_all(handle, content)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    os.replace(partial_of(path), path)
-    sync_folder(path.parent)
 
 
 def keep_private(folder: Path) -> None:

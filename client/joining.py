@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from client.credentials import private_text
-from client.files import keep_private, partial_of, write_durably
+from client.files import keep_private, write_durably
 from client.https import pinned_authority, request
 from shared.errors import OperatorError, PeerError
 from shared.identity.certificate import public_of
@@ -288,7 +288,6 @@ def _check_same(folder: Path, begun: dict[str, Any], invitation: Invitation) -> 
 
 
 def _put(path: Path, content: bytes) -> None:
-    partial_of(path).unlink(missing_ok=True)  # a crash left it
     write_durably(path, content)
 
 

@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 from client.credentials import read_authority, read_members
-from client.files import partial_of, write_durably
+from client.files import write_durably
 from client.https import request
 from client.joining import AUTHORITY, MEMBERS
 from client.renewal import membership
@@ -81,7 +81,6 @@ def accept(folder: Path, lists: MemberLists, codes: Sequence[str]) -> None:
     content = json.dumps({code: pinned[code].hex() for code in sorted(pinned)}, indent=1)
     try:
         path = folder / MEMBERS
-        partial_of(path).unlink(missing_ok=True)
         write_durably(path, content.encode())
     except OSError as error:
         raise OperatorError(

@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from client.credentials import private_text
-from client.files import partial_of, write_durably
+from client.files import write_durably
 from client.joining import TRANSPORT_KEY
 from shared.identity.transport import new_transport_key, transport_public_of
 
@@ -39,7 +39,6 @@ def asked_key(folder: Path, current: bytes, random: Callable[[int], bytes] | Non
     if random is None:
         return private_text(folder / TRANSPORT_KEY)
     key = new_transport_key(random)
-    partial_of(waiting).unlink(missing_ok=True)  # a crash left it
     write_durably(waiting, key)
     return key
 

@@ -23,7 +23,7 @@ from typing import Any
 from cryptography import x509
 
 from client.credentials import private_text, read_authority
-from client.files import partial_of, write_durably
+from client.files import write_durably
 from client.https import Certified, UnreachableError, request
 from client.joining import (
     AUTHORITY,
@@ -214,5 +214,4 @@ def _terms(folder: Path) -> bytes:
 
 
 def _put(path: Path, content: bytes) -> None:
-    partial_of(path).unlink(missing_ok=True)  # a crash left it
     write_durably(path, content)

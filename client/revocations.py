@@ -24,7 +24,7 @@ from typing import Any
 
 from client.credentials import read_authority, read_members
 from client.exchange.settings import FILE as EXCHANGE
-from client.files import keep_private, partial_of, write_durably
+from client.files import keep_private, write_durably
 from client.revoked import BY_COORDINATOR, read_coordinators, read_own
 from shared.errors import OperatorError, PeerError
 from shared.identity.revocations import MOST_CODES, read_revocations
@@ -63,7 +63,6 @@ def _keep(folder: Path, contents: dict[str, bytes]) -> None:
     try:
         keep_private(folder / "own")
         for name, content in contents.items():
-            partial_of(folder / name).unlink(missing_ok=True)  # a crash left it
             write_durably(folder / name, content)
     except OSError as error:
         raise OperatorError(

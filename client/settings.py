@@ -48,7 +48,7 @@ from typing import Any
 
 from client.credentials import read_authority, read_identity, read_members
 from client.database_table import DatabaseTable, database_table, is_database
-from client.files import partial_of, write_durably
+from client.files import write_durably
 from client.floors import floors_of
 from client.terms import accepted, read_consortium
 from shared.errors import OperatorError
@@ -356,6 +356,5 @@ def _kept_secret(own: Path) -> int:
     own.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = own / "secret"
     if not path.exists():
-        partial_of(path).unlink(missing_ok=True)
         write_durably(path, str(secrets.randbits(63)).encode())
     return int(path.read_text())

@@ -12,9 +12,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from shared.errors import OperatorError
@@ -22,11 +23,16 @@ from shared.errors import OperatorError
 
 class DurableFile:
     """The open file at `path`, made with `tables` if it is new; `form`: of these tables, from 1.
+    `older`: by form of an older program, the tables that it lacks.
 
     OperatorError whenever the disk does not do its part.
     """
 
-    def __init__(self, path: Path, tables: str, form: int) -> None:
+    _remedy = "free space or mend the disk; a damaged file is restored from a backup"
+
+    def __init__(
+        self, path: Path, tables: str, form: int, older: Mapping[int, str] = MappingProxyType({})
+    ) -> None:
         self.path = path
         self._guard = threading.RLock()
         try:
@@ -37,7 +43,7 @@ class DurableFile:
         except (OSError, sqlite3.Error) as error:
             raise self._unusable(error) from error
         try:
-            self._set_up(tables, form)
+            self._set_up({0: tables, **older}, form)
         except sqlite3.Error as error:
             self._connection.close()
             raise self._unusable(error) from error
@@ -74,21 +80,18 @@ class DurableFile:
             except sqlite3.Error as error:
                 raise self._unusable(error) from error
 
-    def _set_up(self, tables: str, form: int) -> None:
+    def _set_up(self, missing: Mapping[int, str], form: int) -> None:
         run = self._connection.execute
         if run("PRAGMA quick_check").fetchall() != [("ok",)]:
             raise sqlite3.DatabaseError("the file is damaged")
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
             run(f"PRAGMA {pragma}").fetchall()
         (found,) = run("PRAGMA user_version").fetchone()
-        if found == 0:
-            script = f"BEGIN IMMEDIATE;{tables}PRAGMA user_version = {form};COMMIT;"
+        if found in missing:
+            script = f"BEGIN IMMEDIATE;{missing[found]}PRAGMA user_version = {form};COMMIT;"
             self._connection.executescript(script)
         elif found != form:
             raise sqlite3.DatabaseError(f"it is of form {found}, this program's is {form}")
 
     def _unusable(self, error: Exception) -> OperatorError:
-        return OperatorError(
-            f"{self.path}: {error}; nothing was answered",
-            remedy="free space or mend the disk; a damaged file is restored from a backup",
-        )
+        return OperatorError(f"{self.path}: {error}; nothing was answered", remedy=self._remedy)

@@ -1,4 +1,4 @@
-"""Writing a file whole, durable and for its owner only, or not at all; seeing that it changed."""
+"""Writing a file whole and for its owner only, or not at all; seeing that it changed."""
 
 from __future__ import annotations
 
@@ -10,21 +10,33 @@ PARTIAL = ".partial"
 Stamp = tuple[int, int, int]
 
 
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the old one or the new one, never a part; raises OSError.
+    For what need not outlive a power cut.
+    """
+    _put_in_place(path, content, durable=False)
+
+
 def write_durably(path: Path, content: bytes) -> None:
-    """Write a file whole, durable and its owner's only, or leave what was there; raises OSError."""
-    partial = path.with_name(path.name + PARTIAL)
-    partial.unlink(missing_ok=True)  # a crash left it, with whatever mode
-    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    """As `write_whole`, and still there after the power fails; raises OSError."""
+    _put_in_place(path, content, durable=True)
     handle = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _put_in_place(path: Path, content: bytes, *, durable: bool) -> None:
+    partial = path.with_name(path.name + PARTIAL)
+    partial.unlink(missing_ok=True)  # a crash left it, with whatever mode
+    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
+    os.replace(partial, path)
 
 
 def stamp_of(path: Path) -> Stamp | None:

@@ -32,7 +32,7 @@ from shared.identity.certificate import Identity, Role, identity_of, public_of
 from shared.tokens.signed_keys import SignedKeys, confirm, gathered
 from shared.tokens.sodium import Sodium
 from shared.tokens.tags import seal
-from shared.tokens.trusted_dealer import deal
+from tests.dealt_keys import deal
 from tests.identities import NOW, fixed_random
 
 TODAY = NOW.date()
@@ -62,7 +62,7 @@ def signed_keys(
     one for another seed.
     """
     random = fixed_random(f"key {seed or epoch} {holders}")
-    shares = deal(Sodium(), context, epoch, 2, len(holders), random, profile="demo")
+    shares = deal(Sodium(), context, epoch, 2, len(holders), random)
     identities = [member(code, "keyholder") for code in holders]
     said = [confirm(one, shares[0].keys, holders) for one in identities]
     return gathered(said, [one.member.certificate for one in identities])

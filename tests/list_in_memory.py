@@ -15,6 +15,8 @@ from shared.blacklist.transitions import ANSWERING, Status
 from tests.blacklist_members import NOW, REGISTRY, TODAY, Lender, member
 
 TERMS = Terms(filings_a_day=1000)
+FINAL = frozenset({Status.CORRECTED, Status.REMOVED, Status.EXPIRED})
+"""Statuses that no move leaves."""
 
 
 class Exchange:

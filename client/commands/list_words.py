@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from client.commands.filing_words import add_filing
 from client.commands.identifiers import add_identifiers
 from client.commands.list_examples import examples
 
@@ -117,24 +118,9 @@ def _filing(command: argparse.ArgumentParser) -> None:
         "--column", action="append", default=[], metavar="KIND=HEADER", help="of that file"
     )
     group.add_argument("--reason", metavar="CODE", help="F101 … C603; a wrong one lists them all")
-    group.add_argument("--severity", metavar="1|2|3", help="3 needs a second institution")
-    group.add_argument("--confidence", help="suspected, probable, confirmed or adjudicated")
     group.add_argument("--class", dest="list_class", help="where there is a choice")
-    group.add_argument("--event-date", metavar="DAY", help="as 2026-01-31")
-    group.add_argument("--event-end", metavar="DAY", help="if it went on longer; retention counts")
-    group.add_argument("--product", help="what was applied for: consumer, card, mortgage …")
-    group.add_argument("--outcome", help="refused or ended: part of the listing test")
-    group.add_argument("--amount", help="band: none (usual), under_1k … from_1m")
-    group.add_argument("--basis", help="legal basis (usual: legitimate_interest)")
     group.add_argument("--role", help="the subject's (usual: subject)")
-    group.add_argument("--notice", help="how it was told, as letter:2026-01-31 or exempt:REASON")
-    group.add_argument(
-        "--evidence",
-        action="append",
-        default=[],
-        metavar="KIND=FILE",
-        help="hashed here, never sent; as often as there are files",
-    )
+    add_filing(group)
     group.add_argument("--supersedes", metavar="ENTRY", help="an own entry this one corrects")
 
 

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from client.commands.filing_words import add_filing
 from client.commands.identifiers import add_identifiers
 
 Handler = Callable[[argparse.Namespace], int]
@@ -170,19 +171,4 @@ def _verdict(command: argparse.ArgumentParser) -> None:
 
 def _filing(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("the filing of a fraud (F302), as for `list file`")
-    group.add_argument("--severity", metavar="1|2|3", help="3 needs a second institution")
-    group.add_argument("--confidence", help="suspected, probable, confirmed or adjudicated")
-    group.add_argument("--event-date", metavar="DAY", help="as 2026-01-31")
-    group.add_argument("--event-end", metavar="DAY", help="if it went on longer")
-    group.add_argument("--product", help="what was applied for: consumer, card, mortgage …")
-    group.add_argument("--outcome", help="refused or ended: part of the listing test")
-    group.add_argument("--amount", help="band: none (usual), under_1k … from_1m")
-    group.add_argument("--basis", help="legal basis (usual: legitimate_interest)")
-    group.add_argument("--notice", help="how they were told, letter:2026-01-31 or exempt:REASON")
-    group.add_argument(
-        "--evidence",
-        action="append",
-        default=[],
-        metavar="KIND=FILE",
-        help="own evidence, hashed here, never sent; as often as there are files",
-    )
+    add_filing(group)

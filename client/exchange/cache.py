@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from client.exchange.array_file import DamagedFileError
 from client.exchange.sealed_arrays import KEY_BYTES, SealedArrays, write_sealed
 from client.exchange.sorted_keys import Numbers, find, prefixes_of
-from client.files import keep_private, partial_of, sync_folder, write_durably
+from client.files import keep_private, sync_folder, write_durably
 from shared.errors import InternalError, OperatorError
 from shared.tokens.tags import OUTPUT_BYTES, TAG_BYTES
 
@@ -139,7 +139,6 @@ class TokenCache:
         path = self._folder / name
         write_sealed(path, self._key, self._purpose(path), arrays, self._random)
         names.append(name)
-        partial_of(self._folder / CURRENT).unlink(missing_ok=True)
         write_durably(self._folder / CURRENT, json.dumps(names).encode())
         for old_path in self._folder.glob("*tokens-*"):
             if old_path.name not in names:
@@ -192,7 +191,6 @@ class TokenCache:
         if not path.exists():
             if any(self._folder.glob("*.bin")):
                 raise DamagedFileError("its key is missing", remedy="remove the folder")
-            partial_of(path).unlink(missing_ok=True)
             write_durably(path, self._random(KEY_BYTES))
         if path.stat().st_mode & 0o077:
             raise OperatorError(f"{path} can be read by others", remedy=f"chmod 600 {path}")

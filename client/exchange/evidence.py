@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from client.files import keep_private, partial_of, write_durably
+from client.files import keep_private, write_durably
 from shared.errors import OperatorError
 
 FOLDER = "evidence"
@@ -29,7 +29,6 @@ class Evidence:
         try:
             keep_private(self._folder)
             if not path.exists():
-                partial_of(path).unlink(missing_ok=True)
                 write_durably(path, json.dumps(content, sort_keys=True, indent=1).encode())
         except OSError as error:
             raise OperatorError(

@@ -7,14 +7,13 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from client.exchange.cache import TokenCache
 from client.exchange.sorted_keys import Numbers
-from shared.tokens.evaluation import MOST_INPUTS
 from shared.tokens.tags import tags_of
 
 Outputs = NDArray[np.uint8]
@@ -34,14 +33,3 @@ def keep_parts(cache: TokenCache, parts: Parts, told: Callable[[int], None]) -> 
     for inputs, outputs in parts:
         cache.add(inputs, outputs, tags_of(outputs, cache.epoch))
         told(len(inputs))
-
-
-def in_batches(tokenise: Callable[[Sequence[bytes]], Outputs], most: int = MOST_INPUTS) -> InParts:
-    """In parts of `most`, by something that answers as many as it is asked."""
-
-    def parts(inputs: Sequence[bytes]) -> Iterator[tuple[Sequence[bytes], Outputs]]:
-        for start in range(0, len(inputs), most):
-            part = inputs[start : start + most]
-            yield part, tokenise(part)
-
-    return parts

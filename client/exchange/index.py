@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from client.exchange.array_file import DamagedFileError, column, open_arrays
 from client.exchange.row_table import RowTable, Tags, gathered, table_of
 from client.exchange.sorted_keys import Numbers, Pairs
-from client.files import keep_private, partial_of, write_durably
+from client.files import keep_private, write_durably
 from shared.blacklist.rows import Changes, Row
 from shared.errors import InternalError, OperatorError
 
@@ -158,7 +158,6 @@ class ListIndex:
                 name = self._unused(f"overlay-{state.version}")
                 gone = {"dropped": column(state.dropped)}
                 files[name] = state.overlay.write(self._folder / name, state.version, gone)
-            partial_of(self._folder / CURRENT).unlink(missing_ok=True)
             write_durably(self._folder / CURRENT, _pointer(state.version, files))
             for old in self._folder.glob("*.bin*"):
                 if old.name not in files:

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from client.exchange.content import Content
-from client.files import keep_private, partial_of, write_durably
+from client.files import keep_private, write_durably
 from shared.blacklist.checkpoint import Checkpoint, ForkError, read_checkpoint
 from shared.blacklist.rows import Changes
 from shared.errors import OperatorError
@@ -108,7 +108,6 @@ class KnownList:
     def _write(self, path: Path, content: bytes) -> None:
         try:
             keep_private(path.parent)
-            partial_of(path).unlink(missing_ok=True)
             write_durably(path, content)
         except OSError as error:
             raise _told(path, error) from error

@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from client.exchange.evidence import Evidence
-from client.files import keep_private, partial_of, write_durably
+from client.files import keep_private, write_durably
 from shared.errors import OperatorError, PeerError
 from shared.secure_sum.encoding import text_of
 from shared.secure_sum.trust import Trust
@@ -140,7 +140,6 @@ class Pins:
         texts = [text_of(signed).decode() for _, signed in sorted(self._pinned.items())]
         try:
             keep_private(self._path.parent)
-            partial_of(self._path).unlink(missing_ok=True)
             write_durably(self._path, json.dumps(texts).encode())
         except OSError as error:
             raise OperatorError(

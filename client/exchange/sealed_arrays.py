@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from numpy.typing import NDArray
 
 from client.exchange.array_file import DamagedFileError
-from client.files import partial_of, write_durably
+from client.files import write_durably
 
 _MARK = b"lianfang sealed arrays 1\n"
 _SALT, _LENGTH, _TAG = 16, 4, 16
@@ -132,7 +132,6 @@ def write_sealed(
         for number, start in enumerate(range(0, len(array), per_block)):
             block = array[start : start + per_block].tobytes()
             content += cipher.encrypt(_nonce(place, number), block, bound)
-    partial_of(path).unlink(missing_ok=True)
     write_durably(path, bytes(content))
 
 

@@ -16,7 +16,7 @@ from hashlib import sha256
 from hmac import digest
 from pathlib import Path
 
-from client.files import keep_private, partial_of, write_durably
+from client.files import keep_private, write_durably
 from shared.errors import OperatorError
 
 FILE = "secret"
@@ -59,7 +59,6 @@ def read_secret(folder: Path, random: Callable[[int], bytes]) -> Secret:
                     f"{path} is missing, and entries filed under it are there",
                     remedy="put it back from a backup; without it they cannot be re-filed",
                 )
-            partial_of(path).unlink(missing_ok=True)
             write_durably(path, random(_BYTES))
         if path.stat().st_mode & 0o077:
             raise OperatorError(f"{path} can be read by others", remedy=f"chmod 600 {path}")

@@ -21,7 +21,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import server
-from server.deployment.loopback import write_owned
+from server.files import write_whole
 from shared.errors import OperatorError
 
 FOLDER, FILE, DIGEST = "bundle", "lianfang.fab", "sha256"
@@ -82,8 +82,8 @@ def write_bundle(folder: Path) -> str:
     digest = bundle_digest(bundle)
     home = folder / FOLDER
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_owned(home / FILE, bundle)
-    write_owned(home / DIGEST, f"{digest}\n".encode())
+    write_whole(home / FILE, bundle)
+    write_whole(home / DIGEST, f"{digest}\n".encode())
     return digest
 
 

@@ -6,7 +6,8 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from server.deployment.loopback import FLOWER, write_owned
+from server.deployment.loopback import FLOWER
+from server.files import write_whole
 
 FILE = "gate.json"
 
@@ -36,4 +37,4 @@ class GateCounts:
         """Into the coordinator's folder, for whoever shows it; not durably, which would cost a turn
         of the disk every few seconds: counts that a power cut took are left out of the metrics.
         """
-        write_owned(folder / FLOWER / FILE, json.dumps(self.snapshot()).encode())
+        write_whole(folder / FLOWER / FILE, json.dumps(self.snapshot()).encode())

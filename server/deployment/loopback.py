@@ -14,7 +14,6 @@ Invariants:
 from __future__ import annotations
 
 import json
-import os
 import random
 import secrets
 import socket
@@ -25,6 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from server.files import write_whole
 from shared.errors import OperatorError
 from shared.identity.loopback import loopback_pair
 
@@ -104,28 +104,18 @@ class Loopback:
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.home.chmod(0o700)
         certificate, key = loopback_pair(secrets.token_bytes, now or datetime.now(UTC))
-        write_owned(self.certificate, certificate)
-        write_owned(self.key, key)
-        write_owned(self.superexec_secret, secrets.token_bytes(_SECRET_BYTES))
-        write_owned(self.home / "control.secret", secrets.token_hex(_SECRET_BYTES).encode())
+        write_whole(self.certificate, certificate)
+        write_whole(self.key, key)
+        write_whole(self.superexec_secret, secrets.token_bytes(_SECRET_BYTES))
+        write_whole(self.home / "control.secret", secrets.token_hex(_SECRET_BYTES).encode())
         ports = {"superlink": free_port(self._earlier_port())}
-        write_owned(self.home / "ports.json", json.dumps(ports).encode())
+        write_whole(self.home / "ports.json", json.dumps(ports).encode())
 
     def _earlier_port(self) -> int:
         try:
             return self.port
         except OperatorError:
             return 0
-
-
-def write_owned(path: Path, content: bytes) -> None:
-    """Replace a file whole, readable by its owner only."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.unlink(missing_ok=True)
-    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-    partial.replace(path)
 
 
 def free_port(wished: int = 0) -> int:

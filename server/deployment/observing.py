@@ -21,8 +21,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 from server.deployment.few_callers import FewCallers
 from server.deployment.heartbeat import forget, silent
-from server.deployment.loopback import FLOWER, HOST, write_owned
+from server.deployment.loopback import FLOWER, HOST
 from server.deployment.metrics import CoordinatorMetrics, certificates_of, processes_up
+from server.files import write_whole
 from server.service_certificates import SOON
 from shared.errors import OperatorError
 
@@ -67,7 +68,7 @@ def observed(folder: Path, port: int = PORT, threads: Collection[str] = ()) -> O
         ) from error
     threading.Thread(target=server.serve_forever, name="observed", daemon=True).start()
     made = Observed(server.server_address[1], server)
-    write_owned(folder / FLOWER / OBSERVED, json.dumps({"port": made.port}).encode())
+    write_whole(folder / FLOWER / OBSERVED, json.dumps({"port": made.port}).encode())
     return made
 
 

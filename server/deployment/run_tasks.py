@@ -39,8 +39,9 @@ from flwr.supercore.run import Run
 from flwr.supercore.runtime import RuntimeHttpClient
 
 from server.deployment.bundle import read_digest
-from server.deployment.loopback import Loopback, write_owned
+from server.deployment.loopback import Loopback
 from server.deployment.terms_page import RUNS
+from server.files import write_whole
 from shared.errors import OperatorError, PeerError
 
 SERVER_APP = "flwr-serverapp"
@@ -163,7 +164,7 @@ class RunTasks:
             "run": base64.b64encode(task.run).decode(),
             "context": base64.b64encode(task.context).decode(),
         }
-        write_owned(self._path(task), json.dumps(content).encode())
+        write_whole(self._path(task), json.dumps(content).encode())
 
     def _path(self, task: RunTask) -> Path:
         return self._kept / f"{task.task}.json"

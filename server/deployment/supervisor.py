@@ -29,7 +29,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from server.deployment.loopback import write_owned
+from server.files import write_whole
 
 FIRST_WAIT, LONGEST_WAIT, LONG_ENOUGH = 0.2, 30.0, 60.0
 """Seconds: before the second start, at most, and after how long a process counts as well."""
@@ -144,7 +144,7 @@ class Supervisor:
             if child.process is not None
         }
         try:
-            write_owned(self._state, json.dumps(running).encode())
+            write_whole(self._state, json.dumps(running).encode())
         except OSError as error:
             _log.error("%s cannot be written: %s", self._state.name, error.strerror)
 

@@ -81,7 +81,7 @@ class Shares:
         with self._store.transaction() as run:
             self._keep(run, progress, seed)
         if not seed:
-            self._store.fold_log()
+            self._store.clean()
 
     def keep_dealt(self, progress: Progress, seed: bytes) -> None:
         """Progress, and that this holder deals for its epoch and generation, together."""
@@ -108,7 +108,7 @@ class Shares:
             run.execute(
                 "INSERT OR REPLACE INTO signed VALUES (?, ?)", (keys.epoch, keys.generation)
             )
-        self._store.fold_log()
+        self._store.clean()
 
     def keep_active(self, signed: SignedKeys, today: date) -> None:
         """The key set is in use; shares of earlier generations of its epoch are wiped."""
@@ -124,7 +124,7 @@ class Shares:
                 " WHERE epoch = ? AND generation < ?",
                 (keys.epoch, keys.generation),
             )
-        self._store.fold_log()
+        self._store.clean()
 
     def retire(self, epoch: int, today: date, grace_days: int) -> None:
         """Wipe this holder's share of an epoch. OperatorError before a later epoch has been in use
@@ -143,7 +143,7 @@ class Shares:
             run.execute(
                 "UPDATE shares SET state = 'wiped', secret = NULL WHERE epoch = ?", (epoch,)
             )
-        self._store.fold_log()
+        self._store.clean()
 
     def _share(self, name: bytes, states: tuple[str, ...]) -> KeyShare | None:
         with self._store.transaction() as run:

@@ -1,24 +1,19 @@
 """A key holder's one file, `keyholder.sqlite`: its shares, ceremony, quotas and request ids.
 
 Invariants:
-- Readable by its owner only, whatever the umask; SQLite's own side files get the same mode.
-- A transaction that was left without error is on disk (`synchronous = FULL`); one that was not has
-  left nothing. A damaged file is found when it is opened and is never served from.
+- Durable, its owner's only, deleted for good: as every `DurableFile`. What others can read already
+  is refused.
 - Secrets are sealed under a key that follows from the holder's identity key, which lies in another
-  file: a copy of the database alone opens nothing. What is deleted is overwritten by SQLite
-  (`secure_delete`), which does not reach copies that a disk or a backup made.
+  file: a copy of the database alone opens nothing. What is deleted is overwritten by SQLite, which
+  does not reach copies that a disk or a backup made.
 """
 
 from __future__ import annotations
 
-import os
 import secrets
-import sqlite3
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from server.durable import DurableFile
 from shared.errors import OperatorError, PeerError
 from shared.secure_sum.suite import STANDARD
 
@@ -57,52 +52,15 @@ CREATE TABLE passed (
 {_DEALT}"""
 
 
-class Store:
+class Store(DurableFile):
     """The open file. `private`: the holder's raw identity key, under which secrets are sealed."""
 
+    _remedy = "free space or mend the disk; a damaged file is replaced by a renewal of shares"
+
     def __init__(self, folder: Path, private: bytes) -> None:
-        self._path = folder / FILE
         self._key = STANDARD.derive(private, _DOMAIN, b"store")
-        self._guard = threading.RLock()
-        try:
-            _make_private(self._path)
-            self._connection = sqlite3.connect(
-                self._path, isolation_level=None, check_same_thread=False, timeout=10
-            )
-            self._set_up()
-        except (OSError, sqlite3.Error) as error:
-            raise self._unusable(error) from error
-
-    def close(self) -> None:
-        """Let the file go."""
-        with self._guard:
-            self._connection.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All that is done within is durable together when it is left, or nothing of it is.
-
-        OperatorError when the disk does not take it.
-        """
-        with self._guard:
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                try:
-                    yield self._connection
-                    self._connection.execute("COMMIT")
-                except BaseException:
-                    self._roll_back()
-                    raise
-            except sqlite3.Error as error:
-                raise self._unusable(error) from error
-
-    def fold_log(self) -> None:
-        """Write the log back and empty it, so that what was deleted is not left there."""
-        with self._guard:
-            try:
-                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            except sqlite3.Error as error:
-                raise self._unusable(error) from error
+        _check_private(folder / FILE)
+        super().__init__(folder / FILE, _TABLES, VERSION, {_WITHOUT_DEALT: _DEALT})
 
     def seal(self, secret: bytes, name: bytes) -> bytes:
         """A secret as it lies in the file, bound to its name. Each has a drawn key of its own."""
@@ -115,7 +73,7 @@ class Store:
             return STANDARD.unseal(self._key_of(sealed[:_SALT]), sealed[_SALT:], name)
         except PeerError as error:
             raise OperatorError(
-                f"{self._path}: a secret does not open with this holder's identity key",
+                f"{self.path}: a secret does not open with this holder's identity key",
                 remedy="put the identity key back that this file was written with",
             ) from error
 
@@ -126,43 +84,15 @@ class Store:
     def _key_of(self, salt: bytes) -> bytes:
         return STANDARD.derive(self._key, salt, b"seal")
 
-    def _set_up(self) -> None:
-        run = self._connection.execute
-        if run("PRAGMA quick_check").fetchall() != [("ok",)]:
-            raise sqlite3.DatabaseError("the file is damaged")
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
-            run(f"PRAGMA {pragma}").fetchall()
-        (version,) = run("PRAGMA user_version").fetchone()
-        if version == 0:
-            self._make(_TABLES)
-        elif version == _WITHOUT_DEALT:
-            self._make(_DEALT)
-        elif version != VERSION:
-            raise sqlite3.DatabaseError(f"it is of version {version}, this program's is {VERSION}")
 
-    def _make(self, tables: str) -> None:
-        script = f"BEGIN IMMEDIATE;{tables}PRAGMA user_version = {VERSION};COMMIT;"
-        self._connection.executescript(script)
-
-    def _roll_back(self) -> None:
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
-
-    def _unusable(self, error: Exception) -> OperatorError:
-        return OperatorError(
-            f"{self._path}: {error}; nothing was answered",
-            remedy="free space or mend the disk; a damaged file is replaced by a renewal of shares",
-        )
-
-
-def _make_private(path: Path) -> None:
-    """SQLite gives its side files the mode of the file itself."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+def _check_private(path: Path) -> None:
+    """OperatorError when others may have read what is there already."""
     try:
-        if os.fstat(handle).st_mode & 0o077:
-            raise OperatorError(
-                f"{path} can be read by others than its owner",
-                remedy=f"chmod 600 {path}; if anybody may have copied it, renew the shares",
-            )
-    finally:
-        os.close(handle)
+        mode = path.stat().st_mode
+    except OSError:  # it is new, or `DurableFile` says why it cannot be used
+        return
+    if mode & 0o077:
+        raise OperatorError(
+            f"{path} can be read by others than its owner",
+            remedy=f"chmod 600 {path}; if anybody may have copied it, renew the shares",
+        )

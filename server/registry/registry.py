@@ -187,7 +187,15 @@ class Registry:
             return None
         if row.digest != event_digest(event):
             raise RefusedError("other_content", "another event was filed under this event_id")
-        return self._receipt(row.event_id, row.digest, row.seq, row.received, row.head, row.receipt)
+        return Receipt(
+            registry=self.code,
+            event_id=row.event_id,
+            digest=row.digest,
+            seq=row.seq,
+            received=row.received,
+            head=row.head,
+            signature=row.receipt,
+        )
 
     def _append(self, connection: Connection, event: Event, text: bytes) -> Receipt:
         """Log an event that is new; RefusedError and others, and nothing is written."""
@@ -204,7 +212,14 @@ class Registry:
         take_records(connection, event)
         digest = event_digest(event)
         head = log_head(head, logged.seq, logged.received, digest)
-        receipt = self._receipt(event.event_id, digest, logged.seq, logged.received, head)
+        receipt = Receipt(
+            registry=self.code,
+            event_id=event.event_id,
+            digest=digest,
+            seq=logged.seq,
+            received=logged.received,
+            head=head,
+        ).signed(self._identity.private)
         connection.execute(
             insert(tables.events).values(
                 seq=logged.seq,
@@ -219,26 +234,6 @@ class Registry:
         )
         state.take(logged, changes)
         return receipt
-
-    def _receipt(
-        self,
-        event_id: bytes,
-        digest: bytes,
-        seq: int,
-        received: int,
-        head: bytes,
-        signature: bytes = b"",
-    ) -> Receipt:
-        receipt = Receipt(
-            registry=self.code,
-            event_id=event_id,
-            digest=digest,
-            seq=seq,
-            received=received,
-            head=head,
-            signature=signature,
-        )
-        return receipt if signature else receipt.signed(self._identity.private)
 
     def _end(self, connection: Connection) -> tuple[int, bytes, int]:
         events = tables.events.c

@@ -107,6 +107,16 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class Cutoff:
+    """Approving from a score on: shares of all who are approved, bad among them, bad declined."""
+
+    score: float
+    approved: float
+    bad_rate: float
+    bad_declined: float
+
+
+@dataclass(frozen=True)
 class Curves:
     """Curves over all test rows; a model that was not run has no entry."""
 
@@ -118,6 +128,7 @@ class Curves:
     ks_at: float | None
     gain: Mapping[str, Points]
     calibration: tuple[Calibration, ...]
+    cutoffs: tuple[Cutoff, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from server.report import curve_charts
-from server.report.content import OutOfTime, Points, Pooled, Report
+from server.report.content import Curves, OutOfTime, Points, Pooled, Report
 from server.report.curve_charts import MODELS, interpolate, ordered
 from server.report.parts import Picture, Section, Table, sample
 from server.report.wording import count, measure, percent, points
@@ -77,7 +77,20 @@ def ks_section(report: Report) -> Section | None:
         svg=curve_charts.ks(curves, f"KS chart. {sentence}"),
         table=Table("Cumulative shares by score", ("Score", "Good", "Bad"), rows),
     )
-    return Section("ks", "KS", sentence, pictures=(picture,), half=True)
+    return Section(
+        "ks", "KS", sentence, pictures=(picture,), folded_tables=_cutoffs(curves), half=True
+    )
+
+
+def _cutoffs(curves: Curves) -> tuple[Table, ...]:
+    if not curves.cutoffs:
+        return ()
+    rows = tuple(
+        (f"{one.score:g}", percent(one.approved), percent(one.bad_rate), percent(one.bad_declined))
+        for one in curves.cutoffs
+    )
+    head = ("From score", "Approved", "Bad among them", "Bad declined")
+    return (Table("What approving from a score on means", head, rows),)
 
 
 def gain_section(report: Report) -> Section | None:

@@ -11,6 +11,7 @@ from server.report.content import (
     Bin,
     Calibration,
     Curves,
+    Cutoff,
     Data,
     Feature,
     FraudList,
@@ -173,7 +174,14 @@ def _curves(node: Fields) -> Curves:
         calibration=tuple(
             Calibration(p, o, rows) for p, o, rows in groups if p is not None and o is not None
         ),
+        cutoffs=tuple(filter(None, map(_cutoff, node.children("cutoffs")))),
     )
+
+
+def _cutoff(node: Fields) -> Cutoff | None:
+    names = ("score", "approved", "bad_rate", "bad_declined")
+    found = [number for number in map(node.number, names) if number is not None]
+    return Cutoff(*found) if len(found) == len(names) else None
 
 
 def _together(node: Fields, x_key: str, y_key: str) -> Points:

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from server.simulation.book import Book
 from server.simulation.comparison import Comparison
+from server.simulation.cutoffs import cutoffs
 from server.simulation.gain import gain_curve, roc_points
 from server.simulation.outcome import Outcome
+from server.simulation.prevalence import weights
 from shared.errors import InternalError
 from shared.model.transform import Bins, NumberBins
 from shared.schema import Column
@@ -34,7 +36,7 @@ Floats = NDArray[np.float64]
 def curves_of(
     book: Book, outcome: Outcome, comparison: Comparison, prevalence: float | None
 ) -> dict[str, Any]:
-    """All curves of the report, JSON-ready; `prevalence` re-weights the calibration."""
+    """All curves of the report, JSON-ready; `prevalence` re-weights calibration and cut-offs."""
     if book.table.bad is None or outcome.run.evaluation is None:
         raise InternalError("curves are asked for of a run without labels or evaluation")
     bad = book.table.bad[outcome.test]
@@ -49,6 +51,7 @@ def curves_of(
         "learning": _learning(outcome.run.evaluation),
         "roc": {name: _pairs(roc_points(bad, score)) for name, score in present.items()},
         "ks": _ks_curve(outcome.run.evaluation),
+        "cutoffs": cutoffs(outcome.run.evaluation, prevalence),
         "gain": _gain(bad, present),
         "calibration": _calibration(outcome.run.evaluation, prevalence),
     }
@@ -100,14 +103,10 @@ def _calibration(evaluation: Evaluation, prevalence: float | None) -> list[dict[
     Political Analysis 9, 2001, prior correction.
     """
     good, bad = evaluation.shared.astype(np.float64)
-    logit = LOGIT_CENTRES
-    if prevalence is not None and good.sum() and bad.sum():
-        rows, share = good.sum() + bad.sum(), bad.sum() / (good.sum() + bad.sum())
-        heavier_good, heavier_bad = (1 - prevalence) / (1 - share), prevalence / share
-        good, bad = good * heavier_good, bad * heavier_bad
-        logit = logit + np.log(heavier_bad / heavier_good)
-        assert abs(good.sum() + bad.sum() - rows) < 1e-6 * rows  # weights keep the number of rows
-    table = reliability(good, bad, (good + bad) * pd_of_logit(logit))
+    of_good, of_bad = weights(good, bad, prevalence)
+    good, bad = good * of_good, bad * of_bad
+    pd = pd_of_logit(LOGIT_CENTRES + np.log(of_bad / of_good))
+    table = reliability(good, bad, (good + bad) * pd)
     return [
         {"predicted": row.mean_pd, "observed": row.bad_rate, "rows": round(row.rows)}
         for row in table

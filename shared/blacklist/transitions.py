@@ -88,7 +88,6 @@ class IllegalTransitionError(PeerError):
 LIVE = frozenset({Status.PENDING_REVIEW, Status.ACTIVE, Status.DISPUTED, Status.SUSPENDED})
 ANSWERING = frozenset({Status.ACTIVE, Status.DISPUTED})
 """Statuses whose rows members receive."""
-FINAL = frozenset({Status.CORRECTED, Status.REMOVED, Status.EXPIRED})
 
 _ENDS = {Move.WITHDRAW: {Status.REMOVED}, Move.EXPIRE: {Status.EXPIRED}}
 _CONTESTED = {

@@ -83,9 +83,6 @@ class Suite(Protocol):
         A key of 32 bytes has one stream of uniform words, so it masks one vector, once.
         """
 
-    def identity_public(self, private: bytes) -> bytes:
-        """The public key others verify this identity's signatures with."""
-
     def sign(self, private: bytes, message: bytes) -> bytes:
         """The identity's signature of the message; the same each time."""
 
@@ -163,11 +160,6 @@ class StandardSuite:
             for cipher, operation in ciphers:
                 cipher.update_into(plain, out)
                 operation(chunk, mask, out=chunk)
-
-    def identity_public(self, private: bytes) -> bytes:
-        """Ed25519 public key, 32 bytes (RFC 8032 §5.1.5)."""
-        own = Ed25519PrivateKey.from_private_bytes(_secret(private))
-        return own.public_key().public_bytes_raw()
 
     def sign(self, private: bytes, message: bytes) -> bytes:
         """Ed25519, 64 bytes (RFC 8032 §5.1.6); deterministic, so no randomness can fail."""

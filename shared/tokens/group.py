@@ -83,15 +83,6 @@ def scalars_of(numbers: Iterable[int]) -> Scalars:
     return np.frombuffer(packed, np.uint8).reshape(-1, WIDTH)
 
 
-def numbers_of(scalars: Scalars) -> list[int]:
-    """The numbers, not reduced."""
-    packed = scalars.tobytes()
-    return [
-        int.from_bytes(packed[start : start + WIDTH], "little")
-        for start in range(0, len(packed), WIDTH)
-    ]
-
-
 def points_of(encodings: Iterable[bytes]) -> Points:
     """(n, 32) of 32-byte encodings, not checked to be elements; InvalidPointError on a length."""
     rows = list(encodings)

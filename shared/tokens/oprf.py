@@ -13,7 +13,6 @@ from hashlib import sha512
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import InternalError
 from shared.tokens.group import ORDER, WIDE, WIDTH, Group, Points
 
 OPRF, VOPRF, POPRF = 0x00, 0x01, 0x02
@@ -43,18 +42,9 @@ class Suite:
         """(n, 32): the group element of each input."""
         return group.from_uniform(self.uniform(inputs))
 
-    def hash_to_scalar(self, message: bytes, prefix: bytes = b"HashToScalar-") -> int:
-        """A number below ORDER; `prefix` differs for keys (DeriveKeyPair)."""
-        return int.from_bytes(expand(message, prefix + self.context), "little") % ORDER
-
-    def derive_key(self, seed: bytes, info: bytes) -> int:
-        """The secret key of a 32-byte seed and public info: DeriveKeyPair, section 3.2.1."""
-        given = seed + with_length(info)
-        for counter in range(256):
-            key = self.hash_to_scalar(given + bytes([counter]), b"DeriveKeyPair")
-            if key:
-                return key
-        raise InternalError("no key in 256 attempts")
+    def hash_to_scalar(self, message: bytes) -> int:
+        """A number below ORDER."""
+        return int.from_bytes(expand(message, b"HashToScalar-" + self.context), "little") % ORDER
 
 
 def finalize(inputs: Sequence[bytes], elements: Points) -> NDArray[np.uint8]:

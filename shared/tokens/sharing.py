@@ -43,12 +43,6 @@ def share(coefficients: Sequence[int], index: int) -> int:
     return value
 
 
-def combine(shares: dict[int, int]) -> int:
-    """The secret of a quorum's shares by index. For tests and recovery: holders never do this."""
-    quorum = tuple(shares)
-    return sum(lagrange(index, quorum) * value for index, value in shares.items()) % ORDER
-
-
 def commitments(group: Group, coefficients: Sequence[int]) -> Points:
     """(t, 32): each coefficient, none of them zero, times the generator."""
     return group.multiply_base(scalars_of(coefficients))

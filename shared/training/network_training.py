@@ -5,8 +5,8 @@
     everybody   absorb():  the sums divided by the summed share are the next shared state
 
 Invariants:
-- The shared state after round r follows from the total of round r alone, so a lender that was away
-  catches up with one total (`skip_to`). Only the final average of weights needs every total.
+- The shared state after round r follows from the total of round r alone; the final average of
+  weights needs every total.
 - A fold uses nothing but elementwise IEEE double arithmetic: two copies that started from the same
   initial weights (torch's generator, so one torch version) and absorbed the same totals are equal,
   bit for bit. A lender's own epoch need not repeat on another machine, only on its own.
@@ -149,7 +149,7 @@ class NetworkTraining:
         initial = torch.nn.utils.parameters_to_vector(self._network().parameters())
         weights = initial.detach().double().numpy()
         self.state = NetworkState(weights, np.zeros_like(weights), np.zeros_like(weights))
-        self._average: Floats | None = weights
+        self._average: Floats = weights
         self._kept = {0: weights.astype(np.float32)}
 
     @property
@@ -215,40 +215,23 @@ class NetworkTraining:
         state = _from_total(self.question().check(total), self.rows)
         if self.round < _AVERAGE_AFTER:
             self._average = state.weights
-        elif self._average is not None:
+        else:
             keep = self.settings.average
             self._average = keep * self._average + (1.0 - keep) * state.weights
         self.state = state
         self.round += 1
-        if self._average is not None and self.round in self.points:
+        if self.round in self.points:
             self._kept[self.round] = self._average.astype(np.float32)
 
-    def skip_to(self, done: int, total: NDArray[np.int64]) -> None:
-        """Catch up: `done` rounds are over and `total` is the last one's.
-
-        Enough for answering. `module` then needs a copy that absorbed every total.
-        """
-        if not self.round < done <= self.rounds:
-            raise PeerError(f"cannot skip from {self.round} to {done} of {self.rounds} rounds done")
-        before = self.round, self._average
-        self.round, self._average = done - 1, None
-        try:
-            self.absorb(total)
-        except PeerError:
-            self.round, self._average = before
-            raise
-
     def module(self) -> Network:
-        """The network with the running average of weights; InternalError after `skip_to`."""
-        if self._average is None:
-            raise InternalError("the averaged weights need the total of every round")
+        """The network with the running average of weights."""
         return self._network_of(self._average)
 
     def staged_modules(self) -> list[Network]:
         """The network as it was after each of `points` rounds; InternalError before the last one
-        is over, or after `skip_to`.
+        is over.
         """
-        if not self.finished or set(self._kept) != set(self.points):
+        if not self.finished:
             raise InternalError("the learning curve needs the total of every round")
         return [self._network_of(self._kept[point]) for point in self.points]
 

@@ -5,8 +5,9 @@
 
 The last line of output is one JSON line: `round_s` (median of steady training rounds under the
 secure sum, three lenders, 100,000 parameters), `round_s_flower_default` (the same work over
-Flower's defaults, without a secure sum), `up_s` (from nothing until the coordinator and three
-lenders are connected), `resume_s_max`, `kill_points`, `lost` (as in docs/faults.md).
+Flower's defaults, without a secure sum), `up_s` (from founded folders until all are
+connected: coordinator and three lenders), `resume_s_max`, `kill_points`, `lost` (as in
+docs/faults.md).
 """
 
 from __future__ import annotations

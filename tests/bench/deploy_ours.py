@@ -1,4 +1,4 @@
-"""Our deployment, measured: from nothing to connected lenders, and a steady training round.
+"""Our deployment, measured: from founded folders to connected lenders, and a steady training round.
 
 Coordinator and lenders are the processes that institutions run, on loopback, with everything on:
 TLS both ways, gate, signed nodes, secure sums, journals.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import shutil
 import sqlite3
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import server.keyholder
 from server.actor import write_actor
 from server.apart import LIST, SHARE, Part, check_without
 from server.keyholder.store import Store
@@ -18,6 +20,7 @@ from server.registry.database import Database
 from server.registry.service import serve
 from server.registry.settings import Settings, read_settings
 from shared.errors import OperatorError
+from tests.hidden_packages import hide
 from tests.identities import fixed_random
 from tests.server.keyholder.key_holders import AUTHORITY, NOW, make_folder
 
@@ -123,7 +126,7 @@ def test_a_share_beside_a_database_elsewhere_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The list is where its database is, not where the credentials are."""
-    monkeypatch.delitem(sys.modules, "server.keyholder")
+    hide(monkeypatch, "server.keyholder")
     folder, elsewhere = registry_folder(tmp_path / "R1"), tmp_path / "elsewhere"
     elsewhere.mkdir()
     (folder / "registry.toml").write_text(f'database = "sqlite:///{elsewhere / "list.db"}"\n')
@@ -133,6 +136,15 @@ def test_a_share_beside_a_database_elsewhere_is_found(
     other.close()
     with pytest.raises(OperatorError, match=r"else\.db holds a share"):
         serve(folder, "127.0.0.1:0")
+
+
+def test_a_package_that_was_hidden_is_found_again_by_name() -> None:
+    """While hidden it is loaded a second time (control); afterwards nothing refers to that copy."""
+    before = server.keyholder
+    with pytest.MonkeyPatch.context() as patch:
+        hide(patch, "server.keyholder")
+        assert importlib.import_module("server.keyholder") is not before
+    assert server.keyholder is before is sys.modules["server.keyholder"]
 
 
 def test_settings_are_strict_unless_they_say_otherwise(tmp_path: Path) -> None:

@@ -62,3 +62,18 @@ def test_a_link_and_a_file_of_another_form_are_refused(tmp_path: Path) -> None:
     with pytest.raises(OperatorError, match="of form 2, this program's is 1"):
         DurableFile(tmp_path / "file", TABLES, 1)
     DurableFile(tmp_path / "file", TABLES, 2).close()
+
+
+def test_a_file_of_an_older_form_is_given_what_it_lacks(tmp_path: Path) -> None:
+    """And keeps what it has; where nobody says what it lacks (control), it is refused."""
+    old = DurableFile(tmp_path / "file", TABLES, 1)
+    add(old, "kept")
+    old.close()
+    more = "CREATE TABLE more (name TEXT PRIMARY KEY) STRICT;"
+    with pytest.raises(OperatorError, match="of form 1"):
+        DurableFile(tmp_path / "file", TABLES + more, 2)
+    new = DurableFile(tmp_path / "file", TABLES + more, 2, {1: more})
+    assert names(new) == ["kept"]
+    assert new._rows("SELECT * FROM more") == []
+    new.close()
+    DurableFile(tmp_path / "file", TABLES + more, 2).close()

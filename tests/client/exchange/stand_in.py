@@ -1,16 +1,18 @@
 """A stand-in for the oblivious PRF, and rows as a contributor makes them."""
 
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from hashlib import sha256, sha512
 
 import numpy as np
 
+from client.exchange.fetching import InParts, Outputs
 from shared.blacklist.entry import SubjectRole
 from shared.blacklist.reasons import Confidence, ListClass, ReasonClass
 from shared.blacklist.record import Record, mark_of
 from shared.blacklist.rows import Flag, Row
+from shared.tokens.evaluation import MOST_INPUTS
 from shared.tokens.identifiers import Canonical, token_input
 from shared.tokens.tags import seal, seal_key, tags_of
 
@@ -70,3 +72,14 @@ def row_of(
     )
     sealed = seal(seal_key(output[0]), record.text(), tag, random_from(f"{contributor}{value}"))
     return Row(tag, sealed, prf.epoch, Flag(flags))
+
+
+def in_batches(tokenise: Callable[[Sequence[bytes]], Outputs], most: int = MOST_INPUTS) -> InParts:
+    """In parts of `most`, by something that answers as many as it is asked."""
+
+    def parts(inputs: Sequence[bytes]) -> Iterator[tuple[Sequence[bytes], Outputs]]:
+        for start in range(0, len(inputs), most):
+            part = inputs[start : start + most]
+            yield part, tokenise(part)
+
+    return parts

@@ -6,11 +6,10 @@ import pytest
 
 from client.exchange.cache import TokenCache
 from client.exchange.changed_hits import BookRow, ChangedHit, Now, changed_hits
-from client.exchange.fetching import in_batches
 from client.exchange.index import ListIndex
 from client.exchange.screening import Screener, Source
 from shared.blacklist.rows import Flag, Row, changes_of
-from tests.client.exchange.stand_in import CONTEXT, TODAY, StandIn, row_of
+from tests.client.exchange.stand_in import CONTEXT, TODAY, StandIn, in_batches, row_of
 
 CARD, PHONE, OTHER = "4111111111111111", "13800138000", "13900139000"
 

@@ -16,10 +16,10 @@ from client.exchange.holders import Asking, Holders, TooFewHoldersError
 from shared.tokens.evaluation import SUITE, Evaluation, Request
 from shared.tokens.group import scalars_of
 from shared.tokens.oprf import finalize
-from shared.tokens.sharing import combine
 from shared.tokens.signed_evaluation import check_evaluation_signature, sign_evaluation
 from shared.tokens.signed_keys import SignedKeys
 from shared.wire import keyholder_pb2 as wire
+from tests.dealt_keys import combine
 from tests.identities import fixed_random
 from tests.server.keyholder.key_holders import (
     CONTEXT,

@@ -22,7 +22,6 @@ import numpy as np
 import pytest
 
 from client.exchange.cache import TokenCache
-from client.exchange.fetching import in_batches
 from client.exchange.index import ListIndex
 from client.exchange.screening import Screener, Source
 from shared.blacklist import entry as entries
@@ -35,7 +34,7 @@ from shared.tokens.tags import seal, seal_key, tags_of
 from tests.blacklist_members import Lender, hashed
 from tests.client.exchange import ofac
 from tests.client.exchange.served_exchange import Exchange
-from tests.client.exchange.stand_in import CONTEXT, StandIn, random_from
+from tests.client.exchange.stand_in import CONTEXT, StandIn, in_batches, random_from
 
 MEMBERS = ("L01", "L02", "L03")
 BEGIN = datetime(2024, 8, 1, tzinfo=UTC)

@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 
 from client.exchange.cache import TokenCache
-from client.exchange.fetching import in_batches
 from client.exchange.index import ListIndex
 from client.exchange.screening import Screener, Source
 from shared.blacklist import entry as entries
@@ -33,7 +32,7 @@ from shared.tokens.identifiers import Canonical, token_input
 from shared.tokens.tags import SEALED_BYTES, seal, seal_key, tags_of
 from tests.blacklist_members import signed_keys
 from tests.client.exchange import ofac
-from tests.client.exchange.stand_in import CONTEXT, StandIn, random_from
+from tests.client.exchange.stand_in import CONTEXT, StandIn, in_batches, random_from
 from tests.client.exchange.threshold_prf import ThresholdPrf
 
 MEMBERS = ("L1", "L2", "L3")

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 from client.exchange.cache import TokenCache, wipe
-from client.exchange.fetching import in_batches
 from client.exchange.hits_file import COLUMNS, write_hits
 from client.exchange.index import ListIndex
 from client.exchange.screening import Findings, Screener, Source
@@ -18,7 +17,7 @@ from shared.blacklist.reasons import ListClass, ReasonClass
 from shared.blacklist.rows import Flag, Row, changes_of
 from shared.errors import OperatorError
 from shared.tokens.identifiers import IdentifierError
-from tests.client.exchange.stand_in import CONTEXT, TODAY, StandIn, row_of
+from tests.client.exchange.stand_in import CONTEXT, TODAY, StandIn, in_batches, row_of
 
 RESIDENT, PHONE, CARD = "11010519491231002X", "13800138000", "4111111111111111"
 

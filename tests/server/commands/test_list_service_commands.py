@@ -15,6 +15,7 @@ from server.keyholder.service import join
 from server.registry.settings import read_settings
 from shared.errors import OperatorError
 from shared.tokens.sodium import Sodium
+from tests.hidden_packages import hide
 from tests.server.keyholder.key_holders import served
 
 HOLDERS = ("--holder", "K1", "--holder", "K2", "--threshold", "2", "--context", "Five lenders")
@@ -71,8 +72,7 @@ def test_a_share_and_the_list_are_not_served_from_one_folder(
     """Whichever was there first; a folder of its own is fine (control), unless this very process
     has the other part loaded.
     """
-    for loaded in ("server.keyholder", "server.registry"):
-        monkeypatch.delitem(sys.modules, loaded, raising=False)
+    hide(monkeypatch, "server.keyholder", "server.registry")
     both, own = tmp_path / "both", tmp_path / "own"
     run(capsys, "keyholder", "init", both, "--code", "K1", *HOLDERS, "--authority", authority)
     with pytest.raises(OperatorError, match="a share of the key"):
@@ -84,7 +84,7 @@ def test_a_share_and_the_list_are_not_served_from_one_folder(
     assert "apart" in run(capsys, "keyholder", "serve", both, status=2)
     own.mkdir()
     (own / "registry.toml").write_text("")
-    monkeypatch.delitem(sys.modules, "server.keyholder", raising=False)  # `serve` loads it
+    hide(monkeypatch, "server.keyholder")  # `serve` loads it
     check_no_share(own)
     monkeypatch.setitem(sys.modules, "server.keyholder", sys)
     with pytest.raises(OperatorError, match="apart"):
@@ -141,8 +141,7 @@ def test_a_registry_is_told_whose_keys_it_takes(
     """In its settings, as it reads them; without it says nothing (control). A code that is none is
     refused before anything is written.
     """
-    for loaded in ("server.keyholder", "server.registry"):
-        monkeypatch.delitem(sys.modules, loaded, raising=False)
+    hide(monkeypatch, "server.keyholder", "server.registry")
     words = ("registry", "init", "--code", "R1", "--authority", authority)
     run(
         capsys,

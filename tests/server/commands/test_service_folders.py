@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +14,7 @@ from server.authority import create_authority, write_authority
 from server.cli import main
 from server.keys import AUTHORITY
 from shared.identity.certificate import Role
+from tests.hidden_packages import hide
 
 NOW = datetime.now(UTC)
 SERVICES: dict[str, tuple[Role, Sequence[str]]] = {
@@ -37,9 +37,7 @@ FOLDERS = ("registry", "cases", "borrowing")
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """No key holder is in this process."""
-    for name in [*sys.modules]:
-        if name.startswith("server.keyholder"):
-            monkeypatch.delitem(sys.modules, name)
+    hide(monkeypatch, "server.keyholder")
 
 
 def authority_of(folder: Path, days: int) -> Path:

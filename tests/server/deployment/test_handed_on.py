@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from server.deployment.handed_on import HandedOn
-from server.deployment.loopback import write_owned
 from server.deployment.services import Service
+from server.files import write_whole
 from server.revoked import REVOKED, read_revoked
 
 
@@ -30,5 +30,5 @@ def test_the_list_is_on_the_disk_before_it_is_in_its_place(
     assert read_revoked(service.folder) == {"L03"}
     assert did == ["sync", "replace", "sync"]
     did.clear()
-    write_owned(service.folder / REVOKED, b"[]")
+    write_whole(service.folder / REVOKED, b"[]")
     assert "sync" not in did

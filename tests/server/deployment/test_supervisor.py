@@ -173,7 +173,7 @@ def test_a_full_disk_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         supervisor.look()
         assert child.wait == 2 * FIRST_WAIT
     with monkeypatch.context() as patch:
-        patch.setattr(server.deployment.supervisor, "write_owned", full_disk)
+        patch.setattr(server.deployment.supervisor, "write_whole", full_disk)
         child.due = 0.0
         supervisor.look()
         assert (child.starts, child.wait) == (1, 2 * FIRST_WAIT)

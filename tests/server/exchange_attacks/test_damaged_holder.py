@@ -48,7 +48,7 @@ def test_flipped_bytes_are_never_answered_from(holder: Local, tmp_path: Path) ->
     error that names its file, refuses, or answers exactly what it answered before.
     """
     asked = question(holder, 1)
-    holder.holder.store.fold_log()
+    holder.holder.store.clean()
     holder.holder.store.close()
     path = holder.folder / FILE
     good = path.read_bytes()

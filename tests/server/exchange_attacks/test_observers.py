@@ -22,9 +22,9 @@ from server.registry.publishing import AT_ONCE, Batches
 from shared.blacklist.rows import Row
 from shared.tokens.evaluation import SUITE, blind
 from shared.tokens.keys import KeySet
-from shared.tokens.trusted_dealer import deal
 from shared.wire import keyholder_pb2 as wire
 from tests.blacklist_members import tag_of, token
+from tests.dealt_keys import deal
 from tests.identities import fixed_random
 from tests.list_registry import Served
 from tests.server.keyholder.key_holders import (
@@ -175,7 +175,7 @@ def test_the_size_of_a_book_shows_roughly() -> None:
 
 
 def _keys() -> KeySet:
-    return deal(GROUP, CONTEXT, 1, 2, 3, fixed_random("keys"), profile="demo")[0].keys
+    return deal(GROUP, CONTEXT, 1, 2, 3, fixed_random("keys"))[0].keys
 
 
 @pytest.mark.parametrize("blinded", [True, False])

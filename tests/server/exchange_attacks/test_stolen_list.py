@@ -14,11 +14,11 @@ from shared.tokens.evaluation import SUITE
 from shared.tokens.group import ORDER, scalars_of
 from shared.tokens.keys import KeyShare
 from shared.tokens.oprf import finalize
-from shared.tokens.sharing import combine, lagrange
+from shared.tokens.sharing import lagrange
 from shared.tokens.sodium import Sodium
 from shared.tokens.tags import UnopenableError, open_sealed, seal, seal_key, tags_of
-from shared.tokens.trusted_dealer import deal
 from tests.blacklist_members import Lender, token
+from tests.dealt_keys import combine, deal
 from tests.identities import fixed_random
 from tests.list_registry import Served
 
@@ -67,7 +67,7 @@ def stolen(tmp_path_factory: pytest.TempPathFactory) -> Stolen:
 def steal(folder: Path) -> Stolen:
     """The database of a registry whose entries have tags and seals of a real 3-of-5 key."""
     random = fixed_random("key")
-    shares = deal(GROUP, "Five lenders", 1, THRESHOLD, HOLDERS, random, profile="demo")
+    shares = deal(GROUP, "Five lenders", 1, THRESHOLD, HOLDERS, random)
     key = combine({share.index: share.secret for share in shares[:THRESHOLD]})
     found = outputs(listed(), key)
     served = Served(f"sqlite:///{folder / 'registry.db'}")

@@ -14,8 +14,8 @@ from shared.errors import OperatorError, PeerError
 from shared.secure_sum.encoding import read_text, text_of
 from shared.tokens import epochs
 from shared.tokens.ceremony_statements import MOST_NUMBER, Dealing, signed
-from shared.tokens.sharing import combine
 from shared.wire import keyholder_pb2 as wire
+from tests.dealt_keys import combine
 from tests.server.keyholder.key_holders import Local, locals_of, relay_between
 
 STEPS = ("open", "deal", "confirm", "activate")

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from client.exchange.doors import RemoteDoor
 from client.tls import Transport, channel
 from server.authority import create_authority
+from server.keyholder import evaluating
 from server.keyholder.service import MOST_BYTES, Serving, serve
 from shared.errors import OperatorError, PeerError
 from shared.secure_sum.encoding import text_of
@@ -278,7 +279,7 @@ def test_an_error_of_our_own_says_nothing(
         raise ValueError("secret 4711")
 
     with monkeypatch.context() as patch:
-        patch.setattr("server.keyholder.evaluating.evaluate", broken)
+        patch.setattr(evaluating, "evaluate", broken)
         said = status(stub.Evaluate, request(running))
     assert said == (grpc.StatusCode.INTERNAL, "an error of this holder")
     assert stub.Evaluate(request(running), timeout=20).points

@@ -154,7 +154,11 @@ def guesses(rows_by_version: list[list[Row]], truth: dict[bytes, str], split: in
     return right / total
 
 
-@pytest.mark.parametrize("batched", [True, False])
+@pytest.mark.parametrize(
+    ("list_url", "batched"),
+    [("sqlite", True), ("postgresql", True), ("sqlite", False)],
+    indirect=["list_url"],
+)
 def test_order_and_time_tell_little_about_who_filed(url: str, batched: bool) -> None:
     """In batches sorted by tag a classifier stays within 5 points of 1/N; published at once, in
     order of arrival, by lenders with habits, it wins (control).

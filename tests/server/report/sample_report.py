@@ -187,6 +187,10 @@ def _curves(rng: np.random.Generator) -> dict[str, object]:
             "score": score.tolist(), "good": good.tolist(), "bad": bad.tolist(),
             "ks": float((bad - good)[at]), "at": int(score[at]),
         },
+        "cutoffs": [
+            {"score": s, "approved": a, "bad_rate": 0.31 * a, "bad_declined": 1 - a * a}
+            for s, a in ((690, 0.2), (640, 0.4), (600, 0.6), (560, 0.8))
+        ],
         "gain": {"population": population.tolist(), **gain},
         "calibration": [
             {"predicted": float(p), "observed": float(o), "rows": int(900 - 80 * i)}

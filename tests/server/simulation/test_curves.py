@@ -1,5 +1,6 @@
 """The report's curves agree with the totals and scores that they are drawn from."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,11 @@ import pytest
 
 from server.simulation.comparison import Comparison
 from server.simulation.curves import curves_of, drift_table, woe_charts
+from server.simulation.cutoffs import cutoffs
 from server.simulation.gain import auc, ks
 from server.simulation.outcome import Outcome, read_outcome
 from shared.statistics import ranking
+from shared.statistics.scores import score_of_logit
 from tests.federation import ROUNDS, Consortium, founded_in
 
 
@@ -62,6 +65,40 @@ def test_the_gain_curve_rises_from_nobody_to_everybody(consortium: Consortium, o
     for name in ("shared", "personal"):
         assert (gain[name][0], gain[name][-1]) == (0, 1)
         assert (np.diff(gain[name]) >= -1e-9).all()
+
+
+def test_cutoffs_are_counts_of_who_scores_so_much(
+    consortium: Consortium, outcome: Outcome, bad: np.ndarray
+):
+    """Approved from a score on, bad among them and bad declined, each over about a tenth more."""
+    table = curves_of(consortium.book, outcome, Comparison(), None)["cutoffs"]
+    score = score_of_logit(outcome.personal)
+    assert len(table) == 9
+    for row, share in zip(table, np.arange(1, 10) / 10, strict=True):
+        chosen = score >= row["score"]
+        assert row["approved"] == pytest.approx(chosen.mean(), abs=1e-6)
+        assert row["bad_rate"] == pytest.approx(bad[chosen].mean(), abs=1e-6)
+        assert row["bad_declined"] == pytest.approx(bad[~chosen].sum() / bad.sum(), abs=1e-6)
+        assert abs(row["approved"] - share) < 0.05
+
+
+def test_cutoffs_of_a_sample_by_outcome_have_the_known_share_of_bad(
+    consortium: Consortium, outcome: Outcome, bad: np.ndarray
+):
+    """As if good and bad rows weighed so that a tenth is bad; one class alone has no cut-offs."""
+    table = curves_of(consortium.book, outcome, Comparison(), 0.1)["cutoffs"]
+    weight = np.where(bad == 1, 0.1 / bad.mean(), 0.9 / (1 - bad.mean()))
+    score = score_of_logit(outcome.personal)
+    for row in table:
+        chosen = score >= row["score"]
+        assert row["approved"] == pytest.approx(weight[chosen].sum() / len(bad), abs=1e-6)
+        assert row["bad_rate"] == pytest.approx(
+            (weight * bad)[chosen].sum() / weight[chosen].sum(), abs=1e-6
+        )
+    evaluation = outcome.run.evaluation
+    assert evaluation is not None
+    only_good = replace(evaluation, score=evaluation.score * np.array([[1], [0]]))
+    assert cutoffs(only_good, 0.1) == []
 
 
 def test_calibration_holds_every_test_row_once(

@@ -13,7 +13,6 @@ from shared.blacklist.standing import Standing
 from shared.blacklist.state import EntryState
 from shared.blacklist.terms import Terms
 from shared.blacklist.transitions import (
-    FINAL,
     LIVE,
     TRANSITIONS,
     IllegalTransitionError,
@@ -22,7 +21,7 @@ from shared.blacklist.transitions import (
 )
 from shared.errors import InternalError
 from tests.blacklist_members import TODAY, token
-from tests.list_in_memory import TERMS, Exchange
+from tests.list_in_memory import FINAL, TERMS, Exchange
 
 
 @pytest.fixture

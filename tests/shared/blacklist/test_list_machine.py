@@ -34,8 +34,9 @@ from shared.blacklist.lifecycle import Logged, RefusedError, fold, step
 from shared.blacklist.row_names import row_names
 from shared.blacklist.state import EntryState, State
 from shared.blacklist.terms import Terms
-from shared.blacklist.transitions import ANSWERING, FINAL, LIVE, IllegalTransitionError, Status
+from shared.blacklist.transitions import ANSWERING, LIVE, IllegalTransitionError, Status
 from tests.blacklist_members import NOW, REGISTRY, TODAY, Lender, member, signed_keys, token
+from tests.list_in_memory import FINAL
 
 TERMS = Terms(
     filings_a_day=6,

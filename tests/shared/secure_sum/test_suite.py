@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given
 from hypothesis import strategies as st
@@ -168,23 +169,27 @@ def test_a_box_opens_only_whole_with_its_key_and_binding(key, sealed, bound_to):
 # Signatures
 
 
+def identity_public(private: bytes) -> bytes:
+    return Ed25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
+
+
 @pytest.mark.parametrize("vector", VECTORS["rfc8032"])
 def test_signatures_are_ed25519_of_rfc_8032(vector):
     """§7.1, tests 1 to 3."""
     v = unhex(vector)
-    assert STANDARD.identity_public(v["private"]) == v["public"]
+    assert identity_public(v["private"]) == v["public"]
     assert STANDARD.sign(v["private"], v["message"]) == v["signature"]
     STANDARD.verify(v["public"], v["signature"], v["message"])
 
 
-PUBLIC, SIGNATURE = STANDARD.identity_public(KEY), STANDARD.sign(KEY, b"alive")
+PUBLIC, SIGNATURE = identity_public(KEY), STANDARD.sign(KEY, b"alive")
 
 
 @pytest.mark.parametrize(
     ("public", "signature", "message"),
     [
         (PUBLIC, SIGNATURE, b"dead"),
-        (STANDARD.identity_public(OTHER), SIGNATURE, b"alive"),
+        (identity_public(OTHER), SIGNATURE, b"alive"),
         (PUBLIC, STANDARD.sign(OTHER, b"alive"), b"alive"),
         (PUBLIC, SIGNATURE[:-1], b"alive"),
         (PUBLIC, b"", b"alive"),
@@ -215,7 +220,6 @@ def test_a_signature_with_its_scalar_raised_by_the_group_order_is_refused():
     [
         STANDARD.private_key,
         STANDARD.public_key,
-        STANDARD.identity_public,
         lambda own: STANDARD.agree(own, PUBLIC),
         lambda own: STANDARD.sign(own, b""),
         lambda own: STANDARD.seal(own, b"", b""),

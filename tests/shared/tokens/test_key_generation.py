@@ -8,16 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import OperatorError, PeerError
+from shared.errors import PeerError
 from shared.secure_sum.encoding import text_of
 from shared.tokens.ceremony_checks import WrongMoveError
 from shared.tokens.epochs import check_follows, check_may_sign, is_leap, may_retire
 from shared.tokens.group import ORDER, scalars_of
 from shared.tokens.key_generation import Progress
-from shared.tokens.sharing import combine, lagrange
+from shared.tokens.sharing import lagrange
 from shared.tokens.signed_keys import check_signed, read_signed
-from shared.tokens.trusted_dealer import deal
-from tests.identities import fixed_random
+from tests.dealt_keys import combine
 from tests.shared.tokens.ceremony import GROUP, TRUST, Consortium
 
 
@@ -211,12 +210,3 @@ def test_an_epoch_retires_after_the_grace_window_of_a_later_one():
     assert not may_retire(since, 1, date(2031, 3, 30), 30)
     assert may_retire(since, 1, date(2031, 3, 31), 30)
     assert not may_retire(since, 2, date(2035, 1, 1), 30)
-
-
-def test_a_dealer_is_for_the_demo_only():
-    """Its shares are a key's; outside the demo it refuses."""
-    shares = deal(GROUP, "demo", 1, 2, 3, fixed_random("dealer"), profile="demo")
-    key = combine({share.index: share.secret for share in shares[:2]})
-    assert GROUP.multiply_base(scalars_of([key])).tobytes() == shares[0].keys.public
-    with pytest.raises(OperatorError, match="not dealt from one place"):
-        deal(GROUP, "real", 1, 2, 3, fixed_random("dealer"), profile="production")

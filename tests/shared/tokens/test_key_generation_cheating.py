@@ -12,8 +12,8 @@ from shared.tokens.ceremony_statements import Complaint, Dealing, Promise, promi
 from shared.tokens.dealing import _challenge, secrets_of, transcript_of
 from shared.tokens.group import points_of, scalars_of
 from shared.tokens.key_generation import CeremonyEndedError
-from shared.tokens.sharing import combine
 from shared.tokens.signed_keys import gathered
+from tests.dealt_keys import combine
 from tests.identities import identity_under
 from tests.shared.tokens.ceremony import AUTHORITY, GROUP, Consortium, seed_of
 

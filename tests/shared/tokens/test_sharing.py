@@ -9,7 +9,8 @@ from threshold import GROUP
 
 from shared.errors import InternalError
 from shared.tokens.group import ORDER, InvalidPointError, points_of, scalars_of
-from shared.tokens.sharing import combine, commitments, lagrange, public_share, share
+from shared.tokens.sharing import commitments, lagrange, public_share, share
+from tests.dealt_keys import combine
 
 NUMBERS = st.integers(1, ORDER - 1)
 POLYNOMIALS = st.lists(NUMBERS, min_size=1, max_size=5)

@@ -181,19 +181,19 @@ def test_the_order_of_lenders_is_irrelevant() -> None:
     assert ((a + b) + c).tobytes() == (c + (b + a)).tobytes()
 
 
-def test_a_late_lender_catches_up_with_the_last_total_alone() -> None:
-    """After `skip_to` the state and the next answer are those of a copy that was always there."""
+def test_the_state_follows_from_the_last_total_alone() -> None:
+    """A copy that saw no round but the fifth answers as one that was always there; not one that
+    saw another (control).
+    """
     _, totals = trained()
-    steady, late = start(lenders()), start(lenders())
+    steady, late, other = (start(lenders()) for _ in range(3))
     for vector in totals[:5]:
         steady.absorb(vector)
-    late.skip_to(5, totals[4])
-    assert state_bytes(late) == state_bytes(steady)
+    late.round = other.round = 4
+    late.absorb(totals[4])
+    other.absorb(totals[3])
+    assert state_bytes(late) == state_bytes(steady) != state_bytes(other)
     assert answers(late, lenders())[0].tobytes() == answers(steady, lenders())[0].tobytes()
-    with pytest.raises(InternalError, match="every round"):
-        late.module()
-    with pytest.raises(PeerError, match="cannot skip"):
-        late.skip_to(5, totals[4])
 
 
 def test_a_round_without_one_lender_still_averages() -> None:
@@ -245,7 +245,8 @@ def test_the_prior_offset_keeps_a_one_class_lender_from_dragging_scores() -> Non
     shifts = []
     for offset in (network_training._prior_offset, lambda *_: 0.0):
         training = start(lenders())
-        training.skip_to(3, totals[2])
+        for total in totals[:3]:
+            training.absorb(total)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(network_training, "_prior_offset", offset)
             vector = training.answer(features(training, values), good, 1)
@@ -289,8 +290,6 @@ def test_a_total_that_cannot_be_one_is_refused_and_changes_nothing() -> None:
         wrong[place] = value
         with pytest.raises(PeerError):
             training.absorb(wrong)
-        with pytest.raises(PeerError):
-            training.skip_to(3, wrong)
     with pytest.raises(PeerError):
         training.absorb(good[:-1])
     assert (state_bytes(training), training.round) == (before, 0)

@@ -11,12 +11,13 @@ import pytest
 from client.table import read_raw
 from server.simulation.book import Book, book_of
 from server.simulation.borrowing.asked_round import BATCH, Asked, ask, differences
-from server.simulation.borrowing.features import OF_LOANS, PREFIX, bands_of, with_columns
+from server.simulation.borrowing.features import bands_of, with_columns
 from server.simulation.borrowing.federation import Federation
 from server.simulation.borrowing.history import History, read_history
 from server.simulation.borrowing.reported import Scores, borrowing_figures, borrowing_over_seeds
 from server.simulation.study import DataSource, Study, read_study
 from shared.borrowing.asked import ASKED_CELLS
+from shared.borrowing.columns import OF_LOANS, PREFIX
 from shared.errors import InternalError, OperatorError
 from shared.schema import check_frame
 from shared.secure_sum.statements import MaskedInput
