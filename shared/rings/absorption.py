@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from shared.rings.candidates import Candidates, different, observations, peeled
+from shared.rings.candidates import Candidates, different, observations, once, peeled
 from shared.rings.columns import (
     Floats,
     Ints,
@@ -25,6 +25,7 @@ from shared.rings.columns import (
     most,
     total,
 )
+from shared.rings.crowd import Crowd
 from shared.rings.kinds import Terms
 from shared.rings.points import Rows
 
@@ -35,7 +36,7 @@ def absorbed(
     kept: Mask,
     rows: Rows,
     surprise: Floats,
-    households: Ints,
+    crowd: Crowd,
     terms: Terms,
 ) -> Candidates:
     """The kept groups, numbered anew in their order, with those they take in.
@@ -45,20 +46,26 @@ def absorbed(
     number = np.where(kept, np.cumsum(kept) - 1, -1)
     rings = groups.take(kept[groups.group])
     rings = replace(rings, group=number[rings.group])
-    wide = _at_all_points(rings, rows, households, terms, 1)
-    rings = _larger(rings, wide, odds[kept], rows, surprise, terms)
-    rings = _at_all_points(rings, rows, households, terms)
-    return different(peeled(rings, terms), terms)
+    wide = _at_all_points(rings, rows, crowd, terms, 1)
+    rings = _larger(rings, wide, odds[kept], rows, surprise, crowd, terms)
+    rings = _at_all_points(rings, rows, crowd, terms)
+    return different(peeled(rings, crowd.thing, terms), terms)
 
 
 def _larger(
-    rings: Candidates, wide: Candidates, odds: Floats, rows: Rows, surprise: Floats, terms: Terms
+    rings: Candidates,
+    wide: Candidates,
+    odds: Floats,
+    rows: Rows,
+    surprise: Floats,
+    crowd: Crowd,
+    terms: Terms,
 ) -> Candidates:
     """The rings with everyone in none who is tied to one; `odds` of each ring."""
     more, tied = _tied(wide, rows, surprise, terms)
     who = dense(more.subject, more.group)[0]
     people = int(who.max(initial=-1)) + 1
-    ties = total(who, tied, people)[who]
+    ties = once(who, crowd.thing[more.point], tied)[who]
     ties = np.where(_partners(more, who, wide, people) >= terms.least_partners, ties, 0)
     rank = np.unique(odds, return_inverse=True)[1]
     worth = ties * len(rank) + rank[more.group]
@@ -81,7 +88,7 @@ def _partners(more: Candidates, who: Ints, wide: Candidates, people: int) -> Int
 
 
 def _at_all_points(
-    rings: Candidates, rows: Rows, households: Ints, terms: Terms, guests: int = 0
+    rings: Candidates, rows: Rows, crowd: Crowd, terms: Terms, guests: int = 0
 ) -> Candidates:
     """The members at every point where they, with so many guests, are two households and half of
     those who meet.
@@ -95,7 +102,8 @@ def _at_all_points(
     held, some = dense(group, point)
     mine = distinct_count(held, home, len(some))
     mine = mine + guests
-    fine = ((mine >= 2) & (2 * mine >= households[point[some]]))[held]
+    everyone = crowd.around(held, home, point)
+    fine = ((mine >= 2) & (2 * mine >= everyone))[held]
     return Candidates(group, rows.subject[two], home, point, seen).take(fine)
 
 

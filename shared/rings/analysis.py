@@ -24,6 +24,7 @@ from shared.rings.columns import (
     most,
 )
 from shared.rings.components import components
+from shared.rings.crowd import Crowd
 from shared.rings.edges import Edges
 from shared.rings.evidence import Evidence, chosen, first_weeks, strengths
 from shared.rings.kinds import Terms
@@ -48,7 +49,7 @@ def analyse(
     `edges` are theirs and their neighbours', and all others of the attributes those have, with
     `sources` the lenders that contributed them; duplicates must be out.
     """
-    everyone, classes, home, ties = meeting_points(edges, terms)
+    everyone, classes, home, ties = meeting_points(edges, terms, sources)
     lenders = lenders_of(everyone, sources, len(home), terms)
     if background is None:
         background = _background(edges, everyone, classes, home, sources)
@@ -63,19 +64,19 @@ def analyse(
     came = first_weeks(rows.subject, rows.week, len(home))
     stacking = Stacking.of(lenders, background.several)
 
-    groups = candidates(rows, surprise, classes.households, terms)
-    weigh = (rows, surprise, classes, came, stacking.above, terms)
+    several = sources if background.without else None
+    crowd = Crowd.of(edges, everyone, several, classes.households, terms)
+    groups = candidates(rows, surprise, crowd, terms)
+    weigh = (rows, surprise, classes, crowd, came, stacking.above, terms)
     found, _ = weighed(edges, groups, *weigh)
-    groups = absorbed(
-        groups, found.odds, chosen(groups, found), rows, surprise, classes.households, terms
-    )
+    groups = absorbed(groups, found.odds, chosen(groups, found), rows, surprise, crowd, terms)
     found, (at, edge) = weighed(edges, groups, *weigh)
     place = rows.edge[edge]
     traced = _traced(groups, found, (at, place, rows.week[edge]), classes.kind, terms)
     known = rest = None
     if sources is not None:
         tied = at, place
-        known = Known(edges, sources, everyone, background, terms)
+        known = Known.of(edges, sources, everyone, background, terms)
         rest = without_each(groups, found.odds, tied, known)
     only = alone(rest, traced.member_ring, traced.member_subject)
     more: dict[str, Any] = {

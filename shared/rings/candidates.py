@@ -13,8 +13,10 @@ The set that is left is the largest such, so no order matters.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from shared.rings.columns import (
     Floats,
@@ -24,9 +26,12 @@ from shared.rings.columns import (
     dense,
     distinct,
     distinct_count,
+    most,
     splitmix,
+    total,
 )
 from shared.rings.components import components
+from shared.rings.crowd import Crowd
 from shared.rings.kinds import Terms
 from shared.rings.points import Rows
 
@@ -46,8 +51,8 @@ class Candidates:
         return Candidates(*(getattr(self, name)[which] for name in self.__slots__))
 
 
-def candidates(rows: Rows, surprise: Floats, households: Ints, terms: Terms) -> Candidates:
-    """Groups of every level, each once; `surprise` and `households` of each point."""
+def candidates(rows: Rows, surprise: Floats, crowd: Crowd, terms: Terms) -> Candidates:
+    """Groups of every level, each once; `surprise` of each point."""
     at, first = dense(rows.subject, rows.point)
     seen = observations(rows, at, first, terms)
     subject, home, point = rows.subject[first], rows.home[first], rows.point[first]
@@ -61,7 +66,7 @@ def candidates(rows: Rows, surprise: Floats, households: Ints, terms: Terms) -> 
     everything = Candidates(
         *(np.concatenate([getattr(part, name) for part in parts]) for name in Candidates.__slots__)
     )
-    return different(peeled(_at_home(everything, households), terms), terms)
+    return different(peeled(_at_home(everything, crowd), crowd.thing, terms), terms)
 
 
 def observations(rows: Rows, at: Ints, first: Ints, terms: Terms) -> Ints:
@@ -79,20 +84,23 @@ def _grouped(home: Ints, point: Ints, rare: Mask, terms: Terms) -> Ints:
     label = components(home[tie], point[tie], homes, points)
     tied = np.zeros(homes, dtype=bool)
     tied[home[tie]] = True
+    # Whoever would be peeled anyway does not make a group too large: one could plant many.
+    held = tied & (count(home[tie], homes) >= terms.least_observations)
     size = count(label[tied], homes + 1)
-    fine = tied & (size >= 2)[label] & (size <= terms.most_households)[label]
+    large = count(label[held], homes + 1)
+    fine = tied & (size >= 2)[label] & (large <= terms.most_households)[label]
     return np.where(fine[home], label[home], -1)
 
 
-def _at_home(rows: Candidates, households: Ints) -> Candidates:
+def _at_home(rows: Candidates, crowd: Crowd) -> Candidates:
     """Rows at points where half of those who meet are of the group, and two of them at least."""
     at, first = dense(rows.group, rows.point)
     mine = distinct_count(at, rows.home, len(first))
-    kept = (mine >= 2) & (2 * mine >= households[rows.point[first]])
+    kept = (mine >= 2) & (2 * mine >= crowd.around(at, rows.home, rows.point))
     return rows.take(kept[at])
 
 
-def peeled(rows: Candidates, terms: Terms) -> Candidates:
+def peeled(rows: Candidates, thing: Ints, terms: Terms) -> Candidates:
     """What is left when everyone has observations enough, at points where others still are."""
     while len(rows.group):
         at = dense(rows.group, rows.point)[0]
@@ -101,11 +109,18 @@ def peeled(rows: Candidates, terms: Terms) -> Candidates:
         others = np.bincount(at, weights=rows.seen)[at] - own
         tied = np.minimum(rows.seen, others)
         who, _ = dense(rows.group, rows.subject)
-        fine = (np.bincount(who, weights=tied) >= terms.least_observations)[who] & (others > 0)
+        fine = (once(who, thing[rows.point], tied) >= terms.least_observations)[who] & (others > 0)
         if fine.all():
             break
         rows = rows.take(fine)
     return rows
+
+
+def once(who: Ints, thing: Ints, tied: npt.NDArray[Any]) -> Ints:
+    """Sum for each, where one thing counts once: an edge is one observation in all its senses."""
+    at, first = dense(who, thing)
+    best = most(at, tied, len(first), 0)
+    return total(who[first], best, int(who.max(initial=-1)) + 1).astype(np.int64)
 
 
 def different(rows: Candidates, terms: Terms) -> Candidates:

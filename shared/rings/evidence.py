@@ -35,6 +35,7 @@ from shared.rings.columns import (
     most,
     total,
 )
+from shared.rings.crowd import Crowd
 from shared.rings.kinds import Kind, Terms
 from shared.rings.motifs import WEIGHT, Motif, Taking
 from shared.rings.points import Rows
@@ -63,6 +64,7 @@ def evidence(
     everywhere: Rows,
     surprise: Floats,
     classes: Classes,
+    crowd: Crowd,
     came: Ints,
     above: Floats,
     taking: Taking,
@@ -78,8 +80,10 @@ def evidence(
     taking = {**taking, Motif.GUARANTEE_CIRCLE: _circles(rows, kind)}
     part = _parts(taking, size)
     weight = np.array([WEIGHT[each] for each in Motif])
-    odds = terms.prior + terms.worth_tie * _ties(rows, surprise, classes, groups, terms)
-    odds += terms.worth_place * _placed(rows.take(members), everywhere, classes, groups, terms)
+    odds = terms.prior + terms.worth_tie * _ties(rows, surprise, classes, crowd, groups, terms)
+    odds += terms.worth_place * _placed(
+        rows.take(members), everywhere, classes, crowd, groups, terms
+    )
     odds += terms.worth_time * _time(rows.group[members], came[rows.subject[members]], size, terms)
     several = stacked(rows.group[members], above[rows.subject[members]], size)
     odds += terms.worth_stacking * several
@@ -97,13 +101,13 @@ def evidence(
 
 
 def _ties(
-    rows: Candidates, surprise: Floats, classes: Classes, groups: int, terms: Terms
+    rows: Candidates, surprise: Floats, classes: Classes, crowd: Crowd, groups: int, terms: Terms
 ) -> Floats:
     """Surprise of the ties for each household, per group."""
     at, first = dense(rows.group, rows.point)
     group, point = rows.group[first], rows.point[first]
     mine = distinct_count(at, rows.home, len(first))
-    everyone = classes.households[point]
+    everyone = crowd.around(at, rows.home, rows.point)
     homes = np.maximum(distinct_count(rows.group, rows.home, groups), 1)
     place = np.isin(classes.kind[point], np.array(_PLACES))
     worth = np.maximum(surprise[point] - terms.common, _LEAST_TIE) * mine / everyone * (mine - 1)
@@ -112,7 +116,7 @@ def _ties(
 
 
 def _placed(
-    members: Candidates, everywhere: Rows, classes: Classes, groups: int, terms: Terms
+    members: Candidates, everywhere: Rows, classes: Classes, crowd: Crowd, groups: int, terms: Terms
 ) -> Floats:
     """Share of each group's households that meet at one crowded place, its own or not, by the share
     of those who meet there that are not of the group.
@@ -123,8 +127,10 @@ def _placed(
     group, row = members.group[one], there[two]
     at, first = dense(group, everywhere.point[row])
     mine = distinct_count(at, everywhere.home[row], len(first))
-    everyone = classes.households[everywhere.point[row[first]]]
-    there_only = np.where(mine > 1, mine * (1 - terms.filled * mine / everyone), 0.0)
+    everyone = crowd.around(at, everywhere.home[row], everywhere.point[row])
+    there_only = np.where(
+        (mine > 1) & (everyone > terms.crowd), mine * (1 - terms.filled * mine / everyone), 0.0
+    )
     most_there = most(group[first], there_only, groups, 0.0)
     homes = distinct_count(members.group, members.home, groups)
     return np.asarray(most_there / np.maximum(homes, 1))

@@ -5,6 +5,7 @@ import numpy as np
 from shared.rings.background import Classes
 from shared.rings.candidates import Candidates
 from shared.rings.columns import Floats, Ints, dense, join
+from shared.rings.crowd import Crowd
 from shared.rings.edges import Edges
 from shared.rings.evidence import Evidence, evidence
 from shared.rings.kinds import Kind, Terms
@@ -19,6 +20,7 @@ def weighed(
     rows: Rows,
     surprise: Floats,
     classes: Classes,
+    crowd: Crowd,
     came: Ints,
     above: Floats,
     terms: Terms,
@@ -28,7 +30,7 @@ def weighed(
     """
     at, edge = _edges_of(groups, rows)
     taking = motifs(_money(edges, groups, rows, at, edge), terms)
-    return evidence(groups, rows, surprise, classes, came, above, taking, terms), (at, edge)
+    return evidence(groups, rows, surprise, classes, crowd, came, above, taking, terms), (at, edge)
 
 
 def lenders_of(rows: Rows, sources: Ints | None, size: int, terms: Terms) -> Ints:

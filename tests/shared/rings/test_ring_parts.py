@@ -52,7 +52,7 @@ def test_everyone_left_is_tied_by_two_observations(rows: list[tuple[int, int, in
     """Taking away one loose subject at a time, in any order, leaves the same members."""
     subject, point, seen = columns(rows)
     group = np.zeros(len(rows), dtype=np.int64)
-    kept = peeled(Candidates(group, subject, subject // 2, point, seen), Terms())
+    kept = peeled(Candidates(group, subject, subject // 2, point, seen), np.arange(6), Terms())
     left = {who for who, _, _ in rows}
     while True:
         tied = {who: sum(_tied(rows, left, who, at) for at in range(5)) for who in left}
