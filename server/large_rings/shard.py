@@ -69,9 +69,9 @@ def points(shard: Piece, everywhere: Piece, terms: Terms, parts: int, at: int) -
     there = together([shard, everywhere])
     edges = there.edges
     own = part_of(edges.attribute, parts) == at
-    rows, classes, home, _ = meeting_points(edges, terms, there.sources)
+    rows, classes, home, _ = meeting_points(edges, terms)
     smallest = _smallest(home, edges.subject)
-    tied = links(edges, terms, there.sources).edge
+    tied = links(edges, terms).edge
     tied = tied[own[tied]]
     tied = tied[distinct(edges.subject[tied], edges.attribute[tied])]
     rows = rows.take(own[rows.edge])

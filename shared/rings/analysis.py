@@ -49,7 +49,7 @@ def analyse(
     `edges` are theirs and their neighbours', and all others of the attributes those have, with
     `sources` the lenders that contributed them; duplicates must be out.
     """
-    everyone, classes, home, ties = meeting_points(edges, terms, sources)
+    everyone, classes, home, ties = meeting_points(edges, terms)
     lenders = lenders_of(everyone, sources, len(home), terms)
     if background is None:
         background = _background(edges, everyone, classes, home, sources)
@@ -76,7 +76,7 @@ def analyse(
     known = rest = None
     if sources is not None:
         tied = at, place
-        known = Known.of(edges, sources, everyone, background, terms)
+        known = Known(edges, sources, everyone, background, terms)
         rest = without_each(groups, found.odds, tied, known)
     only = alone(rest, traced.member_ring, traced.member_subject)
     more: dict[str, Any] = {

@@ -8,10 +8,10 @@ at such a point. Rings are in the graph, too, yet rare: they can lower their own
 the share of households that are in one.
 
 Where it is known who contributed what, one lender adds at most twice what all others and the prior
-show to points: whoever plants thousands makes rings of that kind 1.1 nats less surprising, and no
-more. Households count as without the lender that adds most: whoever makes people up makes nothing
-else rarer. Who is a member on several lenders' word (`without.py`) is one by the background without
-any one lender, too.
+show, to points as to households: whoever plants thousands of points makes rings of that kind 1.1
+nats less surprising, and no more. It can make all other rings that much more surprising: therefore
+who is a member on several lenders' word (`without.py`) is one by the background without any one
+lender, too.
 
 A background is estimated once and then kept while the graph grows, like any model: an analysis of
 a part then equals that part of an analysis of everything.
@@ -49,11 +49,7 @@ _PRIOR = {
 _FURTHER, _DOUBLED = 0.25, 0.5
 _NO_LENDERS: Mapping[int, tuple[Any, int]] = MappingProxyType({})
 _AT_MOST = 3.0
-"""Points are at most so many times what is left without any one lender."""
-_ONE_KNOWS = 0.1
-"""Households count so many nats more than are left without a lender, whoever it is: what one lender
-alone knows in ordinary graphs, about a tenth to a seventh, must not make all things less rare.
-"""
+"""Counts are at most so many times what is left without any one lender."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,20 +121,15 @@ class Background:
     ) -> "Background":
         """The same from tallies, which add up over parts of a graph."""
         prior = cls.prior()
-
-        def more(left: int) -> int:
-            return round(left * float(np.exp(_ONE_KNOWS)))
-
-        most, number = prior.points + points, prior.households + households
-        number = more(number) if alone else number
+        most, number = prior.points + points, float(prior.households + households)
         without = {
-            each: cls(prior.points + points - theirs, more(prior.households + households - only))
+            each: cls(prior.points + points - theirs, prior.households + households - only)
             for each, (theirs, only) in alone.items()
         }
         for rest in without.values():
             most = np.minimum(most, _AT_MOST * rest.points)
-            number = min(number, rest.households)
-        return cls(most, number, without=without)
+            number = min(number, _AT_MOST * rest.households)
+        return cls(most, int(number), without=without)
 
     def with_lenders(self, people: Ints, theirs: Mapping[int, Ints]) -> "Background":
         """With what `stacking.tallied` counts."""

@@ -84,11 +84,8 @@ def _grouped(home: Ints, point: Ints, rare: Mask, terms: Terms) -> Ints:
     label = components(home[tie], point[tie], homes, points)
     tied = np.zeros(homes, dtype=bool)
     tied[home[tie]] = True
-    # Whoever would be peeled anyway does not make a group too large: one could plant many.
-    held = tied & (count(home[tie], homes) >= terms.least_observations)
     size = count(label[tied], homes + 1)
-    large = count(label[held], homes + 1)
-    fine = tied & (size >= 2)[label] & (large <= terms.most_households)[label]
+    fine = tied & (size >= 2)[label] & (size <= terms.most_households)[label]
     return np.where(fine[home], label[home], -1)
 
 

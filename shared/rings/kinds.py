@@ -73,7 +73,7 @@ class Terms:
     otherwise two planted sharers more would untie a ring."""
     crowded_weight: float = 0.4
     by_no_one_word: bool = True
-    """Where lenders are known, none alone makes a hub (`made_hubs.py`) or a crowd (`crowd.py`)."""
+    """Where lenders are known, none alone makes a crowd (`crowd.py`)."""
     least_burst: int = 3
     most_hubs: int = 6
     """A subject at more strong hubs than this is itself no evidence of anything."""
@@ -131,7 +131,7 @@ class Terms:
     stacking_weeks: int = 4
     """Lenders at which somebody is seen within so many weeks count as at once."""
     worth_motif: float = 2.0
-    prior: float = -2.75
+    prior: float = -2.9
     """Log-odds of any group, before anything speaks for it or against it."""
     seed_weight: float = 1.0
     restart: float = 0.15

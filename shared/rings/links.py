@@ -1,9 +1,10 @@
 """Which edges may tie subjects together, once hubs are out.
 
-A hub (`made_hubs.py`) ties nobody by itself. What survives: a burst of one week at an employer;
-subjects who share two strong hubs at once (so that nobody hides a ring by making its attributes
-popular); and payers of one week to an account that a subject owns. Whether an edge ties depends
-only on the edges of its own attributes: that is what makes a detection incremental.
+An attribute is a hub of a kind when more subjects than the kind's cap have it in any 90 days; it
+then ties nobody by itself. What survives: a burst of one week at an employer; subjects who share
+two strong hubs at once (so that nobody hides a ring by making its attributes popular); and payers
+of one week to an account that a subject owns. Whether an edge ties depends only on the edges of
+its own attributes: that is what makes a detection incremental.
 """
 
 from dataclasses import dataclass
@@ -23,7 +24,6 @@ from shared.rings.columns import (
 )
 from shared.rings.edges import Edges
 from shared.rings.kinds import Kind, Terms
-from shared.rings.made_hubs import hubs
 
 _PAIRS_OF = (Kind.DEVICE, Kind.BANK_CARD, Kind.PHONE, Kind.GUARANTOR, Kind.PAYEE)
 
@@ -42,16 +42,13 @@ class Links:
     has the same name in every graph of the case."""
 
 
-def links(edges: Edges, terms: Terms, sources: Ints | None = None) -> Links:
-    """Every place where an edge meets others, shape (n,) columns; order carries no meaning.
-    `sources`: the lender of each edge, where that is known.
-    """
+def links(edges: Edges, terms: Terms) -> Links:
+    """Every place where an edge meets others, shape (n,) columns; order carries no meaning."""
     group, first = dense(edges.attribute, edges.kind)
     kind = edges.kind[first].astype(np.int64)
-    hub, heard = hubs(edges, sources, group, kind, terms)
-    tie = np.flatnonzero(~hub[group] & heard)
-    plain = tie, edges.attribute[tie]
-    parts = [plain, *_through_hubs(edges, group, hub, tie, kind, terms)]
+    hub = _hubs(edges, group, terms.most()[kind], terms)
+    plain = _plain(edges, group, hub)
+    parts = [plain, *_through_hubs(edges, group, hub, kind, terms)]
     edge, node = (np.concatenate([part[at] for part in parts]) for at in range(2))
     return _met(edges, edge, node)
 
@@ -62,13 +59,28 @@ def _named(tag: int, one: Ints, two: Ints) -> Ints:
     return -1 - (mixed >> np.uint64(1)).astype(np.int64)
 
 
+def _hubs(edges: Edges, group: Ints, cap: Ints, terms: Terms) -> Mask:
+    """Per group: more subjects than its cap in some window. Only the large ones are swept."""
+    size = len(cap)
+    many = distinct_count(group, edges.subject, size) > cap
+    rows = np.flatnonzero(many[group])
+    swept = peak(group[rows], edges.subject[rows], edges.week[rows], size, terms.window_weeks)
+    return swept > cap
+
+
+def _plain(edges: Edges, group: Ints, hub: Mask) -> tuple[Ints, Ints]:
+    """Edges of attributes that are no hubs meet at the attribute itself, whatever their kinds."""
+    edge = np.flatnonzero(~hub[group])
+    return edge, edges.attribute[edge]
+
+
 def _through_hubs(
-    edges: Edges, group: Ints, hub: Mask, tie: Ints, kind: Ints, terms: Terms
+    edges: Edges, group: Ints, hub: Mask, kind: Ints, terms: Terms
 ) -> list[tuple[Ints, Ints]]:
     return [
         _employer_bursts(edges, group, terms),
         *_shared_pairs(edges, group, hub, kind, terms),
-        _payments_to_owners(edges, group, hub, tie, terms),
+        _payments_to_owners(edges, group, hub, terms),
     ]
 
 
@@ -110,15 +122,11 @@ def _shared_pairs(
     return [(one, _named(2, here, there)), (two, _named(3, here, there))]
 
 
-def _payments_to_owners(
-    edges: Edges, group: Ints, hub: Mask, tie: Ints, terms: Terms
-) -> tuple[Ints, Ints]:
-    """Payers of one week meet at a popular account that a subject owns, together with its owner;
-    `tie`: edges that tie at the attribute itself.
-    """
+def _payments_to_owners(edges: Edges, group: Ints, hub: Mask, terms: Terms) -> tuple[Ints, Ints]:
+    """Payers of one week meet at a popular account that a subject owns, together with its owner."""
     few = distinct_count(group, edges.subject, len(hub)) <= terms.soft_payee
     paid = np.flatnonzero((edges.kind == Kind.PAYEE) & (hub & few)[group])
-    cards = tie[edges.kind[tie] == Kind.BANK_CARD]
+    cards = np.flatnonzero((edges.kind == Kind.BANK_CARD) & ~hub[group])
     paid = paid[np.isin(edges.attribute[paid], edges.attribute[cards])]
     week, first = dense(edges.attribute[paid], edges.week[paid])
     together = distinct_count(week, edges.subject[paid], len(first))

@@ -58,16 +58,14 @@ class Ties:
     weight: Floats
 
 
-def meeting_points(
-    edges: Edges, terms: Terms, sources: Ints | None = None
-) -> tuple[Rows, Classes, Ints, Ties]:
+def meeting_points(edges: Edges, terms: Terms) -> tuple[Rows, Classes, Ints, Ties]:
     """Rows at points of two households and more, their classes, the household of every subject
-    index, and the plain ties. Duplicates must be out of `edges`; `sources`: the lender of each.
+    index, and the plain ties. Duplicates must be out of `edges`.
     """
-    met = links(edges, terms, sources)
+    met = links(edges, terms)
     subject, kind = edges.subject[met.edge], edges.kind[met.edge].astype(np.int64)
     sharers = distinct_count(met.node, subject, len(met.name))[met.node]
-    home = _households(edges, terms)
+    home = _households(edges, met, sharers, terms)
     which, sense = _senses(met, kind)
     point, first = dense(met.node[which], sense)
     kept = (distinct_count(point, home[subject[which]], len(first)) >= 2)[point]
@@ -78,18 +76,15 @@ def meeting_points(
     return rows, classes_of(edges, rows), home, _ties(met, subject, kind, sharers, terms)
 
 
-def _households(edges: Edges, terms: Terms) -> Ints:
+def _households(edges: Edges, met: Links, sharers: Ints, terms: Terms) -> Ints:
     """Household of every subject index: those who share a unit that few share, and who are few
     together. More, whom units hold together as links hold a chain, are no household, but each one
     its own: otherwise flats named in pairs would hide a ring of any size.
     """
-    which = np.flatnonzero(edges.kind == Kind.ADDR_UNIT)
-    unit, first = dense(edges.attribute[which])
-    sharers = distinct_count(unit, edges.subject[which], len(first))[unit]
-    at = (sharers >= 2) & (sharers <= terms.household)
+    at = (edges.kind[met.edge] == Kind.ADDR_UNIT) & (sharers <= terms.household)
     subjects = int(edges.subject.max()) + 1 if len(edges) else 0
-    who = edges.subject[which][at]
-    part = components(who, unit[at], subjects, len(first))
+    who = edges.subject[met.edge][at]
+    part = components(who, met.node[at], subjects, len(met.name))
     size = int(part.max(initial=-1)) + 1
     people = np.arange(subjects)
     smallest = least(part, people, size, subjects)

@@ -21,7 +21,6 @@ from shared.rings.edges import Edges
 from shared.rings.evidence import first_weeks
 from shared.rings.households import coarser, homes_without, who_names_flats
 from shared.rings.kinds import Terms
-from shared.rings.made_hubs import not_without
 from shared.rings.points import Rows, classes_of
 from shared.rings.weighing import lenders_of, weighed
 
@@ -40,23 +39,6 @@ class Known:
     everyone: Rows
     background: Background
     terms: Terms
-    untied: Ints
-    """Pairs (edge, lender), each as one number: edges that would not tie without the lender."""
-
-    @classmethod
-    def of(
-        cls, edges: Edges, sources: Ints, everyone: Rows, background: Background, terms: Terms
-    ) -> "Known":
-        """With what hubs would be without each lender."""
-        edge, lender = not_without(edges, sources, terms)
-        width = int(sources.max(initial=0)) + 1
-        return cls(edges, sources, everyone, background, terms, np.unique(edge * width + lender))
-
-    def silent(self, edge: Ints, lender: Ints) -> Mask:
-        """Of each edge, whether it is the lender's or would not tie without it."""
-        width = int(self.sources.max(initial=0)) + 1
-        own = self.sources[edge] == lender
-        return np.asarray(own | np.isin(edge * width + lender, self.untied))
 
     def homes(self, subject: Ints, lender: Ints) -> Ints:
         """Household of each subject by what all but the lender beside it know."""
@@ -91,13 +73,14 @@ def without_each(rings: Candidates, odds: Floats, tied: tuple[Ints, Ints], known
     `tied`: rows of rings, and of each the edge there.
     """
     terms = known.terms
+    row, source = tied[0], known.sources[tied[1]]
     told = np.flatnonzero((odds >= _odds(terms.report) - terms.seed_weight)[rings.group])
     told = told[distinct(rings.group[told], rings.subject[told])]
     ring, lender = _having_a_say(rings, told, known)
     case, member = join(ring, rings.group[told])
     who = rings.subject[told[member]]
     home = known.homes(who, lender[case])
-    left = _at_fewer_homes(_edges_left(rings, tied, ring, lender, known), lender, known)
+    left = _at_fewer_homes(_edges_left(rings, row, source, ring, lender), lender, known)
     left = _of_size(peeled(left, things(known.edges, known.everyone), terms), terms)
     fine, surprise = _stands(left, lender, known)
     stays = fine[left.group]
@@ -125,15 +108,14 @@ def _at_fewer_homes(rows: Candidates, lender: Ints, known: Known) -> Candidates:
     return replace(rows, home=coarser(rows.group, rows.subject, home, rows.home))
 
 
-def _edges_left(
-    rings: Candidates, tied: tuple[Ints, Ints], ring: Ints, lender: Ints, known: Known
-) -> Candidates:
-    """Rows of each case with the edges that still tie without the lender."""
+def _edges_left(rings: Candidates, row: Ints, source: Ints, ring: Ints, lender: Ints) -> Candidates:
+    """Rows of each case with the edges that are not the lender's."""
     case, at = join(ring, rings.group)
-    which, edge = join(at, tied[0])
-    silent = known.silent(tied[1][edge], lender[case[which]])
-    gone = count(which[silent], len(at))
-    seen = np.minimum(rings.seen[at], count(tied[0], len(rings.seen))[at] - gone)
+    both, _ = dense(np.concatenate([row, at]), np.concatenate([source, lender[case]]))
+    size = int(both.max(initial=-1)) + 1
+    theirs = count(both[: len(row)], size)[both[len(row) :]]
+    all_of_them = count(row, len(rings.seen))[at]
+    seen = np.minimum(rings.seen[at], all_of_them - theirs)
     every = Candidates(case, rings.subject[at], rings.home[at], rings.point[at], seen)
     return every.take(seen > 0)
 
@@ -186,18 +168,18 @@ def _heard(left: Candidates, lender: Ints, known: Known) -> tuple[Candidates, Ro
     each edge, and the household of each member's row and each edge by what the others know.
     Subjects and points are numbered by case.
     """
-    everyone = known.everyone
+    everyone, sources = known.everyone, known.sources
     full = np.zeros(int(everyone.subject.max(initial=-1)) + 1, dtype=np.int64)
     full[everyone.subject] = everyone.home
     one = distinct(left.group, left.subject)
     member, row = join(left.subject[one], everyone.subject)
     case = left.group[one][member]
-    heard = ~known.silent(everyone.edge[row], lender[case])
+    heard = sources[everyone.edge[row]] != lender[case]
     case, point = case[heard], everyone.point[row[heard]]
     first = distinct(case, point)
     case, point = case[first], point[first]
     at, row = join(point, everyone.point)
-    heard = ~known.silent(everyone.edge[row], lender[case[at]])
+    heard = sources[everyone.edge[row]] != lender[case[at]]
     case, row = case[at[heard]], row[heard]
     which = np.concatenate([left.group, case])
     subject = np.concatenate([left.subject, everyone.subject[row]])

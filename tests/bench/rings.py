@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve()
 REPOSITORY = HERE.parents[2]
 DOCS = REPOSITORY / "docs"
-POINTS = (100_000, 300_000, 1_000_000, 2_500_000, 5_000_000, 6_850_000)
-"""Edges that are aimed at; slightly more come out, of a million people in the last."""
-_EDGES_PER_PERSON = 6.85
+POINTS = (100_000, 300_000, 1_000_000, 2_500_000, 5_000_000, 8_480_000)
+"""Edges that are aimed at; about so many come out, of a million people in the last."""
+_EDGES_PER_PERSON = 8.48
 _PEOPLE_PER_RING = 450
 
 
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def consortium(edges: int) -> Scenario:
-    """Twelve made-up lenders whose people have so many edges, or slightly more."""
+    """Twelve made-up lenders whose people have about so many edges."""
     from server.simulation.rings.scenario import Planted, made_up
 
     people = round(edges / _EDGES_PER_PERSON)

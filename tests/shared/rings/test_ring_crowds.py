@@ -1,4 +1,4 @@
-"""Strangers that one lender puts at a ring's things hide no ring and unmake no member.
+"""Strangers that one lender puts at a ring's things outnumber no ring, and explain none.
 
 In each control the rule is off (`Terms.by_no_one_word`), or two lenders do it.
 """
@@ -11,12 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rings_worlds import CARD, DEVICE, EMPLOYER, PAYEE, PHONE, Rows, planted_world, ring
 
-from shared.rings.columns import dense
 from shared.rings.detect import Detection, detect
 from shared.rings.detection import flagged_at
 from shared.rings.edges import Edges
-from shared.rings.kinds import Kind, Terms
-from shared.rings.made_hubs import hubs, not_without
+from shared.rings.kinds import Terms
 
 TERMS = Terms()
 OLD = replace(TERMS, by_no_one_word=False)
@@ -62,86 +60,39 @@ def strangers(number: int, *things: Thing) -> Rows:
     ]
 
 
-ATTACKS = {
-    "cards": strangers(2, *CARDS),
-    "cards and devices": [*strangers(2, *CARDS), *strangers(6, *DEVICES)[:12]],
-    "outnumbered": [*strangers(3, *CARDS, *PHONES), *strangers(4, *DEVICES)],
-    "flooded": strangers(60, *CARDS, *DEVICES, *PHONES),
+OUTNUMBERED = {
+    "at cards and telephones": strangers(3, *CARDS, *PHONES),
+    "at everything": [*strangers(3, *CARDS, *PHONES), *strangers(4, *DEVICES)],
 }
 
 
-@pytest.mark.parametrize("name", ATTACKS)
-def test_strangers_of_one_lender_hide_no_ring(name: str) -> None:
-    """All six stay members; before, some were leads or nothing."""
+@pytest.mark.parametrize("name", OUTNUMBERED)
+def test_one_lenders_strangers_outnumber_no_ring(name: str) -> None:
+    """All six stay members; without the rule none does, nor where two lenders say it."""
     assert told([]) == told([], OLD) == "6 members, 0 leads"
-    assert told(ATTACKS[name]) == "6 members, 0 leads"
-    assert told(ATTACKS[name], OLD) != "6 members, 0 leads"
+    assert told(OUTNUMBERED[name]) == "6 members, 0 leads"
+    assert told(OUTNUMBERED[name], OLD) == "0 members, 0 leads"
+    assert told(OUTNUMBERED[name], rivals=(RIVAL, OTHER)) != "6 members, 0 leads"
 
 
-def test_two_lenders_can() -> None:
-    """Control: strangers of whom two lenders speak are believed."""
-    assert told(ATTACKS["flooded"], rivals=(RIVAL, OTHER)) != "6 members, 0 leads"
-
-
-def hub_of(edges: Edges, sources: list[int], terms: Terms = TERMS) -> tuple[bool, int]:
-    """Whether the only thing is a hub, and of how many edges it is not heard."""
-    group, first = dense(edges.attribute, edges.kind)
-    hub, heard = hubs(edges, np.array(sources), group, edges.kind[first].astype(np.int64), terms)
-    return bool(hub[0]), int((~heard).sum())
-
-
-@pytest.mark.parametrize(
-    ("words", "hub", "unheard"),
-    [
-        ([0, 1, 2, 3, 4, 9, 9, 9, 9], False, 0),  # five are left: the cap
-        ([0, 1, 2, 3, 4, 5, 9, 9, 9], True, 0),  # six are left
-        ([0, 1, 2, 3, 4, *[9] * 60], False, 60),
-        ([0, 0, 1, 1, 2, 2, 3, 3, *[9] * 9], False, 9),  # eight are left: they tie crowded
-        ([0, 0, 1, 1, 2, 2, 3, 3, 4, *[9] * 10], True, 0),
-        ([9] * 9, True, 0),  # a lender's own hub
-        ([0, *[9] * 9], True, 0),
-        ([0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5], True, 0),  # an agent's tablet
-    ],
-)
-def test_a_hub_is_one_without_each_lender(words: list[int], hub: bool, unheard: int) -> None:
-    """Nobody is heard of whom one lender alone knows where those are most; the old rule calls all
-    of these hubs.
+@pytest.mark.parametrize("number", [0, 1, 2, 4, 9])
+def test_strangers_at_hubs_make_nobody_a_member(number: int) -> None:
+    """Fourteen at a tablet and a telephone, nine known to one lender and five to another: these are
+    members, and no others, however many strangers a rival puts there.
     """
-    edges = Edges.of([(who, 1, DEVICE, who % 3, 0) for who in range(len(words))])
-    assert hub_of(edges, words) == (hub, unheard)
-    assert hub_of(edges, words, OLD) == (True, 0)
-
-
-FEW = settings(max_examples=60, deadline=None)
-WORDS = st.lists(st.tuples(st.integers(0, 14), st.integers(0, 3), st.integers(0, 25)), max_size=40)
-
-
-@FEW
-@given(WORDS, st.lists(st.tuples(st.integers(0, 40), st.integers(0, 25)), min_size=1, max_size=40))
-def test_one_lender_makes_no_hub_of_what_is_within_its_cap(
-    honest: list[tuple[int, int, int]], planted: list[tuple[int, int]]
-) -> None:
-    """Whoever it names, known to others or not, in whatever weeks."""
-    rows: Rows = [(who, 1, DEVICE, week, 0) for who, _, week in honest]
-    within = len({who for who, *_ in honest}) <= TERMS.cap(Kind.DEVICE)
-    rows += [(who, 1, DEVICE, week, 0) for who, week in planted]
-    words = [by for _, by, _ in honest] + [RIVAL] * len(planted)
-    if within and len({who for who, *_ in honest}) >= 2:
-        assert not hub_of(Edges.of(rows), words)[0]
-
-
-def test_whose_hub_another_lender_unmakes_ties_nobody_without_it() -> None:
-    """Nine of one lender's and a tenth at a tablet: a hub. A rival that claims to know five of them
-    makes it none; of the edges that then tie, none does without the rival.
-    """
-    rows: Rows = [(who, 1, DEVICE, who % 3, 0) for who in range(9)]
-    claims: Rows = [(who, 1, DEVICE, who % 3, 0) for who in range(4)]
-    words = [*[1] * 8, 0]
-    assert hub_of(Edges.of(rows), words) == (True, 0)
-    edges, said = Edges.of([*rows, *claims]), [*words, *[RIVAL] * 4]
-    assert not hub_of(edges, said)[0]
-    edge, lender = not_without(edges, np.array(said), TERMS)
-    assert set(edge[lender == RIVAL].tolist()) == set(range(9))
+    things = [(1000, DEVICE), (1080, PHONE)]
+    people = range(50_000, 50_014)
+    honest: Rows = [(who, at, kind, 11, 0) for who in people for at, kind in things]
+    planted: Rows = [
+        (60_000 + who, at, kind, 11, 0) for who in range(number) for at, kind in things
+    ]
+    words = [1 if who < 50_009 else 2 for who, *_ in honest] + [RIVAL] * len(planted)
+    edges = Edges.of([*ORDINARY, *honest, *planted])
+    words = [row[0] % 6 + 10 for row in ORDINARY] + words
+    detection = detect(edges, week=14, sources=words)
+    assert flagged_at(detection, 1, set(people)) == set(people[:9])
+    assert flagged_at(detection, 2, set(people)) == set(people[9:])
+    assert flagged_at(detection, 3, set(people)) == set()
 
 
 def at_work() -> Rows:
