@@ -77,6 +77,8 @@ class Data:
     bad_rate: float | None
     train_rows: int | None
     test_rows: int | None
+    prevalence: float | None
+    """True share of bad, where rows were sampled by outcome."""
     source: str
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from server.report import curve_charts
-from server.report.content import Curves, OutOfTime, Points, Pooled, Report
+from server.report.content import OutOfTime, Points, Pooled, Report
 from server.report.curve_charts import MODELS, interpolate, ordered
 from server.report.parts import Picture, Section, Table, sample
 from server.report.wording import count, measure, percent, points
@@ -78,19 +78,23 @@ def ks_section(report: Report) -> Section | None:
         table=Table("Cumulative shares by score", ("Score", "Good", "Bad"), rows),
     )
     return Section(
-        "ks", "KS", sentence, pictures=(picture,), folded_tables=_cutoffs(curves), half=True
+        "ks", "KS", sentence, pictures=(picture,), folded_tables=_cutoffs(report), half=True
     )
 
 
-def _cutoffs(curves: Curves) -> tuple[Table, ...]:
-    if not curves.cutoffs:
+def _cutoffs(report: Report) -> tuple[Table, ...]:
+    if not report.curves.cutoffs:
         return ()
+    share = report.data.prevalence
+    weighed = f", weighed to {percent(share)} bad" if share is not None else ""
     rows = tuple(
         (f"{one.score:g}", percent(one.approved), percent(one.bad_rate), percent(one.bad_declined))
-        for one in curves.cutoffs
+        for one in report.curves.cutoffs
     )
-    head = ("From score", "Approved", "Bad among them", "Bad declined")
-    return (Table("What approving from a score on means", head, rows),)
+    head = ("From score", "Approved", "Bad, of those approved", "Declined, of all bad")
+    return (
+        Table(f"What approving from a score on means (shared + personal{weighed})", head, rows),
+    )
 
 
 def gain_section(report: Report) -> Section | None:

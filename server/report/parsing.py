@@ -134,6 +134,7 @@ def _data(node: Fields) -> Data:
         bad_rate=node.number("bad_rate"),
         train_rows=node.whole("train_rows"),
         test_rows=node.whole("test_rows"),
+        prevalence=node.number("prevalence"),
         source=node.text("source"),
     )
 
