@@ -43,6 +43,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,7 @@ from shared.training.agreement import Agreement, agreement_from
 from shared.training.consortium import Consortium
 
 FILE = "client.toml"
+_SECTIONS = ("lender", "floors", "node", "asked")
 _NEEDED = ("member", "table")
 _EITHER = ("agreement", "terms")
 _CREDENTIALS = ("authority", "certificate", "key")
@@ -253,8 +255,10 @@ def _sections(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Both sections of the file, with no other entries than known ones."""
     document = _read(path, tomllib.loads)
     for name in document:
-        if name not in ("lender", "floors", "node", "asked"):
-            raise OperatorError(f"{path}: no section [{name}] is known", remedy=_GUIDE)
+        if name not in _SECTIONS:
+            near = get_close_matches(name.lower(), _SECTIONS, 1)
+            meant = f"did you mean [{near[0]}]? " if near else ""
+            raise OperatorError(f"{path}: no section [{name}] is known", remedy=meant + _GUIDE)
     lender, floors = document.get("lender"), document.get("floors", {})
     if not isinstance(lender, dict) or not isinstance(floors, dict):
         raise OperatorError(f"{path}: no section [lender], or it is none", remedy=_GUIDE)

@@ -13,10 +13,10 @@
     lianfang-server keys status /srv/operator
     lianfang-server cases serve /srv/d1          the desk that finds fraud rings: see cases -h
 
-Exit status: 0 done; 1 the run is not finished or does not verify, keys are not the same at all
-holders, the demo's check failed; 2 a folder or setting is wrong, or nobody answers; 3 (`run`) a run
-failed; the message says which and what to do; 130 Ctrl-C. With --json an error is also a line
-{"error": …, "remedy": …} on standard output.
+Exit status: 0 done; 1 the run is not finished or does not verify, or is a batch that was given up,
+keys are not the same at all holders, the demo's check failed; 2 a folder or setting is wrong, or
+nobody answers; 3 (`run`) a run failed; the message says which and what to do; 130 Ctrl-C. With
+--json an error is also a line {"error": …, "remedy": …} on standard output.
 """
 
 from __future__ import annotations

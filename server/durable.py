@@ -3,22 +3,28 @@
 Invariants:
 - Readable by its owner only; SQLite's own side files get the same mode. A link is not followed.
 - A transaction that was left without error is on the disk (`synchronous = FULL`); one that was not
-  has left nothing. What is deleted is overwritten (`secure_delete`), and `clean` empties the log.
+  has left nothing. What is deleted is overwritten (`secure_delete`), and `clean` empties the log,
+  or says that it could not and is done again.
 - A file that is damaged, or of another form than this program's, is refused when it is opened.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from shared.errors import OperatorError
+
+_BUSY, _BUSY_CLEANING = 10_000, 100
+"""Milliseconds that another program at the file is waited for."""
+_log = logging.getLogger("lianfang.server")
 
 
 class DurableFile:
@@ -35,10 +41,11 @@ class DurableFile:
     ) -> None:
         self.path = path
         self._guard = threading.RLock()
+        self._unclean = False
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
             self._connection = sqlite3.connect(
-                path, isolation_level=None, check_same_thread=False, timeout=10
+                path, isolation_level=None, check_same_thread=False, timeout=_BUSY / 1000
             )
         except (OSError, sqlite3.Error) as error:
             raise self._unusable(error) from error
@@ -68,10 +75,27 @@ class DurableFile:
                     raise
             except sqlite3.Error as error:
                 raise self._unusable(error) from error
+            if self._unclean:
+                with suppress(OperatorError):  # what was done is durable
+                    self.clean()
 
-    def clean(self) -> None:
-        """Empty the write-ahead log, in which what was deleted may still stand."""
-        self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
+    def clean(self) -> bool:
+        """Empty the write-ahead log, in which what was deleted may still stand. False: another
+        program reads the file, as the log says; it is tried again after each transaction.
+        """
+        with self._guard:
+            self._rows(f"PRAGMA busy_timeout = {_BUSY_CLEANING}")
+            try:
+                ((busy, *_),) = self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                self._rows(f"PRAGMA busy_timeout = {_BUSY}")
+            if busy and not self._unclean:
+                _log.warning(
+                    "%s: another program reads it; what was deleted is on the disk until that ends",
+                    self.path,
+                )
+            self._unclean = bool(busy)
+            return not busy
 
     def _rows(self, query: str, ask: tuple[object, ...] = ()) -> list[Any]:
         with self._guard:

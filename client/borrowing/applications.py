@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from client.borrowing.application_numbers import is_of_identifiers
 from client.exchange.book_columns import columns_of
 from client.table import RawTable
 from shared.borrowing.terms import FRESH_DAYS
@@ -43,6 +44,7 @@ class Why(StrEnum):
     LATER = "later_table"
     EARLIER = "earlier_table"
     NO_DAY = "no_day"
+    AHEAD = "day_to_come"
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +60,10 @@ class Applications:
         """Rows that a table of that day does not answer for."""
         found: dict[int, Why] = {}
         for row, day in enumerate([] if self.days is None else self.days.tolist()):
-            if day == _UNREAD or day > today.toordinal() + _AHEAD:
+            if day == _UNREAD:
                 found[row] = Why.NO_DAY
+            elif day > today.toordinal() + _AHEAD:
+                found[row] = Why.AHEAD
             elif day < table.toordinal():
                 found[row] = Why.LATER
             elif day > table.toordinal() + FRESH_DAYS:
@@ -112,7 +116,8 @@ def _position(raw: RawTable, kind: str, columns: Mapping[str, str]) -> int | Non
             remedy=f"name a header of the file exactly: --column {kind}=HEADER",
         )
     identifiers, _ = columns_of(headers, without_applications(columns), raw.source)
-    if places and places[0] in {one.position for one in identifiers}:
+    chosen = {one.position for one in identifiers}
+    if places and (places[0] in chosen or is_of_identifiers(headers[places[0]])):
         raise OperatorError(
             f"{raw.source}: column {headers[places[0]]!r} holds identifiers, no {kind}",
             remedy=f"name another: --column {kind}=HEADER; no identifier is written",

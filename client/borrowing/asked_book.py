@@ -3,6 +3,7 @@
     own/borrowing/asked/today.json        day, batches by asker
     own/borrowing/asked/BATCH.numbers     what a batch is answered with
     own/borrowing/asked/BATCH.over        its end was heard, in the run it names
+    own/borrowing/asked/TERMS.batch       which batch that run is about, until it is closed
     own/borrowing/asked/TERMS.word        one person here gave that end up (`giving_up.py`)
     own/borrowing/asked/TERMS.closed      the same, by the run it was asked in; or people gave it up
 
@@ -17,6 +18,7 @@ Invariants:
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,8 @@ from shared.secure_sum.floors import RefusedError
 from shared.secure_sum.history import History, Record
 
 _TODAY = "today.json"
+_OWN, _ANOTHERS = "own", "another's"
+_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _DAY_SECONDS, _MARK_BYTES = 86_400, 32
 
 
@@ -73,13 +77,36 @@ class AskedBook:
 
     def close(self, batch: Batch | None, terms: str, *, own: bool) -> None:
         """The end of the run under these terms was heard, or given up; `own`: this lender has
-        asked; no `batch`: it is not known here any more.
+        asked; no `batch`: its terms are kept no more, and it is the one that was answered.
         """
-        if batch is not None:
-            self._put(self._path(batch, "over"), terms.encode())
+        name, asked = (batch.digest.hex(), own) if batch else self._about(terms)
+        if name:
+            self._put(self._folder / f"{name}.over", terms.encode())
         self._put(self._folder / f"{terms}.closed", b"")
-        if batch is not None and not own:
-            self._path(batch, "numbers").unlink(missing_ok=True)
+        if name and not asked:
+            (self._folder / f"{name}.numbers").unlink(missing_ok=True)
+        (self._folder / f"{terms}.batch").unlink(missing_ok=True)
+
+    def answers(self, batch: Batch, terms: str, *, own: bool) -> None:
+        """The run under these terms is about this batch: before its numbers leave."""
+        path = self._folder / f"{terms}.batch"
+        if not path.exists():
+            self._put(path, f"{batch.digest.hex()} {_OWN if own else _ANOTHERS}".encode())
+
+    def _about(self, terms: str) -> tuple[str, bool]:
+        """The batch that was answered under these terms, and whether this lender has asked; empty
+        where an older program answered. OperatorError for a damaged file.
+        """
+        path = self._folder / f"{terms}.batch"
+        try:
+            name, _, whose = path.read_text(encoding="ascii").partition(" ")
+        except FileNotFoundError:
+            return "", False
+        except (OSError, ValueError) as error:
+            raise _unusable(path, error) from error
+        if not _DIGEST.fullmatch(name) or whose not in (_OWN, _ANOTHERS):
+            raise _unusable(path, ValueError())
+        return name, whose == _OWN
 
     def first_word(self, terms: str) -> bytes:
         """Who has given up first to hear the end of the run under these terms: 32 bytes; empty

@@ -105,10 +105,11 @@ class AskedLender(Answering[AskedRun]):
 
     def _answer(self) -> NDArray[np.int64]:
         batch = self._batch
+        own = batch.asker == self.member
         if self._run.question().stage != ASKED:
-            own = batch.asker == self.member
             self._book.close(batch, self._terms, own=own)
             return np.empty(0, dtype=np.int64)
+        self._book.answers(batch, self._terms, own=own)
         numbers = self._book.numbers(batch)
         if numbers is None:
             numbers = self._events.counts(batch.epoch, batch.tokens, batch.day)

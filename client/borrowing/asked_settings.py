@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ def willing_of(path: Path, section: dict[str, Any]) -> Willing:
     askers = section.get("askers")
     daily, lenders = section.get("daily", Willing.daily), section.get("lenders", LEAST_LENDERS)
     if unknown or not _is_askers(askers):
-        raise _wrong(path, unknown[0] if unknown else "askers")
+        raise _wrong(path, unknown[0] if unknown else "askers", known=not unknown)
     if type(daily) is not int or not 1 <= daily <= MOST_DAILY:
         raise _wrong(path, "daily")
     if type(lenders) is not int or lenders < LEAST_LENDERS:
@@ -88,9 +89,11 @@ def _is_askers(askers: object) -> bool:
     return askers == "members"
 
 
-def _wrong(path: Path, entry: str) -> OperatorError:
+def _wrong(path: Path, entry: str, *, known: bool = True) -> OperatorError:
+    near = [] if known else get_close_matches(entry, _ENTRIES, 1)
     return OperatorError(
-        f"{path}: [asked] {entry!r:.40} is wrong or not known",
-        remedy='askers = ["L01"] or "members"; daily = 1 or more; '
+        f"{path}: [asked] {entry!r:.40} is {'wrong' if known else 'not known'}",
+        remedy=(f"did you mean {near[0]}? " if near else "")
+        + 'askers = ["L01"] or "members"; daily = 1 or more; '
         f"lenders = {LEAST_LENDERS} or more",
     )

@@ -20,7 +20,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from client.borrowing.answers_file import TABLE_DAY, Kept, write_answers
+from client.borrowing.answers_file import Kept, write_answers
+from client.borrowing.answers_read import TABLE_DAY
+from client.borrowing.application_numbers import check_numbers
 from client.borrowing.applications import (
     DAY,
     KEY,
@@ -52,9 +54,18 @@ MAIN = tuple(
 SAID: Mapping[Why, str] = {
     Why.LATER: "from before the table's day: it knows what came after them",
     Why.EARLIER: f"from more than {FRESH_DAYS} days after the table's day",
-    Why.NO_DAY: "without a day that can be read, or with one to come",
+    Why.NO_DAY: "without a day that can be read: write dates as 2026-11-23",
+    Why.AHEAD: "of a day to come: mend their day, or wait for it",
 }
 """Rows that are left out, in words, behind how many they are."""
+_REMEDIES: Mapping[Why, str] = {
+    Why.EARLIER: "fetch the latest: lianfang-client borrowing sync",
+    Why.NO_DAY: "write dates as 2026-11-23, then screen them before the next `borrowing sync`",
+    Why.AHEAD: "mend the days to come, or wait for them",
+    Why.LATER: "screen applications on their day, after that day's `borrowing sync`, and keep the "
+    "answers (--append): of an earlier day none can be made any more",
+}
+"""Where no row is left."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +73,7 @@ class Screened:
     """`rows`: that were answered; `known`: those that others told of; `look`: rows with a trigger;
     `withheld`: rows with such a value in what was written; `bad`: cells that are no identifiers;
     `left_out`: lines of rows that this table does not answer for, by reason; `kept`: what the
-    file had before, where it was added to; `day`: of the table, ISO.
+    file had and has, where it was added to; `day`: of the table, ISO.
     """
 
     rows: int
@@ -103,6 +114,7 @@ def screen(
     asked = applications_of(
         raw, named, today=today if wanted.today else None, needed=wanted.every_cell
     )
+    check_numbers(asked.keys or (), path.name, today)
     book = book_of(raw, today=today, columns=without_applications(named))
     table = borrowing.table.head(today).day
     left = asked.left_out(table, today)
@@ -130,14 +142,10 @@ def _none_left(path: Path, left: Mapping[int, Why], table: date) -> OperatorErro
     counts = ", ".join(
         f"{count:,} {SAID[why]}" for why, count in sorted(Counter(left.values()).items())
     )
-    old = set(left.values()) == {Why.EARLIER}
     return OperatorError(
         f"{path.name}: the table here, of {table}, answers for no row: {counts}; nothing was "
         "looked up",
-        remedy="fetch the latest: lianfang-client borrowing sync"
-        if old
-        else "screen applications on their day, after that day's `borrowing sync`, and keep the "
-        "answers (--append): of an earlier day none can be made any more",
+        remedy="; ".join(text for why, text in _REMEDIES.items() if why in left.values()),
     )
 
 

@@ -17,12 +17,15 @@ _PERSONS = 2
 def give_up_end(arguments: argparse.Namespace) -> int:
     """Exit status 0: it is given up; 1: it waits for a word, or for --yes."""
     from client.borrowing.giving_up import give_up, nothing_waits, waiting
+    from client.doctor.machine import folder
 
     if arguments.yes and not arguments.operator:
         raise OperatorError(
             "nobody's name: two persons say so, one after the other",
             remedy="add --operator NAME; then another one does the same",
         )
+    if (strange := folder(arguments.folder)) is not None:
+        raise OperatorError(strange.what, remedy=strange.remedy)
     found = waiting(arguments.folder)
     if found is None:
         raise nothing_waits(arguments.folder)
@@ -48,6 +51,8 @@ def _plain(found: Waiting) -> dict[str, object]:
 
 
 def _say(arguments: argparse.Namespace, found: Waiting) -> None:
+    if found.words:
+        line("one person here has given it up")
     of = f" of {found.asker}" if found.asker else ""
     line(f"batch {found.terms[:16]}{of}, answered {found.at.astimezone():%Y-%m-%d %H:%M}: its end")
     line(f"was not heard here; its sum is over {', '.join(found.lenders)}, as this lender was told")
@@ -57,7 +62,7 @@ def _say(arguments: argparse.Namespace, found: Waiting) -> None:
     for one in found.costs:
         line(f"  - {one}")
     if found.words:
-        line("one person here has given it up; another one's word is missing:")
+        line("another one's word is missing:")
     else:
         line("two persons here have to say so:")
     line(f"  lianfang-client borrowing give-up --folder {arguments.folder} --operator NAME --yes")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -17,6 +17,7 @@ from shared.borrowing.terms import FRESH_DAYS, TTL_DAYS
 from shared.errors import OperatorError
 
 if TYPE_CHECKING:
+    from client.borrowing.answers_file import Kept
     from client.borrowing.screening import Screened
     from client.exchange.cells import BadCell
 
@@ -44,7 +45,10 @@ def add(command: Command) -> argparse.ArgumentParser:
     )
     columns = command("columns", "how a schema declares these features", _columns)
     columns.add_argument(
-        "cells", nargs="*", metavar="CELL", help="without: those that the simulation uses"
+        "cells",
+        nargs="*",
+        metavar="CELL",
+        help="or its header (id_…) in a screened book; without: those that the simulation uses",
     )
     columns.add_argument("--json", action="store_true", help="one JSON line for scripts")
     return screened
@@ -89,8 +93,9 @@ def _screen(arguments: argparse.Namespace) -> int:
     if arguments.json:
         document(_content(done, age, arguments.out))
     else:
-        _print(done, arguments.out)
-    return ATTENTION if done.look or done.bad or done.left_out else DONE
+        _print(done, arguments.out, append=arguments.append)
+    look = done.look or done.bad or done.left_out or done.kept.unasked
+    return ATTENTION if look else DONE
 
 
 def _content(done: Screened, age: int, out: Path) -> dict[str, object]:
@@ -101,7 +106,10 @@ def _content(done: Screened, age: int, out: Path) -> dict[str, object]:
         "withheld": done.withheld,
         "bad_cells": [cell._asdict() for cell in done.bad],
         "left_out": {str(why): list(lines) for why, lines in done.left_out.items()},
+        "added": done.kept.added,
         "there_already": done.kept.before,
+        "not_asked": list(done.kept.unasked),
+        "look_not_in_file": list(done.kept.unseen),
         "over_term": done.kept.over,
         "day": done.day,
         "days_old": age,
@@ -109,22 +117,42 @@ def _content(done: Screened, age: int, out: Path) -> dict[str, object]:
     }
 
 
-def _print(done: Screened, out: Path) -> None:
+def _print(done: Screened, out: Path, *, append: bool) -> None:
     from client.borrowing.screening import SAID
     from shared.borrowing.terms import LEAST_OF_CLASS
 
+    where = "" if append else f"; in {out}"
     line(
         f"{counted(done.rows, 'row')}: {done.known:,} that others told of, {done.look:,} to "
-        f"look at; in {out}, by the table of {done.day}"
+        f"look at{where}, by the table of {done.day}"
     )
     if done.withheld:
         withheld = WITHHELD.format(least=LEAST_OF_CLASS)
         line(f"{counted(done.withheld, 'row')} with −2 in it, {withheld}")
-    if done.kept.before:
-        line(f"{counted(done.kept.before, 'row')} of them there already: the first answer stays")
+    if append:
+        _print_kept(done.kept, out)
     for why, lines in done.left_out.items():
-        where = ", ".join(map(str, lines[:_SHOWN])) + (" …" if len(lines) > _SHOWN else "")
-        line(f"{counted(len(lines), 'row')} left out, not looked up, {SAID[why]}: line {where}")
+        line(f"{counted(len(lines), 'row')} left out, not looked up, {SAID[why]}: {_lines(lines)}")
+
+
+def _print_kept(kept: Kept, out: Path) -> None:
+    stays = ", whose first answer stays" if kept.before else ""
+    line(f"in {out}: {kept.added:,} added, {kept.before:,} there before{stays}")
+    if kept.unseen:
+        line(
+            f"{counted(len(kept.unseen), 'row')} to look at by this table, not by the first "
+            f"answer: {_lines(kept.unseen)}"
+        )
+    if kept.unasked:
+        line(
+            f"{counted(len(kept.unasked), 'row')} not added, nobody was asked: no identifier that "
+            "can be read; mend it and screen it before the next `borrowing sync`: "
+            f"{_lines(kept.unasked)}"
+        )
+
+
+def _lines(lines: Sequence[int]) -> str:
+    return "line " + ", ".join(map(str, lines[:_SHOWN])) + (" …" if len(lines) > _SHOWN else "")
 
 
 def _note_bad(bad: tuple[BadCell, ...]) -> None:
@@ -136,9 +164,9 @@ def _note_bad(bad: tuple[BadCell, ...]) -> None:
 
 
 def _columns(arguments: argparse.Namespace) -> int:
-    from shared.borrowing.columns import OF_LOANS, column_of, schema_block
+    from shared.borrowing.columns import OF_LOANS, cell_of, column_of, schema_block
 
-    cells = arguments.cells or OF_LOANS
+    cells = list(dict.fromkeys(map(cell_of, arguments.cells))) or OF_LOANS
     block = schema_block(cells)
     if arguments.json:
         document({"columns": [asdict(column_of(cell)) for cell in cells]})

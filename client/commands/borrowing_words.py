@@ -14,6 +14,16 @@ if TYPE_CHECKING:
     from shared.borrowing.answer import Answer
 
 _HEAD = "examples (--folder is the lender's folder; its exchange.toml has a section [borrowing]):\n"
+_WITHOUT_DESK = "examples (--folder is the lender's folder, with an exchange.toml):\n"
+_OTHER_HEADS = {
+    "": "examples (--folder is the lender's folder; the first four commands need a section\n"
+    "[borrowing] in its exchange.toml):\n",
+    "columns": "examples:\n",
+    "keep": _WITHOUT_DESK,
+    "ask": _WITHOUT_DESK,
+    "open": _WITHOUT_DESK,
+    "give-up": "examples (--folder is the lender's folder):\n",
+}
 _OF = {
     "contribute": """\
   lianfang-client borrowing contribute events.csv --folder /srv/lender
@@ -35,11 +45,12 @@ Amounts leave as bands, identifiers never.
 """,
     "screen": """\
   lianfang-client borrowing screen book.csv --out elsewhere.csv --folder /srv/lender
-  lianfang-client borrowing screen applications.csv --out features.csv --every-cell --append
+  lianfang-client borrowing screen today.csv --out features.parquet --every-cell --append
 
 The second, for a model, on the day of the applications: later nobody can make their answers any
-more. applications.csv has application_id, applied_at (a date) and identifiers; rows of another day
-than the table's are left out. What --append adds to is yours to keep and to back up.
+more. today.csv has application_id, applied_at (a date) and identifiers; rows of another day than
+the table's are left out. What --append adds to is yours to keep and to back up; a .parquet, since a
+spreadsheet that saves a .csv changes it, and such a file is not added to.
 """,
     "columns": """\
   lianfang-client borrowing columns >> schema.toml         to go into the consortium's schema
@@ -68,6 +79,14 @@ refused, events or rows left out, cells that are no identifiers, a desk that is 
 or not all: the message says why and what to do. With --json an error is also a line {"error": …,
 "remedy": …} on standard output.
 """
+_OTHER_STATUS = {
+    "": f"{_STATUS}Of give-up: 1 nothing is given up yet.\n",
+    "give-up": """
+Exit status: 0 given up; 1 nothing is given up yet: a word, or --yes, is missing; 2 refused: the
+message says why and what to do. With --json an error is also a line {"error": …, "remedy": …} on
+standard output.
+""",
+}
 _AGAIN = "what was on it is not at the desk, and is not sent again: then give its file again"
 _NOT_TOLD = "was it another file, or an older key epoch?"
 _OLD_FIRST = "the desk keeps what it was told first: --retract the old file, then give this again"
@@ -83,9 +102,10 @@ WITHHELD = (
 _TRIGGER = "look: {least} or more lenders were applied to in {days} days"
 
 
-def examples(*names: str) -> str:
-    """Of these commands; none: of all."""
-    return _HEAD + "".join(_OF[name] for name in names or _OF) + _STATUS
+def examples(name: str = "") -> str:
+    """Of this command; none: of all."""
+    head, status = _OTHER_HEADS.get(name, _HEAD), _OTHER_STATUS.get(name, _STATUS)
+    return head + (_OF[name] if name else "".join(_OF.values())) + status
 
 
 def contributed_lines(done: Contributed, *, retract: bool) -> list[str]:

@@ -167,7 +167,7 @@ def picture_lines(picture: Picture) -> list[str]:
     shapes = ", ".join(map(plain, picture.motifs)) or "none"
     lines = [
         f"ring {picture.ring.hex()} in case {picture.case}, bulletin {picture.version}",
-        f"score {picture.score} of 100; payments seen: {paid_words(picture.exposure)}; seen "
+        f"score {picture.score} of 100; payments seen: {paid_words(picture)}; seen "
         f"{picture.first} to {picture.last}; {listed} of its members on the shared list",
         f"tied by {', '.join(map(plain, picture.reasons)) or '–'}; shapes of money: {shapes}",
         "",

@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -48,10 +49,18 @@ def asked(
     folder: Path, code: str, clock: Callable[[], datetime], *, network: bool
 ) -> Iterator[Advice]:
     """Of the lender `code`. Raises OperatorError or PeerError for what cannot be used at all."""
-    section = tomllib.loads((folder / SETTINGS).read_text(encoding="utf-8")).get("asked")
+    sections = tomllib.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    section = sections.get("asked")
     kept = KeptEvents(folder / "own" / "borrowing" / "kept")
     if section is None:
-        if kept.newest():
+        near = [one for one in sections if get_close_matches(one.lower(), ["asked"])]
+        if near:
+            yield wrong(
+                SUBJECT,
+                f"{SETTINGS} has [{near[0]}], and no [asked]: no batch is answered",
+                "write [asked]",
+            )
+        elif kept.newest():
             yield attention(
                 SUBJECT,
                 f"events are kept to answer batches from, and {SETTINGS} has no [asked]: none is",
@@ -62,7 +71,8 @@ def asked(
     willing = willing_of(folder / SETTINGS, section if isinstance(section, dict) else {"": section})
     yield from _askers(folder, code, willing, consortium, clock)
     yield from _unclosed(folder)
-    yield _told_today(folder, willing, clock().date().toordinal())
+    if willing.askers is None or willing.askers:
+        yield _told_today(folder, willing, clock().date().toordinal())
     yield from _events(folder, kept, consortium, clock, network=network)
 
 
@@ -86,16 +96,18 @@ def _askers(
         willing.lenders, LEAST_LENDERS, standing.floors.minimum_cohort,
         consortium.terms.minimum_lenders,
     )  # fmt: skip
-    if pins(folder) and len(there) < least:
-        yield attention(
-            SUBJECT,
-            f"{len(there)} members are pinned, and a batch is answered over {least} or more",
-            "lianfang-client members --accept whom you have compared",
-        )
+    if len(there) < least:
+        yield from _too_few(folder, len(there), least, consortium)
     named = willing.askers
     if named is None:
         return
-    if code not in named:
+    if not named:
+        yield attention(
+            SUBJECT,
+            "askers names nobody: no batch is answered",
+            'name members\' codes, or write askers = "members"; or remove [asked]',
+        )
+    elif code not in named:
         yield attention(
             SUBJECT,
             f"{code} is not among its own askers: a batch of its own is refused here, and "
@@ -110,16 +122,45 @@ def _askers(
         )
 
 
+def _too_few(folder: Path, there: int, least: int, consortium: Consortium) -> Iterator[Advice]:
+    """Where nobody is pinned the list may be old: then only what this lender alone asks for is
+    told.
+    """
+    over = f"and a batch is answered over {least} or more"
+    if pins(folder):
+        yield attention(
+            SUBJECT,
+            f"{there} members are pinned, {over}",
+            "lianfang-client members --accept whom you have compared",
+        )
+    elif least > max(LEAST_LENDERS, consortium.terms.minimum_lenders):
+        yield attention(
+            SUBJECT,
+            f"{MEMBERS} names {there} members, {over}, as {SETTINGS} says",
+            f"lower lenders in [asked], or minimum_cohort in [floors]; where {MEMBERS} is old: "
+            "lianfang-client members",
+        )
+
+
 def _unclosed(folder: Path) -> Iterator[Advice]:
     if not (folder / "own" / "outbox.jsonl").exists():
         return
-    if (one := waiting(folder)) is not None:
-        yield attention(
-            SUBJECT,
-            f"the end of a batch answered {one.at:%Y-%m-%d} was not heard: no other is answered",
-            "ask the coordinator for run resume; where it never comes: lianfang-client borrowing "
-            "give-up",
+    if (one := waiting(folder)) is None:
+        return
+    remedy = (
+        "ask the coordinator for run resume; where it never comes: lianfang-client borrowing "
+        "give-up"
+    )
+    if one.words:
+        remedy = (
+            "one person's word to give it up is there, another's is missing: lianfang-client "
+            "borrowing give-up"
         )
+    yield attention(
+        SUBJECT,
+        f"the end of a batch answered {one.at:%Y-%m-%d} was not heard: no other is answered",
+        remedy,
+    )
 
 
 def _told_today(folder: Path, willing: Willing, today: int) -> Advice:

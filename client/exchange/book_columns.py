@@ -68,6 +68,11 @@ def columns_of(
     return found, ref
 
 
+def usual_kind(header: str) -> str | None:
+    """What a header says by itself, whatever the lender names: a kind, REFERENCE, or None."""
+    return _owners(set()).get(folded(header)) or _of_country(header)
+
+
 def _position(headers: Sequence[str], header: str, source: str) -> int:
     places = [at for at, one in enumerate(headers) if folded(one) == folded(header)]
     if len(places) != 1:

@@ -28,6 +28,8 @@ def check_out(out: Path, book: Path) -> None:
     """OperatorError unless hits in `book` may be written to `out`: asked before long work."""
     if out.suffix not in (".csv", ".parquet"):
         raise OperatorError(f"{out}: the output must be .csv or .parquet", remedy="rename --out")
+    if out.is_symlink():  # it would be replaced, and what it leads to stay as it is
+        raise OperatorError(f"{out} is a link", remedy="name the file that it leads to")
     if out.resolve() == book.resolve():
         raise OperatorError(f"{out} is the book itself", remedy="name another --out")
 
@@ -64,7 +66,9 @@ def content_of(frame: pd.DataFrame, suffix: str) -> bytes:
         buffer = io.BytesIO()
         frame.to_parquet(buffer, index=False)
         return buffer.getvalue()
-    safe = {name: frame[name].map(_safe) for name in frame.columns if not _is_number(frame[name])}
+    safe = {
+        name: frame[name].map(safe_cell) for name in frame.columns if not _is_number(frame[name])
+    }
     return frame.assign(**safe).to_csv(index=False).encode("utf-8-sig")
 
 
@@ -72,7 +76,8 @@ def _is_number(column: pd.Series) -> bool:
     return bool(pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column))
 
 
-def _safe(cell: object) -> object:
+def safe_cell(cell: object) -> object:
+    """A cell of text as a CSV has it; done again, it stays."""
     if not isinstance(cell, str):
         return cell
     plain = "".join(one if one.isprintable() else " " for one in cell)

@@ -30,11 +30,13 @@ class Secret:
     key: bytes = field(repr=False)
 
     def operator(self, name: str) -> bytes:
-        """A person's mark, 32 bytes. Case, spaces and forms of letters make no other person of one.
+        """A person's mark, 32 bytes. Case, spaces, forms of letters and what cannot be seen (format
+        characters, Unicode's category Cf) make no other person of one.
 
         OperatorError for an empty name.
         """
-        folded = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+        seen = "".join(one for one in name if unicodedata.category(one) != "Cf")
+        folded = " ".join(unicodedata.normalize("NFKC", seen).casefold().split())
         if not folded:
             raise OperatorError(
                 "the operator has no name", remedy="give the name or staff number of the person"

@@ -40,6 +40,11 @@ from shared.identity.certificate import CODE, Identity
 
 FILE = "exchange.toml"
 _GUIDE = "see docs/institution.md, 'The shared list'"
+_GUIDES: Mapping[str, str] = {
+    "cases": "see docs/institution.md, 'Fraud rings'",
+    "borrowing": "see docs/institution.md, 'Borrowing elsewhere'",
+}
+"""Of sections that are described elsewhere."""
 _SECTIONS: Mapping[str, tuple[str, ...]] = {
     "exchange": ("member", "context"),
     "registry": ("code", "address"),
@@ -174,9 +179,9 @@ def number_of(folder: Path, name: str, entry: str, usual: int, most: int) -> int
 def _section(
     path: Path, document: Mapping[str, Any], name: str, entries: Sequence[str]
 ) -> dict[str, str]:
-    section = document.get(name)
+    section, guide = document.get(name), _GUIDES.get(name, _GUIDE)
     if not isinstance(section, dict):
-        raise OperatorError(f"{path}: no section [{name}], or it is none", remedy=_GUIDE)
+        raise OperatorError(f"{path}: no section [{name}], or it is none", remedy=guide)
     for entry, value in section.items():
         if entry not in entries:
             raise OperatorError(
@@ -187,7 +192,7 @@ def _section(
             raise _wrong(path, f"[{name}] {entry}", "a text in quotes")
     for entry in entries:
         if entry not in section:
-            raise OperatorError(f"{path}: [{name}] has no entry {entry!r}", remedy=_GUIDE)
+            raise OperatorError(f"{path}: [{name}] has no entry {entry!r}", remedy=guide)
     return section
 
 

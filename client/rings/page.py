@@ -97,7 +97,7 @@ def _facts(picture: Picture) -> str:
         ("members", f"{len(picture.members)}", f"{own} of this lender" + _also(also)),
         ("on the shared list", f"{listed}", "of the members; where the search began"),
         ("observations", f"{len(picture.lines)}", f"{sure} confirmed by two lenders or more"),
-        ("payments seen", paid_words(picture.exposure), _paid(picture.exposure)),
+        ("payments seen", paid_words(picture), _paid(picture.exposure)),
         ("tied by", _words(picture.reasons) or "–", shapes),
     )
     rows = [

@@ -291,9 +291,11 @@ def amount_words(band: int) -> str:
     return f"below {upper:,.0f}" if band == 1 else f"{upper / 2:,.0f} to {upper:,.0f}"
 
 
-def paid_words(band: str) -> str:
+def paid_words(picture: Picture) -> str:
     """Payments of a ring, by the band of `RingBody.exposure_band`: "at least 10k"."""
-    return _PAID.get(band, band)
+    if picture.exposure == "none" and any(one.kind == Kind.PAYEE for one in picture.lines):
+        return "none with an amount"
+    return _PAID.get(picture.exposure, picture.exposure)
 
 
 def _named(ring: bytes, held: Mapping[bytes, Held]) -> dict[bytes, Held]:
@@ -319,8 +321,7 @@ def own_words(line: Line) -> str:
 
 
 _PAID: Mapping[str, str] = {
-    "none": "none with an amount",
-    "below 10k": "some",
+    "below 10k": "some, at least 0 together",
     "10k-100k": "at least 10k",
     "100k-1M": "at least 100k",
     "1M and more": "at least 1M",

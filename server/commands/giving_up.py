@@ -19,10 +19,10 @@ WAITS = 1
 def give_up_batch(arguments: argparse.Namespace) -> int:
     """Exit status 0: it is given up; 1: it waits for --yes."""
     from server.deployment.control import control_of
-    from server.deployment.given_up import give_up, stuck_batch
+    from server.deployment.given_up import give_up, idle_batch
 
     if not arguments.yes:
-        stuck = stuck_batch(arguments.folder, arguments.name)
+        stuck = idle_batch(arguments.folder, arguments.name, control_of)
     else:
         with control_of(arguments.folder) as control:
             stuck = give_up(arguments.folder, arguments.name, control, now)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -74,7 +75,7 @@ def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
         if one is not listed:
             one.add_argument("name", metavar="RUN", help="the run's name, such as spring-2027")
         one.add_argument("--json", action="store_true", help="one JSON line for scripts")
-        one.set_defaults(handler=handler)
+        one.set_defaults(handler=partial(_in_its_folder, handler))
     for one in (start, resume):
         one.add_argument("--detach", action="store_true", help="do not wait for the run")
         one.add_argument("--patience", type=float, metavar="SECONDS", help="for late lenders")
@@ -87,6 +88,25 @@ def add(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
     start.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
     ended.add_argument("--yes", action="store_true", help="without it, only say what it costs")
     status.add_argument("--watch", action="store_true", help="until the run is over")
+
+
+def _in_its_folder(
+    handler: Callable[[argparse.Namespace], int], arguments: argparse.Namespace
+) -> int:
+    """Where it fails in a folder without runs that is no coordinator's, that is told instead."""
+    try:
+        return handler(arguments)
+    except OperatorError:
+        _check_folder(arguments.folder)
+        raise
+
+
+def _check_folder(folder: Path) -> None:
+    from server.consortium.folder import consortium_text
+    from server.deployment.runs import RUNS
+
+    if not (folder / RUNS).is_dir():
+        consortium_text(folder)
 
 
 def _start(arguments: argparse.Namespace) -> int:
@@ -144,23 +164,29 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
+    from server.coordinator.places import GIVEN_UP
     from server.coordinator.status import Status, read_status
     from server.deployment.runs import RUNS, names_of
 
     found = []
+    _check_folder(arguments.folder)
     for name in names_of(arguments.folder):
         try:
             found.append(read_status(arguments.folder / RUNS / name) or Status(name, "starting"))
         except OperatorError as error:  # one run's file hides no other run
             sys.stderr.write(f"{error}\n")
+    runs = arguments.folder / RUNS
+    ended = {status.run for status in found if (runs / status.run / GIVEN_UP).exists()}
     if arguments.json:
-        _line(json.dumps([status.to_dict() for status in found], ensure_ascii=False))
+        told = [status.to_dict() | {"given_up": status.run in ended} for status in found]
+        _line(json.dumps(told, ensure_ascii=False))
         return 0
     table = Table("run", "state", "stages", "started", "lenders", "model")
     for status in found:
         done = f"{status.done}/{status.steps}" if status.steps else str(status.done)
         started, lenders = status.started[:16].replace("T", " "), str(len(status.lenders))
-        table.add_row(status.run, status.state, done, started, lenders, status.model[:16])
+        state = "given up" if status.run in ended else status.state
+        table.add_row(status.run, state, done, started, lenders, status.model[:16])
     Console().print(table)
     return 0
 

@@ -22,7 +22,9 @@ SAME, DIFFERENT = 0, 1
 
 
 def verify(arguments: argparse.Namespace) -> int:
-    """Exit status 0: the same model, or the right answer; 1: another, or there is none yet."""
+    """Exit status 0: the same model, or the right answer; 1: another, or there is none, yet or for
+    good: a batch that was given up.
+    """
     from server.coordinator.rounds import read_terms
     from shared.training.agreement import Agreement
 
@@ -62,7 +64,8 @@ def _answer(arguments: argparse.Namespace, terms: AskedTerms) -> int:
     run = AskedRun(terms)
     _, records = Checkpoints(arguments.run / STAGES).replay(run)
     if (arguments.run / GIVEN_UP).exists():
-        _line("given up: a batch without an answer")
+        why = "given up: a batch without an answer"
+        _line(json.dumps({"verified": False, "why": why}) if arguments.json else why)
         return DIFFERENT
     if not run.finished:
         _line(f"not finished: the next stage is {run.question().stage}")

@@ -4,7 +4,8 @@
     RUN/given-up       it never gets one: somebody here gave it up, and it holds up no other batch
 
 Invariants:
-- An answer is written once all lenders that are in it have heard the batch's end.
+- An answer is written once all lenders that are in it have heard the batch's end, and never of a
+  batch that was given up.
 - Batches of one consortium, of whatever key epoch, are over the same lenders (those of the last
   answer there is), unless the terms say `anew`; lenders insist on it by themselves.
 """
@@ -27,14 +28,27 @@ from shared.training.asked_run import AskedRun, AskedTerms, terms_from
 def write_answer(
     folder: Path, run: AskedRun, records: Sequence[StageRecord], identity: Identity
 ) -> None:
-    """Sign the total of a batch that is over and keep it; OperatorError for a full disk."""
+    """Sign the total of a batch that is over and keep it; OperatorError for a full disk, or where
+    the batch was given up.
+    """
     if not run.finished or run.total is None:
         raise InternalError("an answer is written before the batch is over")
+    check_not_given_up(folder)
     answer = made_answer(run.agreement.batch, records[0].members, run.total, identity)
     try:
         write_durably(folder / ANSWER, text_of(answer))
     except OSError as error:
         raise unwritable(folder, error) from error
+
+
+def check_not_given_up(run: Path) -> None:
+    """OperatorError where somebody gave up the batch of this folder. It stays true while the
+    folder's lock is held.
+    """
+    if (run / GIVEN_UP).exists():
+        raise OperatorError(
+            f"batch {run.name} was given up here", remedy="let its asker make another one"
+        )
 
 
 def kept_answer(folder: Path) -> BatchAnswer:

@@ -18,6 +18,7 @@ from pathlib import Path
 import httpx
 from flwr.serverapp import Grid
 
+from server.coordinator.asked import check_not_given_up
 from server.coordinator.exchange import Policy
 from server.coordinator.measures import measures_of
 from server.coordinator.rounds import conduct, read_terms
@@ -46,7 +47,7 @@ def attempt(
 ) -> None:
     """Conduct the run in `folder`. `patience`, `deadline`, `soonest_again`: seconds, 0 as usual;
     `flower_run`: its number at the SuperLink; `shut_out`: as `conduct` takes it. Raises what
-    `conduct` raises, and OperatorError when another process is at it.
+    `conduct` raises, and OperatorError when another process is at it, or a batch was given up.
     """
     agreement = read_terms(folder)
     policy = Policy(
@@ -59,6 +60,7 @@ def attempt(
     try:
         status = StatusFile(folder, _begun(folder, agreement.digest(), flower_run, now()), now)
         try:
+            check_not_given_up(folder)  # perhaps since this process was asked for
             run = conduct(grid, folder, policy, resume=resume, watcher=status, shut_out=shut_out)
         except httpx.HTTPError:
             raise  # the SuperLink is gone; whoever carries the run starts it again: not its end

@@ -38,8 +38,10 @@ from shared.training.fold import Fold
 
 ROUNDS = "rounds"
 _COUNTER, _SET_UP, _OPENED, _CLOSED = "counter", "set-up.json", "opened.json", "closed.round"
-_DAY = 86_400_000_000
-"""Microseconds."""
+_MOST_AHEAD = 23 * 3_600_000_000
+"""Microseconds: an hour less than lenders take (`lender_checks.opening`), for a whole run and for
+lenders whose clocks are behind.
+"""
 T = TypeVar("T")
 
 
@@ -75,13 +77,13 @@ class KeptRounds:
         return number
 
     def _beside(self, microseconds: int) -> Iterator[int]:
-        """The next after each other run's: a lender counts over all runs. A counter more than a day
-        ahead of the clock is left out, as no lender takes one (`lender_checks.opening`): a run by a
-        clock that was years ahead spoils no other.
+        """The next after each other run's: a lender counts over all runs. A counter that is
+        too far ahead of the clock is left out: a run by a clock that was years ahead spoils no
+        other, and none begins at the end of what lenders take.
         """
         for path in self._folder.parent.parent.glob(f"*/{ROUNDS}/{_COUNTER}"):
             with suppress(OSError, ValueError):
-                if (found := int(path.read_bytes())) <= microseconds + _DAY:
+                if (found := int(path.read_bytes())) <= microseconds + _MOST_AHEAD:
                     yield found + 1
 
     def keep_set_up(self, set_up: SetUp, nodes: dict[int, str]) -> None:

@@ -14,6 +14,7 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -24,7 +25,7 @@ from server.coordinator.places import ANSWER, GIVEN_UP, STAGES
 from server.coordinator.status import Status, write_status
 from server.deployment.batch_alone import under_way
 from server.deployment.control import Control
-from server.deployment.runs import CLOSED, read_started, readable_status, run_folder
+from server.deployment.runs import CLOSED, at_work, read_started, readable_status, run_folder
 from server.files import write_durably
 from server.one_at_a_time import alone_in
 from shared.errors import OperatorError
@@ -83,6 +84,23 @@ def _not_stuck(folder: Path, place: Path) -> tuple[str, str]:
     )
 
 
+def idle_batch(
+    folder: Path, name: str, reached: Callable[[Path], AbstractContextManager[Control]]
+) -> Stuck:
+    """As `stuck_batch`, and OperatorError where somebody is at work on it. Where no SuperLink is
+    `reached` only a process that is there already can be.
+    """
+    place, stuck = run_folder(folder, name), stuck_batch(folder, name)
+    try:
+        with reached(folder) as control:
+            busy = under_way(place, control)
+    except OperatorError:
+        busy = at_work(place)
+    if busy:
+        raise _busy(folder, name)
+    return stuck
+
+
 def give_up(folder: Path, name: str, control: Control, now: Callable[[], datetime]) -> Stuck:
     """End it for good; what was given up. OperatorError, and nothing is changed, where there is
     nothing to give up, or somebody is at work on it.
@@ -90,10 +108,7 @@ def give_up(folder: Path, name: str, control: Control, now: Callable[[], datetim
     place = run_folder(folder, name)
     stuck_batch(folder, name)
     if under_way(place, control):
-        raise OperatorError(
-            f"batch {name} is at work",
-            remedy=f"let it end, or first: lianfang-server run stop {folder} {name}",
-        )
+        raise _busy(folder, name)
     turn = alone_in(place)
     try:
         stuck = stuck_batch(folder, name)  # nobody changes it any more
@@ -110,6 +125,13 @@ def give_up(folder: Path, name: str, control: Control, now: Callable[[], datetim
     if number := read_started(place).flower_run:
         control.stop(number)
     return stuck
+
+
+def _busy(folder: Path, name: str) -> OperatorError:
+    return OperatorError(
+        f"batch {name} is at work: it may still come to its end",
+        remedy=f"let it end, or first: lianfang-server run stop {folder} {name}",
+    )
 
 
 def costs(stuck: Stuck) -> tuple[str, ...]:

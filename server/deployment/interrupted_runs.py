@@ -1,7 +1,7 @@
 """Runs that nobody works on though nothing ended them: found, and resumed by themselves.
 
 Invariants:
-- A run that was stopped, failed or is finished stays so.
+- A run that was stopped or given up, failed or is finished stays so.
 - Each is resumed at most `MOST_FRUITLESS` times without a stage done in between, and fails then.
 - What keeps one run from being looked after is said once, and keeps no other from it.
 """
@@ -13,6 +13,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from server.coordinator.places import GIVEN_UP
 from server.coordinator.status import STATUS, Status, read_status, write_status
 from server.deployment.control import Control, control_of
 from server.deployment.runs import (
@@ -76,7 +77,7 @@ def resume_interrupted(folder: Path) -> list[str]:
 
 def _unended(place: Path) -> bool:
     """Whether a run was begun, nothing ended it, and nobody is at work on it."""
-    if (place / CLOSED).exists() or at_work(place):
+    if (place / CLOSED).exists() or (place / GIVEN_UP).exists() or at_work(place):
         return False
     try:
         status = read_status(place)

@@ -32,9 +32,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from shutil import rmtree
 
-from server.coordinator.asked import batch_of
+from server.coordinator.asked import batch_of, check_not_given_up
 from server.coordinator.checkpoint import SUFFIX, unwritable
-from server.coordinator.places import AGREEMENT, ANSWER, GIVEN_UP, MODEL, STAGES
+from server.coordinator.places import AGREEMENT, ANSWER, MODEL, STAGES
 from server.coordinator.status import Status, read_status, write_status
 from server.deployment.control import Control, Value, bundle_of
 from server.files import write_durably
@@ -162,10 +162,7 @@ def resume_run(
             f"run {name} is at work",
             remedy=f"watch it: lianfang-server run status {folder} {name} --watch",
         )
-    if (place / GIVEN_UP).exists():
-        raise OperatorError(
-            f"batch {name} was given up here", remedy="let its asker make another one"
-        )
+    check_not_given_up(place)  # its process looks again, under the lock
     _check_alone(folder, batch_of(place), control, name)
     if before.flower_run:
         control.stop(before.flower_run)

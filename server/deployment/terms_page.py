@@ -5,7 +5,7 @@
     GET /lianfang/bundles         ["SHA-256", …]
 
 Invariants:
-- A run is open from its agreement on until it has a model or an answer, or was closed.
+- A run is open from its agreement on until it has a model or an answer, or was closed or given up.
 - An agreement is shown as it will be asked for: its digest is worked out here, not read.
 """
 
@@ -16,12 +16,12 @@ import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from server.coordinator.places import AGREEMENT, ANSWER, MODEL
+from server.coordinator.places import AGREEMENT, ANSWER, GIVEN_UP, MODEL
 from server.deployment.bundle import read_digest
 from shared.errors import OperatorError, PeerError
 from shared.training.asked_run import terms_from
 
-RUNS, CLOSED, _OVER = "runs", "closed", ("closed", MODEL, ANSWER)
+RUNS, CLOSED, _OVER = "runs", "closed", ("closed", MODEL, ANSWER, GIVEN_UP)
 _MOST_BYTES = 1 << 20
 _log = logging.getLogger("lianfang.server")
 

@@ -35,6 +35,11 @@ def header_of(kind: IdKind, cell: str) -> str:
     return f"{kind.name.lower()}_{cell}"
 
 
+def cell_of(name: str) -> str:
+    """The cell that a name is of: its own, its column's, or its header in a screened book."""
+    return name.removeprefix(PREFIX).removeprefix(header_of(IdKind.ID, ""))
+
+
 def column_of(cell: str) -> Column:
     """The column of a cell, of the answer by identity number. OperatorError: there is none such."""
     return Column(

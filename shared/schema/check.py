@@ -43,8 +43,8 @@ _REMEDY = {
     "a value the label contract does not know": "use the bad, good and indeterminate values of "
     "[label] in the schema, or have the contract extended",
     "not a date": "write 2024-01-05 (or 2024/1/5, 20240105, 2024年1月5日, a year)",
-    EMPTY: "write the value, or the column's own code where nothing is on record; leave rows out "
-    "for which it was never asked",
+    EMPTY: "leave the row out if nobody was ever asked for it; else write the value, or the "
+    "column's own code where nothing is on record",
     "infinite": "find out which division made it; write the value, or leave the cell empty",
 }
 _PRECISION_LOST = r"[0-9](?:\.[0-9]+)?E\+[0-9]+"

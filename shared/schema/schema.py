@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -97,8 +98,9 @@ class Schema:
     def _problems(self) -> Iterator[str]:
         if not self.columns:
             yield "there are no feature columns"
-        if len(set(self.names)) != len(self.names):
-            yield "two columns have the same name"
+        for name, count in Counter(self.names).items():
+            if count > 1:
+                yield f"{count} columns have the name {name!r}; take all but one out"
         for special in (self.label.column, self.row_key):
             if special in self.names:
                 yield f"{special!r} is a feature and also the label or the row key"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,30 @@ def test_files_beside_it_are_its_owners_only_too(tmp_path: Path) -> None:
     assert b"somebody" in (tmp_path / "file-wal").read_bytes()
     file.clean()
     assert (tmp_path / "file-wal").read_bytes() == b""
+    file.close()
+
+
+def test_what_another_reader_keeps_in_the_log_is_said_and_emptied_after_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once, however often it is tried; with the transaction after the reader's end it is gone, and
+    until then (the control) it is there.
+    """
+    file, log = DurableFile(tmp_path / "file", TABLES, 1), tmp_path / "file-wal"
+    add(file, "somebody")
+    reader = sqlite3.connect(tmp_path / "file")
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM things").fetchall()
+    with file.transaction() as run:
+        run.execute("DELETE FROM things")
+    assert not file.clean()
+    add(file, "another")
+    assert caplog.text.count("another program reads it") == 1
+    assert b"somebody" in log.read_bytes()
+    reader.close()
+    add(file, "third")
+    assert log.read_bytes() == b""
+    assert b"somebody" not in (tmp_path / "file").read_bytes()
     file.close()
 
 

@@ -19,11 +19,12 @@ import server.deployment.control
 from client.cli import main
 from client.doctor.advice import Advice, wrong
 from client.doctor.asked import asked
+from client.settings import read_standing
 from server.cli import main as server_main
 from server.coordinator.exchange import VoidStageError
 from server.demo.identities import people
 from shared.borrowing.batch import BATCH
-from shared.errors import LianfangError
+from shared.errors import LianfangError, OperatorError
 from tests.asked_consortium import CODES, HEADER, AskedConsortium, applied
 from tests.consortium_folders import now
 from tests.identities import identity_under
@@ -166,7 +167,8 @@ Change = Callable[[Path], None] | str
     [
         ('askers = "everybody"', "wrong", "'askers' is wrong"),
         ('askers = ["L01"]\nlenders = 3', "wrong", "'lenders' is wrong"),
-        ('askers = ["L01", "L02"]\ndialy = 3', "wrong", "'dialy' is wrong"),
+        ('askers = ["L01", "L02"]\ndialy = 3', "wrong", "'dialy' is not known"),
+        ("askers = []", "attention", "askers names nobody: no batch is answered"),
         ('askers = ["L01"]', "attention", "L02 is not among its own askers"),
         ('askers = ["L02", "L99"]', "attention", "or revoked: L99"),
         ('askers = "members"\n[floors]\nkinds = ["losses"]', "wrong", "leaves out counts"),
@@ -193,6 +195,36 @@ def test_what_keeps_a_lender_from_answering_is_said(
     assert any(what in said for (_, one), said in told(lender).items() if one == state)
 
 
+def not_heard(folder: Path) -> Advice:
+    """What L02's doctor says of the end it waits for."""
+    lines = asked(folder, "L02", now, network=False)
+    (found,) = [one for one in lines if "was not heard" in one.what]
+    return found
+
+
+def test_a_floor_of_its_own_above_all_members_is_told_without_pins(lender: Path) -> None:
+    """Nobody is pinned, so the list may be old; the control: as many as there are is well."""
+    edit(lender, 'askers = "members"', 'askers = "members"\nlenders = 4')
+    assert {state for _, state in told(lender)} == {"ok"}
+    edit(lender, "lenders = 4", "lenders = 12")
+    said = told(lender)["asked", "attention"]
+    assert "members.json names 4 members, and a batch is answered over 12 or more" in said
+
+
+def test_a_misspelt_section_or_entry_is_named_with_the_right_one(lender: Path) -> None:
+    """What is there is said, and what was meant; events need not be kept for it."""
+    edit(lender, "askers =", "asker =")
+    with pytest.raises(OperatorError, match="'asker' is not known") as misspelt:
+        list(asked(lender, "L02", now, network=False))
+    assert misspelt.value.remedy.startswith("did you mean askers?")
+    edit(lender, "[asked]", "[Asked]")
+    nothing_kept(lender)
+    assert "has [Asked], and no [asked]: no batch is answered" in told(lender)["asked", "wrong"]
+    with pytest.raises(OperatorError, match=r"no section \[Asked\] is known") as strange:
+        read_standing(lender, "demo")
+    assert strange.value.remedy.startswith("did you mean [asked]?")
+
+
 def test_a_batch_whose_end_was_not_heard_is_told(holders: AskedConsortium, tmp_path: Path) -> None:
     """With what to do; the control: once it was heard nothing is said."""
     made = AskedConsortium(tmp_path, codes=FOUR)
@@ -202,12 +234,16 @@ def test_a_batch_whose_end_was_not_heard_is_told(holders: AskedConsortium, tmp_p
     run = made.started(made.asks("L01", FOLK[0].resident_id), "first")
     with pytest.raises(VoidStageError, match="close"):
         made.carried(run, faults=["away L02 close never"])
-    lines = asked(made.home / "L02", "L02", now, network=False)
-    (found,) = [one for one in lines if "was not heard" in one.what]
+    found = not_heard(made.home / "L02")
+    words = ("borrowing", "give-up", "--folder", str(made.home / "L02"))
+    assert main([*words, "--operator", "Li Na", "--yes"]) == 1
+    half = not_heard(made.home / "L02")
     made.carried(run, resume=True)
     after = [one.what for one in asked(made.home / "L02", "L02", now, network=False)]
     assert "was not heard: no other is answered" in found.what
+    assert "run resume; where it never comes" in found.remedy
     assert "borrowing give-up" in found.remedy
+    assert "one person's word to give it up is there, another's is missing" in half.remedy
     assert not [what for what in after if "was not heard" in what]
 
 

@@ -125,7 +125,9 @@ def test_from_files_of_events_to_an_answer_over_mutual_tls(fresh: Started, tmp_p
     exchange, desk = fresh
     path = events(tmp_path, application(0, "A-1"), application(1, "A-2"))
     words = ("borrowing", "contribute", path)
-    assert "no section [borrowing]" in exchange.run("L04", *words, status=2)
+    told = exchange.run("L04", *words, status=2)
+    assert "no section [borrowing]" in told
+    assert "docs/institution.md, 'Borrowing elsewhere'" in " ".join(told.split())
     point_at(exchange.lender("L04"), desk)
     told = exchange.run("L01", *words, status=2)
     assert "names no key epoch yet" in told

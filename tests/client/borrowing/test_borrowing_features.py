@@ -67,6 +67,16 @@ def screened(
     return screen(four["L04"].borrowing, book, out or book.parent / "features.csv", wanted)
 
 
+def by_command(four: Borrowers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands are the fourth lender's."""
+
+    @contextmanager
+    def opened(_: Path) -> Iterator[Borrowing]:
+        yield four["L04"].borrowing
+
+    monkeypatch.setattr("client.borrowing.opening.open_borrowing", opened)
+
+
 def loans(folder: Path, features: Path) -> Path:
     """The lender's table later on, outcomes known, with what was kept joined to it."""
     rows = [(f"N{number}", 1000 * number, number % 2) for number in range(5)]
@@ -98,7 +108,7 @@ def test_answers_kept_day_by_day_are_columns_of_a_later_table(
     more = [("N2", today + timedelta(days=1), 2), ("N3", today + timedelta(days=1), 3),
             ("N4", today + timedelta(days=1), 0)]  # fmt: skip
     done = screened(four, written(tmp_path / "day2.csv", more), out=kept)
-    assert (done.rows, done.kept, done.left_out) == (3, Kept(before=1), {})
+    assert (done.rows, done.kept, done.left_out) == (3, Kept(added=2, before=1), {})
     frame = pd.read_csv(kept) if suffix == ".csv" else pd.read_parquet(kept)
     assert list(frame["application_id"]) == [f"N{number}" for number in range(5)]
     frame.to_csv(tmp_path / "all.csv", index=False)
@@ -129,7 +139,7 @@ def test_what_came_after_an_application_gets_into_no_table(four: Borrowers, tmp_
     with pytest.raises(OperatorError, match="empty, which this column does not allow") as told:
         read_table(loans(tmp_path, tmp_path / "features.csv"), declared())
     assert told.value.what.count("line 2") == len(BANDS)
-    assert "leave rows out" in told.value.what
+    assert "leave the row out if nobody was ever asked" in told.value.what
 
     with pytest.raises(OperatorError, match="answers for no row: 1 from before the table's day"):
         screened(four, written(tmp_path / "past.csv", [past]))
@@ -161,7 +171,7 @@ def test_a_persons_look_at_an_old_book_is_told_of_today_if_asked_so(
 
 @pytest.mark.parametrize(
     ("days", "why"),
-    [(-1, Why.LATER), (0, None), (3, None), (4, Why.EARLIER), (7, Why.NO_DAY), (None, Why.NO_DAY)],
+    [(-1, Why.LATER), (0, None), (3, None), (4, Why.EARLIER), (7, Why.AHEAD), (None, Why.NO_DAY)],
 )
 def test_a_table_answers_for_its_day_and_three_more(days: int | None, why: Why | None) -> None:
     """`days`: from the table to the application, five days before today; tomorrow is somewhere."""
@@ -214,11 +224,7 @@ def test_the_commands_say_what_was_left_out_and_what_is_over_its_term(
 ) -> None:
     """Counts, lines and why, exit status 1; nothing that is kept is deleted."""
 
-    @contextmanager
-    def opened(_: Path) -> Iterator[Borrowing]:
-        yield four["L04"].borrowing
-
-    monkeypatch.setattr("client.borrowing.opening.open_borrowing", opened)
+    by_command(four, monkeypatch)
     today, out = four.clock().date(), tmp_path / "features.csv"
     words = ["borrowing", "screen", "", "--out", str(out), "--every-cell", "--append"]
     late = today - timedelta(days=2)
@@ -239,6 +245,45 @@ def test_the_commands_say_what_was_left_out_and_what_is_over_its_term(
     assert out.read_text() == old
     assert main(["borrowing", "columns"]) == 0
     assert capsys.readouterr().out == schema_block()
+    names = ["id_loan_days_since", "loan_days_since", PREFIX + "loan_days_since"]
+    assert main(["borrowing", "columns", *names]) == 0
+    assert capsys.readouterr().out == schema_block(["loan_days_since"])
+
+
+def test_what_was_added_is_said(
+    four: Borrowers,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """How many are added and were there; a row of nobody is named and, mended, added."""
+    by_command(four, monkeypatch)
+    today, out = four.clock().date(), tmp_path / "features.csv"
+    book = written(tmp_path / "book.csv", [("N1", today, 0), ("N2", today, 1)])
+    words = ["borrowing", "screen", str(book), "--out", str(out), "--every-cell", "--append"]
+    good = book.read_text()
+    book.write_text(good.replace(PEOPLE[1].resident_id, ""))
+    assert main(words) == 1
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"in {out}: 1 added, 0 there before 1 row not added, nobody was asked" in told
+    assert told.endswith("line 3")
+    book.write_text(good)
+    assert main(words) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert told.endswith(f"in {out}: 1 added, 1 there before, whose first answer stays")
+
+
+def test_days_that_cannot_be_read_are_not_said_to_be_lost(four: Borrowers, tmp_path: Path) -> None:
+    """They are to be written otherwise, days to come to be waited for; a past day is lost."""
+    today = four.clock().date()
+    for when, match, remedy in (
+        (today.strftime("%m/%d/%Y"), "1 without a day that can be read", "write dates as 20"),
+        (today + timedelta(days=9), "1 of a day to come", "mend the days to come"),
+        (today - timedelta(days=9), "1 from before the table's day", "screen applications on"),
+    ):
+        with pytest.raises(OperatorError, match=match) as told:
+            screened(four, written(tmp_path / "book.csv", [("N0", when, 0)]))
+        assert told.value.remedy.startswith(remedy)
 
 
 def test_the_block_is_the_definition() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,11 @@ from client.cli import main
 from server.cli import main as server_main
 from server.coordinator.asked import kept_answer
 from server.coordinator.exchange import VoidStageError
+from server.coordinator.status import read_status, write_status
 from server.demo.identities import people
+from server.deployment.given_up import idle_batch
 from server.one_at_a_time import alone_in
+from shared.errors import OperatorError
 from tests.asked_consortium import CODES, AskedConsortium, applied
 
 FOLK = [one.resident_id for one in people(8, 5)]
@@ -65,6 +69,10 @@ def stuck(made: AskedConsortium, name: str = "first") -> Path:
     return run
 
 
+def no_superlink(folder: Path) -> Any:
+    raise OperatorError(f"nothing runs on {folder}")
+
+
 def test_given_up_on_both_sides_the_next_batch_is_answered(
     made: AskedConsortium, coordinator: Said, lender: Said
 ) -> None:
@@ -110,7 +118,9 @@ def test_one_person_is_not_enough_and_no_batch_is_answered_again(
     assert lender("--operator", "Li Na", "--yes")[0] == 1
     status, said = lender("--operator", " LI  na", "--yes")
     assert (status, "the same person" in said) == (2, True)
-    assert "another one's word is missing" in lender()[1]
+    said = lender()[1]
+    assert said.startswith("one person here has given it up")
+    assert "another one's word is missing" in said
     assert len(made.outbox("L02")) == before
     status, said = lender("--operator", "Wang Wei", "--yes", "--json")
     assert (status, json.loads(said)["given_up"]) == (0, True)
@@ -162,10 +172,66 @@ def test_where_nothing_is_stuck_nothing_is_given_up(
     (fresh / "answer.json").write_bytes(answer)
     made.asks("L01", FOLK[1])
     run = stuck(made)
+    assert coordinator("give-up", "first")[0] == 1
+    kept = read_status(run)
+    assert kept is not None
+    write_status(run, replace(kept, state="running", error=""))
     turn = alone_in(run)
-    status, said = coordinator("give-up", "first", "--yes")
-    assert (status, "is at work" in said, (run / "given-up").exists()) == (2, True, False)
+    for words in ((), ("--yes",)):
+        status, said = coordinator("give-up", "first", *words)
+        assert (status, "is at work" in said, (run / "given-up").exists()) == (2, True, False)
+    with pytest.raises(OperatorError, match="is at work"):
+        idle_batch(made.folder, "first", no_superlink)
     turn.release()
+    assert idle_batch(made.folder, "first", no_superlink).name == "first"
+    status, said = coordinator("give-up", "first")
+    assert (status, "nobody is at it" in said) == (1, True)
     assert coordinator("give-up", "first", "--yes", "--json")[0] == 0
     status, said = coordinator("give-up", "first")
     assert (status, "was given up before" in said) == (2, True)
+
+
+def test_a_batch_given_up_is_listed_and_verified_as_such(
+    made: AskedConsortium, coordinator: Said, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In words, for scripts and in the help; before that it is only stuck, and not so listed."""
+    run = stuck(made)
+    assert "given up" not in coordinator("list")[1]
+    assert coordinator("give-up", "first", "--yes")[0] == 0
+    assert "given up" in coordinator("list")[1]
+    (listed,) = json.loads(coordinator("list", "--json")[1])
+    assert (listed["state"], listed["given_up"]) == ("stopped", True)
+    status, said = _said(server_main, capsys, "verify", run, "--json")
+    assert (status, json.loads(said)["why"]) == (1, "given up: a batch without an answer")
+    with pytest.raises(SystemExit):
+        server_main(["verify", "-h"])
+    assert "is a batch that was given up" in " ".join(capsys.readouterr().out.split())
+
+
+def test_in_a_wrong_folder_the_right_one_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At the coordinator by every command about runs, at a lender as its doctor says it."""
+    gone = tmp_path / "nonexist"
+    for words in (("give-up", gone, "first"), ("status", gone, "first"), ("list", gone)):
+        status, said = _said(server_main, capsys, "run", *words)
+        assert (status, "name the coordinator's folder" in said) == (2, True)
+    for place, told in ((gone, "there is no folder"), (tmp_path, "is no lender's folder")):
+        status, said = _said(main, capsys, "borrowing", "give-up", "--folder", place)
+        assert (status, told in said, "name the lender's folder" in said) == (2, True, True)
+
+
+def test_the_help_says_what_its_exit_status_means_and_needs_no_section_of_a_desk(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Of giving up 1 is not "done", and only the desk's commands ask for [borrowing]."""
+    for word, done, desk in (
+        ("give-up", False, False),
+        ("keep", True, False),
+        ("sync", True, True),
+    ):
+        with pytest.raises(SystemExit):
+            main(["borrowing", word, "-h"])
+        said = " ".join(capsys.readouterr().out.split())
+        assert ("1 done" in said, "[borrowing]" in said) == (done, desk)
+        assert ("1 nothing is given up yet" in said) != done

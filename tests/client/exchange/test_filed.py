@@ -175,6 +175,9 @@ def test_spellings_of_one_name_are_one_person_and_others_are_not(tmp_path: Path)
     """And the same name at another lender is another mark."""
     secret = read_secret(tmp_path, secrets.token_bytes)
     assert secret.operator("Li Na") == secret.operator(" ＬＩ  na ")
+    assert secret.operator("Li Na") == secret.operator("\u2060Li\u200b N\u00ada")
+    with pytest.raises(OperatorError, match="no name"):
+        secret.operator("\u200b")
     assert secret.operator("Li Na") != secret.operator("Lina")
     elsewhere = read_secret(tmp_path / "other", secrets.token_bytes)
     assert elsewhere.operator("Li Na") != secret.operator("Li Na")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from dataclasses import replace
 from datetime import date
 from hashlib import sha256
 from html.parser import HTMLParser
@@ -170,5 +171,13 @@ def test_payments_seen_are_said_to_be_a_bound_from_below() -> None:
         assert "exposure" not in said
     assert "10k-100k by the lower ends of their bands" in page(picture())
     assert picture_document(picture())["exposure_band"] == "10k-100k"
-    said = [paid_words(band) for band in EXPOSURE_BANDS]
-    assert said == ["none with an amount", "some", "at least 10k", "at least 100k", "at least 1M"]
+    said = [paid_words(replace(picture(), exposure=band)) for band in EXPOSURE_BANDS[1:]]
+    assert said == ["some, at least 0 together", "at least 10k", "at least 100k", "at least 1M"]
+
+
+def test_no_payments_are_told_from_payments_without_an_amount() -> None:
+    """Where no observation is a payment none is seen; where one is, none with an amount."""
+    unpaid = replace(picture(), exposure="none")
+    without = replace(unpaid, lines=unpaid.lines[:2])
+    assert [paid_words(one) for one in (unpaid, without)] == ["none with an amount", "none"]
+    assert "payments seen: none;" in "\n".join(picture_lines(without))

@@ -13,11 +13,19 @@ from server.coordinator.exchange import VoidStageError
 from server.coordinator.kept_rounds import ROUNDS, KeptRounds
 from server.coordinator.rounds import conduct
 from server.simulation.grid import InProcessGrid
+from shared.secure_sum.floors import RefusedError
+from shared.secure_sum.lender_checks import opening
+from shared.secure_sum.statements import SetUpOpen
+from shared.secure_sum.suite import STANDARD
 from tests.federation import PATIENT, Consortium, Hurried, founded_in, model_of
 
 HOUR = 3600
 DAY = 86_400_000_000
 """Microseconds, as counters have."""
+
+
+def _opened(counter: int) -> SetUpOpen:
+    return SetUpOpen(counter, bytes(32), bytes(32), 8, STANDARD.name, b"")
 
 
 def test_a_counter_is_above_all_earlier_ones_whatever_the_time(tmp_path: Path) -> None:
@@ -34,8 +42,8 @@ def test_a_counter_is_above_all_earlier_ones_whatever_the_time(tmp_path: Path) -
 
 
 def test_a_counter_is_above_those_of_the_runs_beside_it(tmp_path: Path) -> None:
-    """A lender counts over all runs. What no lender can have taken, more than a day ahead, is left
-    out, and so is what cannot be read; control: a run beside none follows its clock.
+    """A lender counts over all runs. What is years ahead is left out, and so is what cannot be
+    read; control: a run beside none follows its clock.
     """
     now = 1_900_000_000_000_000
     places = {name: KeptRounds(tmp_path / "runs" / name / ROUNDS) for name in ("one", "two", "ten")}
@@ -47,6 +55,28 @@ def test_a_counter_is_above_those_of_the_runs_beside_it(tmp_path: Path) -> None:
     years.next_counter(now + 1000 * DAY)
     assert places["two"].next_counter(now) == now + HOUR + 3
     assert KeptRounds(tmp_path / "elsewhere" / "run" / ROUNDS).next_counter(now) == now
+
+
+@pytest.mark.parametrize(
+    ("ahead", "above"), [(10 * 3600, True), (23 * 3600, True), (23 * 3600 + 1, False)]
+)
+def test_a_run_begins_an_hour_at_least_below_what_lenders_take(
+    tmp_path: Path, ahead: int, above: bool
+) -> None:
+    """Beside one whose clock was `ahead`, seconds: up to the bound (the control) it counts on from
+    it. A lender that is half an hour behind takes what the run opens, and the most of a run's own
+    set-ups after it; one microsecond inside a lender's day it would not.
+    """
+    now, runs = 1_900_000_000_000_000, tmp_path / "runs"
+    first = KeptRounds(runs / "first" / ROUNDS).next_counter(now + ahead * 1_000_000)
+    run = KeptRounds(runs / "second" / ROUNDS)
+    opened = [run.next_counter(now) for _ in range(100)]
+    assert opened[0] == (first + 1 if above else now)
+    behind = now / 1e6 - HOUR / 2
+    for counter in opened:
+        opening(STANDARD, _opened(counter), bytes(32), 0, behind)
+    with pytest.raises(RefusedError, match="counter"):
+        opening(STANDARD, _opened(now + DAY - 1), bytes(32), 0, behind)
 
 
 class CutError(Exception):

@@ -169,6 +169,13 @@ def test_colliding_columns_are_refused(columns, row_key, time, prohibited):
         )
 
 
+def test_columns_of_one_name_are_named():
+    """A block that was put in twice is found."""
+    columns = (Column("a", "number"), Column("b", "number"), Column("a", "number"))
+    with pytest.raises(OperatorError, match="2 columns have the name 'a'"):
+        Schema(1, columns, LabelContract("y", ("1",), ("0",)), "id")
+
+
 def test_the_demo_consortium_parses():
     """The file that is shipped declares fifteen features and no leaking one."""
     with (REPOSITORY / "configs" / "consortium.toml").open("rb") as file:
