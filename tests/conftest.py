@@ -31,8 +31,17 @@ settings.load_profile("lianfang")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first: at the end of a run no worker should be busy with one alone."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """The longest first: at the end of a run no worker should be busy with one alone. Those of real
+    processes, which wait much, are the first worker's, all others the last one's.
+    """
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    waiting = [item for item in slow if "deployment" in item.path.parts]
+    busy = [item for item in slow if item not in waiting]
+    others = [item for item in items if item not in slow]
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    last = len(items) - -(-len(items) // workers)
+    before = max(0, last - len(waiting))
+    items[:] = [*waiting, *others[:before], *busy, *others[before:]]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -47,6 +47,7 @@ def connections_are_faulty(faulty: Faulty, name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_a_run_outlives_faulty_connections_ended_certificates_and_full_disks(
     tmp_path: Path,
 ) -> None:

@@ -1,5 +1,5 @@
 """Certificates that end or are renewed, and disks that are full, while a run of real processes is
-under way, at length: `make soak`. What `make test` runs of it is in `test_all_faults.py`.
+under way, at length: `make soak`. With faulty connections in one run: `test_all_faults.py`.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """Slow, cut, half-open and partitioned ways to the gate, at length: `make soak`. The run ends with
-the same model. What `make test` runs of it is in `test_all_faults.py`.
+the same model. All of it in one run: `test_all_faults.py`.
 """
 
 from __future__ import annotations
