@@ -5,8 +5,8 @@
 
 The registry takes 2 to 5 ms for an event and an entry has two, so all of it is for `make soak`: a
 sample (all that were ever corrected, every 40th of the others, and of those that were removed every
-12th: one lender's, so that its removals are bulk), and every entry of all four versions. `make test`
-plays the list without a registry (`test_ofac_replay.py`).
+12th: one lender's, so that its removals are bulk), and every entry of all four versions.
+`make test` plays the list without a registry (`test_ofac_replay.py`).
 Dates are three years later than the list's, when certificates are valid. Only counts and
 sets are compared.
 """
