@@ -41,7 +41,8 @@ def columns_of(
 ) -> tuple[list[BookColumn], int | None]:
     """The columns with identifiers, and the one with the customer's reference, if any.
 
-    Raises OperatorError for a prohibited field, a named header that is not there, or no identifier.
+    Raises OperatorError for a prohibited field, a named header that is not there, no identifier, or
+    a reference, which is written next to answers, that is a header of identifiers.
     """
     for header in headers:
         if field := is_prohibited(header, PROHIBITED):
@@ -56,6 +57,11 @@ def columns_of(
     for position, header in enumerate(headers):
         kind = chosen.get(position) or owner.get(folded(header)) or _of_country(header)
         if kind == REFERENCE:
+            if usual_kind(header) not in (None, REFERENCE):
+                raise OperatorError(
+                    f"{source}: column {header!r} holds identifiers, no {REFERENCE}",
+                    remedy="name another: it is written next to answers, and no identifier is",
+                )
             ref = position if ref is None else ref
         elif kind is not None:
             found.append(BookColumn(position, header, _kinds(kind)))

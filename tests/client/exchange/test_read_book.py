@@ -96,6 +96,21 @@ def test_an_address_is_two_subjects_where_it_names_a_home(tmp_path: Path) -> Non
     assert [(cell.line, cell.reason) for cell in book.bad] == [(4, "region")]
 
 
+@pytest.mark.parametrize(("header", "refused"), [("联系电话", True), ("备注", False)])
+def test_a_column_of_identifiers_is_no_reference(
+    tmp_path: Path, header: str, refused: bool
+) -> None:
+    """It would be written next to answers; a column of another kind may be one (control)."""
+    path = book_file(tmp_path)
+    if refused:
+        with pytest.raises(OperatorError, match="holds identifiers, no customer_ref"):
+            read_book(path, today=TODAY, columns={"customer_ref": header})
+    else:
+        book = read_book(path, today=TODAY, columns={"customer_ref": header})
+        assert book.refs is not None
+        assert book.refs[:2] == ("x", "y")
+
+
 @pytest.mark.parametrize(
     ("text", "match"),
     [("a,b\n1,2\n", "no column holds an identifier"), ("phone,宗教\n1,2\n", "prohibited")],
